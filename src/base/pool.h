@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * base/pool.h: the memory of the engine. One account (tern_mem) that every byte is charged to, and
+ * pools of fixed-size records that are named by index.
+ *
+ * An index is 1-based and 32 bits wide; 0 is none. Items never move while they are in use. A pool
+ * grows by chunks of about 64 KiB when it needs them and gives wholly free chunks back, but for
+ * one that it keeps against flapping. Nothing depends on an address: same calls, same indices.
+ */
+#ifndef TERN_BASE_POOL_H
+#define TERN_BASE_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* The account. All zero is a good start: no limit, no injected failure. */
+struct tern_mem {
+	uint64_t used;    /* bytes allocated now */
+	uint64_t limit;   /* bytes; 0 is no limit */
+	uint64_t peak;    /* highest `used` so far */
+	uint64_t fails;   /* allocations refused, for any reason */
+	uint64_t fail_in; /* tests: the fail_in-th allocation from now fails, once; 0 is never */
+};
+
+/* Zeroed memory, or NULL above the limit, when the system has none, or when injected. */
+TERN_NODISCARD void *tern_mem_alloc(struct tern_mem *mem, size_t size);
+
+/* Give back what tern_mem_alloc returned, with the same size. NULL is allowed. */
+void tern_mem_free(struct tern_mem *mem, void *ptr, size_t size);
+
+/* What the pool knows about one chunk of items. */
+struct tern_pool_chunk {
+	uint8_t *items;      /* NULL: not allocated */
+	uint32_t used;       /* items in use */
+	uint32_t fresh;      /* slots ever handed out; those above were never touched */
+	uint32_t free;       /* head of the free list, a slot in the chunk + 1; 0 is empty */
+	uint32_t generation; /* no handle of this chunk has this generation or a later one */
+	uint32_t next, prev; /* list of chunks with free slots, chunk number + 1 */
+};
+
+struct tern_pool {
+	struct tern_pool_chunk *chunks;
+	uint32_t item_size;
+	uint32_t shift, mask; /* index -> chunk, slot */
+	uint32_t used, max;   /* items in use, and the most there may be */
+	uint32_t peak;        /* highest `used` so far */
+	uint32_t nchunks;     /* entries of the directory */
+	uint32_t partial;     /* first chunk with free slots + 1 */
+	uint32_t spare;       /* allocated chunk without used items + 1 */
+	uint32_t vacant;      /* first chunk without memory + 1 (linked by next) */
+	bool generations;
+	struct tern_mem *mem;
+};
+
+/*
+ * A pool of at most max items of item_size bytes (the sizeof of what is kept, for alignment). Only
+ * the chunk directory is allocated. Returns 0, -EINVAL (item_size or max 0 or absurdly large:
+ * max is below 2^31) or -ENOMEM.
+ */
+TERN_NODISCARD int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
+				  uint32_t max);
+
+/*
+ * The same for items whose first uint32_t is their generation: 1..2^24-1, kept by tern_pool_get,
+ * bumped by tern_pool_put, read by the owner to make a handle, never written by anyone but the
+ * pool. Generations outlive the chunk, so chunks of these pools are given back as well.
+ */
+TERN_NODISCARD int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
+				      uint32_t max);
+
+/* Give everything back, items in use included. A zeroed or freed pool is allowed. */
+void tern_pool_free(struct tern_pool *p);
+
+/*
+ * Take an item: zeroed (but for its generation), at an address aligned like the items of an array
+ * that begins at a 64-byte boundary. The one given back last comes first. 0 when max are in use
+ * or there is no memory.
+ */
+TERN_NODISCARD uint32_t tern_pool_get(struct tern_pool *p);
+
+/* Give an item back. */
+void tern_pool_put(struct tern_pool *p, uint32_t idx);
+
+/* The item of an index that tern_pool_get returned and nobody has put back. Valid until then. */
+static inline void *tern_pool_at(const struct tern_pool *p, uint32_t idx)
+{
+	return p->chunks[idx >> p->shift].items + (size_t)(idx & p->mask) * p->item_size;
+}
+
+/*
+ * The item of a handle that came from outside, or NULL if the index was never given out or the
+ * item has been put back since. Only for pools made by tern_pool_init_gen.
+ */
+void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uint32_t generation);
+
+#endif
