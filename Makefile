@@ -1,0 +1,31 @@
+# For hands and CI; meson.build says what is built and how.
+# make | make test | make check | make install [PREFIX=/usr/local] [DESTDIR=]
+BUILD = build
+PREFIX = /usr/local
+reconfigure = $(if $(wildcard $(BUILD)/build.ninja),--reconfigure)
+configure = @said=$$(CC=gcc meson setup $(BUILD) $(reconfigure) -Dprefix=$(PREFIX) $(1)) || \
+	{ echo "$$said"; exit 1; }
+
+build:
+	@tools/setup build
+	$(configure)
+	@ninja -C $(BUILD)
+
+test:
+	@tools/setup build test
+	$(call configure,-Dtests=enabled)
+	@ninja -C $(BUILD)
+	@tools/runtests $(BUILD)
+
+check:
+	@tools/setup build test check
+	@$(MAKE) --no-print-directory test
+	@tools/check $(BUILD)
+
+install:
+	@tools/setup build
+	$(configure)
+	@ninja -C $(BUILD)
+	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
+
+.PHONY: build test check install
