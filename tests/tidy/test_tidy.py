@@ -188,12 +188,13 @@ PLANTED = [
     ("an_assignment_in_an_assert_is_caught", "src/tcp/a.c", source(body("\tassert((x = 3));\n")),
      ": assert:"),
     ("a_function_of_70_lines_passes", "src/tcp/a.c", length(70), None),
-    ("a_function_of_71_lines_is_caught", "src/tcp/a.c", length(71), "src/tcp/a.c:5: length: tern_f"),
+    ("a_function_of_71_lines_is_caught", "src/tcp/a.c", length(71),
+     "src/tcp/a.c:5: length: tern_f"),
     ("a_complexity_of_20_passes", "src/tcp/a.c", complexity(20), None),
     ("a_complexity_of_21_is_caught", "src/tcp/a.c", complexity(21),
      "src/tcp/a.c:5: complexity: tern_f() has complexity 21"),
     ("every_kind_of_branch_is_counted", "src/tcp/a.c",
-     source(body("\tx = x && x || x ? 1 : 2;\n\tswitch (x) {\n\tcase 1:\n\tcase 2:\n\t\tx = 1;\n\t}\n"
+     source(body("\tx = x && x || x ? 1 : 2;\n\tswitch (x) {\n\tcase 1:\n\tcase 2:\n\t\tx++;\n\t}\n"
                  "\twhile (x)\n\t\tfor (;;)\n\t\t\tif (x)\n\t\t\t\tx = 2;\n" * 3)),
      "complexity 25"),
     ("branches_in_comments_and_strings_do_not_count", "src/tcp/a.c",
