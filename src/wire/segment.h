@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/seq.h"
+#include "tern/wire.h"
 
 /* Control bits (RFC 9293 3.1, RFC 3168, RFC 9768), as they stand in the 16-bit word on the wire. */
 enum tern_tcp_flag {
@@ -80,16 +81,9 @@ struct tern_segment {
 };
 
 /* SEG.LEN: what the segment takes in sequence space, SYN and FIN counted (RFC 9293 3.4). */
-static inline uint32_t
-tern_segment_len(const struct tern_segment *seg)
+static inline uint32_t tern_segment_len(const struct tern_segment *seg)
 {
 	return seg->len + ((seg->flags & TERN_SYN) != 0) + ((seg->flags & TERN_FIN) != 0);
 }
-
-/* A piece of payload in memory; transmit checksums walk several of them. */
-struct tern_piece {
-	const uint8_t *ptr;
-	uint32_t len;
-};
 
 #endif

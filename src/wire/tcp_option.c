@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire/tcp_option.c: TCP options, read and written.
+ *
+ * Nearly every segment of a Linux peer carries exactly nop, nop, timestamps: one 32-bit compare
+ * recognises it, and whatever follows (SACK blocks) goes through the general loop. That loop reads
+ * kind and length and asks the cursor for the body; it advances by at least one byte each turn and
+ * never beyond the end, whatever the bytes say (attacks A01, A02).
+ *
+ * An illegal length ends the reading, because nothing behind it can be told apart from garbage. A
+ * known kind of an unexpected length, and an unknown kind, is passed over by its length. What comes
+ * twice counts once, the first time, so that a proxy and the stack can never disagree (A14).
+ *
+ * Written options are built as whole 32-bit words.
+ */
+#include "wire/tcp.h"
+
+#include "base/bytes.h"
+
+enum {
+	WORD_TS = 0x0101080a,	  /* nop, nop, timestamps of 10 bytes */
+	WORD_SACKOK_TS = 0x0402080a,
+	WORD_SACKOK = 0x01010402, /* nop, nop, SACK permitted */
+	WORD_MSS = 0x02040000,
+	WORD_WSCALE = 0x01030300, /* nop, window scale */
+	WORD_SACK = 0x01010500,	  /* nop, nop, SACK; its length is added */
+	LEN_TS = 12,
+};
+
+static void take_sack(struct tern_tcp_options *opt, const uint8_t *body, uint32_t len)
+{
+	if (len == 0 || len % 8 != 0 || len / 8 > TERN_SACK_BLOCKS_MAX)
+		return;
+	opt->present |= TERN_OPT_SACK;
+	opt->sack_count = (uint8_t)(len / 8);
+	for (uint32_t i = 0; i < opt->sack_count; i++) {
+		opt->sack[i].left = tern_get_u32(body + i * 8);
+		opt->sack[i].right = tern_get_u32(body + i * 8 + 4);
+	}
+}
+
+static void take_fastopen(struct tern_tcp_options *opt, const uint8_t *body, uint32_t len)
+{
+	if (len != 0 && (len < TERN_FASTOPEN_MIN || len > TERN_FASTOPEN_MAX || len % 2 != 0))
+		return;
+	opt->present |= TERN_OPT_FASTOPEN;
+	opt->fastopen_len = (uint8_t)len;
+	memcpy(opt->fastopen, body, len);
+}
+
+static void take_ts(struct tern_tcp_options *opt, const uint8_t *body)
+{
+	opt->present |= TERN_OPT_TS;
+	opt->tsval = tern_get_u32(body);
+	opt->tsecr = tern_get_u32(body + 4);
+}
+
+/* The options that mean something on a SYN only. */
+static void take_syn_option(struct tern_tcp_options *opt, uint8_t kind, const uint8_t *body,
+			    uint32_t len)
+{
+	if (kind == TERN_KIND_MSS && len == 2 && !(opt->present & TERN_OPT_MSS)) {
+		opt->present |= TERN_OPT_MSS;
+		opt->mss = tern_get_u16(body);
+	} else if (kind == TERN_KIND_WSCALE && len == 1 && !(opt->present & TERN_OPT_WSCALE)) {
+		opt->present |= TERN_OPT_WSCALE;
+		opt->wscale = body[0];
+	} else if (kind == TERN_KIND_SACKOK && len == 0) {
+		opt->present |= TERN_OPT_SACKOK;
+	} else if (kind == TERN_KIND_FASTOPEN && !(opt->present & TERN_OPT_FASTOPEN)) {
+		take_fastopen(opt, body, len);
+	}
+}
+
+bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern_tcp_options *opt)
+{
+	struct tern_rd rd;
+
+	opt->present = 0;
+	opt->mss = 0;
+	opt->wscale = 0;
+	opt->sack_count = 0;
+	opt->fastopen_len = 0;
+	opt->tsval = 0;
+	opt->tsecr = 0;
+	tern_rd_init(&rd, p, len);
+	if (len >= LEN_TS && tern_get_u32(p) == WORD_TS) {
+		take_ts(opt, p + 4);
+		tern_rd_skip(&rd, LEN_TS);
+	}
+	while (tern_rd_left(&rd) > 0) {
+		uint8_t kind = tern_rd_u8(&rd), size;
+		const uint8_t *body;
+
+		if (kind == TERN_KIND_EOL)
+			break;
+		if (kind == TERN_KIND_NOP)
+			continue;
+		size = tern_rd_u8(&rd);
+		if (size < 2)
+			return false;
+		body = tern_rd_bytes(&rd, size - 2u);
+		if (!body)
+			return false;
+		if (kind == TERN_KIND_TS && size == 10 && !(opt->present & TERN_OPT_TS))
+			take_ts(opt, body);
+		else if (kind == TERN_KIND_SACK && !syn && !(opt->present & TERN_OPT_SACK))
+			take_sack(opt, body, size - 2u);
+		else if (syn)
+			take_syn_option(opt, kind, body, size - 2u);
+	}
+	return true;
+}
+
+static uint32_t cookie_len(const struct tern_tcp_options *opt)
+{
+	return opt->fastopen_len < TERN_FASTOPEN_MAX ? opt->fastopen_len & ~1u : TERN_FASTOPEN_MAX;
+}
+
+/* Blocks that find room. */
+static uint32_t sack_blocks(const struct tern_tcp_options *opt)
+{
+	uint32_t max = opt->present & TERN_OPT_TS ? 3 : TERN_SACK_BLOCKS_MAX;
+
+	if (!(opt->present & TERN_OPT_SACK))
+		return 0;
+	return opt->sack_count < max ? opt->sack_count : max;
+}
+
+uint32_t tern_tcp_option_len(const struct tern_tcp_options *opt, bool syn)
+{
+	uint32_t len = opt->present & TERN_OPT_TS ? LEN_TS : 0;
+
+	if (!syn) {
+		uint32_t blocks = sack_blocks(opt);
+
+		return len + (blocks ? 4 + blocks * 8 : 0);
+	}
+	if (opt->present & TERN_OPT_MSS)
+		len += 4;
+	if ((opt->present & (TERN_OPT_SACKOK | TERN_OPT_TS)) == TERN_OPT_SACKOK)
+		len += 4;
+	if (opt->present & TERN_OPT_WSCALE)
+		len += 4;
+	if (opt->present & TERN_OPT_FASTOPEN)
+		len += (2 + cookie_len(opt) + 3) & ~3u;
+	return len;
+}
+
+/* Writes one word and returns where the next one goes. */
+static uint8_t *put_word(uint8_t *p, uint32_t word)
+{
+	tern_put_u32(p, word);
+	return p + 4;
+}
+
+static uint8_t *put_ts(uint8_t *p, uint32_t first, const struct tern_tcp_options *opt)
+{
+	p = put_word(p, first);
+	p = put_word(p, opt->tsval);
+	return put_word(p, opt->tsecr);
+}
+
+static uint8_t *put_fastopen(uint8_t *p, const struct tern_tcp_options *opt)
+{
+	uint32_t n = cookie_len(opt), size = n + 2;
+
+	p[0] = TERN_KIND_FASTOPEN;
+	p[1] = (uint8_t)size;
+	memcpy(p + 2, opt->fastopen, n);
+	for (; size % 4 != 0; size++)
+		p[size] = TERN_KIND_NOP;
+	return p + size;
+}
+
+static uint8_t *put_syn_options(uint8_t *p, const struct tern_tcp_options *opt)
+{
+	bool sackok = (opt->present & TERN_OPT_SACKOK) != 0;
+
+	if (opt->present & TERN_OPT_MSS)
+		p = put_word(p, WORD_MSS | opt->mss);
+	if (opt->present & TERN_OPT_TS)
+		p = put_ts(p, sackok ? WORD_SACKOK_TS : WORD_TS, opt);
+	else if (sackok)
+		p = put_word(p, WORD_SACKOK);
+	if (opt->present & TERN_OPT_WSCALE)
+		p = put_word(p, (uint32_t)WORD_WSCALE | opt->wscale);
+	if (opt->present & TERN_OPT_FASTOPEN)
+		p = put_fastopen(p, opt);
+	return p;
+}
+
+uint32_t tern_tcp_option_emit(uint8_t *p, const struct tern_tcp_options *opt, bool syn)
+{
+	uint8_t *start = p;
+	uint32_t blocks;
+
+	if (syn)
+		return (uint32_t)(put_syn_options(p, opt) - start);
+	if (opt->present & TERN_OPT_TS)
+		p = put_ts(p, WORD_TS, opt);
+	blocks = sack_blocks(opt);
+	if (blocks)
+		p = put_word(p, WORD_SACK + 2 + blocks * 8);
+	for (uint32_t i = 0; i < blocks; i++) {
+		p = put_word(p, opt->sack[i].left);
+		p = put_word(p, opt->sack[i].right);
+	}
+	return (uint32_t)(p - start);
+}
