@@ -2,9 +2,12 @@
 # make | make test | make check | make install [PREFIX=/usr/local] [DESTDIR=]
 BUILD = build
 PREFIX = /usr/local
+# Said outright, since meson finds Debian's directory only where dpkg-dev is installed.
+LIBDIR = lib/$$(gcc -print-multiarch)
 reconfigure = $(if $(wildcard $(BUILD)/build.ninja),--reconfigure)
-configure = @said=$$(CC=gcc meson setup $(BUILD) $(reconfigure) -Dprefix=$(PREFIX) $(1)) || \
-	{ echo "$$said"; exit 1; }
+configure = @said=$$(CC=gcc meson setup $(BUILD) $(reconfigure) -Dprefix=$(PREFIX) \
+		-Dlibdir=$(LIBDIR) $(1)) || \
+		{ echo "$$said"; exit 1; }
 
 build:
 	@tools/setup build
