@@ -46,7 +46,7 @@ TERN_NODISCARD int tern_map_init(struct tern_map *m, struct tern_mem *mem, uint3
 void tern_map_free(struct tern_map *m);
 
 /*
- * Add idx (not 0) under hash; the same hash may be there already, and comes first in a lookup.
+ * Add idx (not 0) under hash. Other entries may have the same hash; lookups meet the oldest first.
  * Returns 0 or -ENOBUFS.
  */
 TERN_NODISCARD int tern_map_insert(struct tern_map *m, uint32_t hash, uint32_t idx);

@@ -37,7 +37,7 @@ struct tern_pool_chunk {
 	uint32_t used;       /* items in use */
 	uint32_t fresh;      /* slots ever handed out; those above were never touched */
 	uint32_t free;       /* head of the free list, a slot in the chunk + 1; 0 is empty */
-	uint32_t generation; /* no handle of this chunk has this generation or a later one */
+	uint32_t generation; /* the latest that any item of the chunk has reached */
 	uint32_t next, prev; /* list of chunks with free slots, chunk number + 1 */
 };
 
