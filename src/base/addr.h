@@ -163,8 +163,7 @@ static inline bool tern_flow_matches(const struct tern_flow *flow, uint8_t famil
 	if (TERN_LIKELY(family == TERN_INET))
 		return tern_get_u32(flow->remote.b) == tern_get_u32(addrs + 4) &&
 		       tern_get_u32(flow->local.b) == tern_get_u32(addrs);
-	return memcmp(flow->remote.b, addrs + 16, 16) == 0 &&
-	       memcmp(flow->local.b, addrs, 16) == 0;
+	return memcmp(flow->remote.b, addrs + 16, 16) == 0 && memcmp(flow->local.b, addrs, 16) == 0;
 }
 
 /* Little-endian load of 4 or 8 bytes: the words SipHash works on. */
@@ -179,9 +178,15 @@ static inline uint32_t tern_flow_le32(const void *ptr)
 	return v;
 }
 
-static inline uint64_t tern_flow_le64(const uint8_t *ptr)
+static inline uint64_t tern_flow_le64(const void *ptr)
 {
-	return tern_flow_le32(ptr) | (uint64_t)tern_flow_le32(ptr + 4) << 32;
+	uint64_t v;
+
+	memcpy(&v, ptr, sizeof(v));
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
 }
 
 /*
@@ -196,8 +201,8 @@ static inline uint32_t tern_flow_hash(const uint64_t key[2], const struct tern_f
 	tern_put_u16(p, flow->lport);
 	tern_put_u16(p + 2, flow->rport);
 	if (TERN_LIKELY(flow->local.family == TERN_INET)) {
-		w[0] = tern_flow_le32(flow->local.b) |
-		       (uint64_t)tern_flow_le32(flow->remote.b) << 32;
+		w[0] = tern_flow_le32(flow->remote.b);
+		w[0] = tern_flow_le32(flow->local.b) | w[0] << 32;
 		return (uint32_t)tern_siphash13_words_u32(key, w, 1, tern_flow_le32(p));
 	}
 	w[0] = tern_flow_le64(flow->local.b);

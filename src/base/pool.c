@@ -29,11 +29,11 @@
 #include <string.h>
 
 #define CHUNK_BYTES 65536u
-#define ITEM_MAX (UINT32_C(1) << 24)
-#define ITEM_ALIGN 64u
+#define ITEM_MAX    (UINT32_C(1) << 24)
+#define ITEM_ALIGN  64u
 
 #define GENERATION_MASK 0xffffffu
-#define FREE 0x80000000u
+#define FREE            0x80000000u
 
 void *tern_mem_alloc(struct tern_mem *mem, size_t size)
 {

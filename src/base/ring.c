@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #define RING_ITEM_MAX (UINT32_C(1) << 24)
-#define RING_MAX (UINT32_C(1) << 30)
+#define RING_MAX      (UINT32_C(1) << 30)
 
 static size_t ring_bytes(const struct tern_ring *r)
 {

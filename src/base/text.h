@@ -16,7 +16,7 @@
 #include "tern/wire.h"
 
 /* Room for the longest address and endpoint with the NUL: "[ffff:...:255.255.255.255]:65535". */
-#define TERN_TEXT_ADDR_MAX 46
+#define TERN_TEXT_ADDR_MAX     46
 #define TERN_TEXT_ENDPOINT_MAX 54
 
 struct tern_text {

@@ -26,7 +26,8 @@
 
 static void set_cwnd(struct tern_cc *cc, uint64_t cwnd)
 {
-	cc->cwnd = (uint32_t)TERN_MIN(TERN_MAX(cwnd, (uint64_t)cc->mss), (uint64_t)TERN_CC_CWND_MAX);
+	cc->cwnd =
+		(uint32_t)TERN_MIN(TERN_MAX(cwnd, (uint64_t)cc->mss), (uint64_t)TERN_CC_CWND_MAX);
 }
 
 /* RFC 5681 equation (4). */

@@ -4,8 +4,8 @@
  *
  * Where a timer stands. Let x be the exclusive or of its tick and the wheel's. The highest bit of
  * x says in which level (bit / 6) the two part, and the six bits of the timer's tick at that level
- * say which slot. So a timer is always in a slot ahead of the wheel's own slot of that level, within
- * the same turn, and every timer of a lower level is due before every timer of a higher one: the
+ * say which slot. So a timer is always in a slot ahead of the wheel's own slot of that level,
+ * within the same turn, and every timer of a lower level is due before every timer of a higher one: the
  * next event is the first occupied slot of the lowest occupied level. The top level alone may turn
  * over (every 208 days); there slots are counted from the wheel's own, and since no timer is more
  * than 2^31 ticks, two slots, ahead, that is unambiguous.
@@ -23,8 +23,8 @@
 
 #define SLOT_BITS 6
 #define SLOT_MASK (TERN_WHEEL_SLOTS - 1u)
-#define DUE (TERN_WHEEL_LEVELS * TERN_WHEEL_SLOTS)
-#define HEAD 0x80000000u
+#define DUE       (TERN_WHEEL_LEVELS * TERN_WHEEL_SLOTS)
+#define HEAD      0x80000000u
 
 /* The links of an item's timer, or of a list head. */
 struct links {

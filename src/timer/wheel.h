@@ -16,10 +16,10 @@
 #include "base/pool.h"
 
 #define TERN_TICK_SHIFT 18
-#define TERN_TICK_NS (UINT64_C(1) << TERN_TICK_SHIFT)
+#define TERN_TICK_NS    (UINT64_C(1) << TERN_TICK_SHIFT)
 
 #define TERN_WHEEL_LEVELS 6
-#define TERN_WHEEL_SLOTS 64
+#define TERN_WHEEL_SLOTS  64
 
 /* Farthest a timer may be set, in ticks ahead of the last expire: 6.5 days. */
 #define TERN_WHEEL_HORIZON INT32_MAX
@@ -34,7 +34,7 @@ struct tern_wheel {
 	uint64_t tick; /* every slot up to this tick has been emptied into the due list */
 	const struct tern_pool *pool;
 	uint32_t timer_offset;
-	uint32_t count;                       /* timers set, those due and not yet popped included */
+	uint32_t count; /* timers set, those due and not yet popped included */
 	uint64_t occupied[TERN_WHEEL_LEVELS]; /* bit s: slot s has timers */
 	/* list heads: level * 64 + slot; the last one is the due list */
 	struct {
