@@ -3,14 +3,13 @@
 """The house rules: tools/tidy catches what is planted, is silent on clean code, and is silent on
 this tree. Prints TAP."""
 
-import importlib.machinery
-import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tap import SOURCE, Tap, load_tool
+
 TIDY = os.path.join(SOURCE, "tools", "tidy")
 THEORY = """/* SPDX-License-Identifier: BSD-2-Clause */
 /*
@@ -260,15 +259,6 @@ def plant(root, files):
             f.write(text)
 
 
-def load_tidy():
-    """tools/tidy as a module: a hundred trees are checked faster in one process."""
-    sys.dont_write_bytecode = True
-    loader = importlib.machinery.SourceFileLoader("tidy", TIDY)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("tidy", loader))
-    loader.exec_module(module)
-    return module
-
-
 def findings(module, root):
     found = module.check(root, list(module.all_files(root)), True)
     return "".join(f"{path}:{line}: {rule}: {message}\n" for path, line, rule, message in found)
@@ -280,21 +270,8 @@ def tidy(*args):
     return done.returncode, done.stdout + done.stderr
 
 
-class Tap:
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def case(self, good, name, said):
-        self.count += 1
-        self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {self.count} - {name}")
-        if not good:
-            for line in said.splitlines() or ["(no output)"]:
-                print(f"#   {line}")
-
-
 def main():
-    tap, module = Tap(), load_tidy()
+    tap, module = Tap(), load_tool("tidy")
     for name, path, text, want in PLANTED:
         with tempfile.TemporaryDirectory() as root:
             plant(root, {"tools/tidy.allow": "# none\n", path: text})
@@ -318,8 +295,7 @@ def main():
         tap.case(tidy("--root", root)[0] == 2, "a_tree_without_files_is_an_error", "")
     status, said = tidy()
     tap.case(status == 0, "this_tree_keeps_its_house_rules", said)
-    print(f"1..{tap.count}")
-    return 1 if tap.failed else 0
+    return tap.end()
 
 
 if __name__ == "__main__":
