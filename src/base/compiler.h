@@ -57,24 +57,25 @@ TERN_DEFINE_MINMAX(ull, unsigned long long)
  * mixing signed with unsigned is a -Wconversion error instead of a surprise. The result has the
  * promoted type: two uint16_t give an int.
  */
-/* clang-format off: version 14 does not know _Generic */
-#define TERN_MIN(a, b)                             \
-	_Generic((a) + (b), int                    \
-		 : tern_min_i, unsigned int        \
-		 : tern_min_u, long                \
-		 : tern_min_l, unsigned long       \
-		 : tern_min_ul, long long          \
-		 : tern_min_ll, unsigned long long \
-		 : tern_min_ull)((a), (b))
+/* (version 14 does not know _Generic) */
+/* clang-format off */
+#define TERN_MIN(a, b)                      \
+	_Generic((a) + (b),                 \
+		int: tern_min_i,            \
+		unsigned int: tern_min_u,   \
+		long: tern_min_l,           \
+		unsigned long: tern_min_ul, \
+		long long: tern_min_ll,     \
+		unsigned long long: tern_min_ull)((a), (b))
 
-#define TERN_MAX(a, b)                             \
-	_Generic((a) + (b), int                    \
-		 : tern_max_i, unsigned int        \
-		 : tern_max_u, long                \
-		 : tern_max_l, unsigned long       \
-		 : tern_max_ul, long long          \
-		 : tern_max_ll, unsigned long long \
-		 : tern_max_ull)((a), (b))
+#define TERN_MAX(a, b)                      \
+	_Generic((a) + (b),                 \
+		int: tern_max_i,            \
+		unsigned int: tern_max_u,   \
+		long: tern_max_l,           \
+		unsigned long: tern_max_ul, \
+		long long: tern_max_ll,     \
+		unsigned long long: tern_max_ull)((a), (b))
 
 /* clang-format on */
 

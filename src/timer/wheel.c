@@ -5,10 +5,10 @@
  * Where a timer stands. Let x be the exclusive or of its tick and the wheel's. The highest bit of
  * x says in which level (bit / 6) the two part, and the six bits of the timer's tick at that level
  * say which slot. So a timer is always in a slot ahead of the wheel's own slot of that level,
- * within the same turn, and every timer of a lower level is due before every timer of a higher one: the
- * next event is the first occupied slot of the lowest occupied level. The top level alone may turn
- * over (every 208 days); there slots are counted from the wheel's own, and since no timer is more
- * than 2^31 ticks, two slots, ahead, that is unambiguous.
+ * within the same turn, and every timer of a lower level is due before every timer of a higher
+ * one: the next event is the first occupied slot of the lowest occupied level. The top level alone
+ * may turn over (every 208 days); there slots are counted from the wheel's own, and since no timer
+ * is more than 2^31 ticks, two slots, ahead, that is unambiguous.
  *
  * Moving on. Expiring goes from event to event, never tick by tick. When the wheel enters an
  * occupied slot of an upper level, the timers of that slot are placed anew, in order: each sinks at
