@@ -37,8 +37,8 @@ struct tern_stack;
 
 /* What a host is made with. Zero and NULL mean the default. All strings stay the caller's. */
 struct tern_host_config {
-	const char *name;  /* of the stack: letters, digits, - _ and .; default "tern" */
-	const char *link;  /* "tun:NAME", or "none": no link, only own addresses; "tun:tern0" */
+	const char *name; /* of the stack: letters, digits, - _ and .; default "tern" */
+	const char *link; /* "tun:NAME", or "none": no link, only own addresses; "tun:tern0" */
 	const char *fault; /* what the link does wrong, as tern's --fault takes it; default nothing */
 	const char *const *addrs; /* own addresses with prefix length: "10.77.0.2/24" */
 	unsigned int addr_count;  /* at least 1 */
@@ -47,7 +47,7 @@ struct tern_host_config {
 	const char *const *sysctls; /* "net.ipv4.tcp_fin_timeout=30" */
 	unsigned int sysctl_count;
 	const uint8_t *seed;  /* 32 bytes, for runs that repeat; default the system's entropy */
-	uint32_t mtu;	      /* of the link; default 1500 */
+	uint32_t mtu;         /* of the link; default 1500 */
 	uint32_t sockets_max; /* descriptors; default 65,536 */
 	uint32_t conns_max;   /* open connections; default 65,536 */
 	uint32_t trace_max;   /* records of the event ring; default 0 */
@@ -69,9 +69,9 @@ void tern_host_free(struct tern_host *host);
 
 /* What tern_host_drain() could not carry through. */
 struct tern_host_left {
-	uint32_t conns;	 /* connections that still owe something */
-	uint32_t fins;	 /* of them in FIN-WAIT-1, CLOSING or LAST-ACK */
-	uint64_t bytes;	 /* not acknowledged */
+	uint32_t conns; /* connections that still owe something */
+	uint32_t fins;  /* of them in FIN-WAIT-1, CLOSING or LAST-ACK */
+	uint64_t bytes; /* not acknowledged */
 };
 
 /*
@@ -147,8 +147,7 @@ struct tern_pollfd {
  * poll(2) over both kinds; timeout_ns UINT64_MAX waits for ever. Returns how many entries have
  * revents, 0 after the time, -EINTR, -EINVAL (n too large), -ENOMEM.
  */
-int tern_poll(struct tern_host *host, struct tern_pollfd *fds, unsigned int n,
-	      uint64_t timeout_ns);
+int tern_poll(struct tern_host *host, struct tern_pollfd *fds, unsigned int n, uint64_t timeout_ns);
 
 #ifdef __cplusplus
 }

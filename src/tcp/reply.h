@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp/reply.h: segments without payload that no connection record stands behind any more, or yet: SYN-ACKs of
+ * half-open connections, resets, acknowledgments of TIME-WAIT. They wait in a bounded ring for the next output.
+ */
+#ifndef TERN_TCP_REPLY_H
+#define TERN_TCP_REPLY_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/ring.h"
+#include "base/seq.h"
+#include "trace/ring.h"
+#include "wire/segment.h"
+
+enum { TERN_REPLIES_MAX = 1024 };
+
+struct tern_reply {
+	struct tern_flow flow; /* from our side */
+	tern_seq seq, ack;
+	uint32_t tsval, tsecr;
+	uint16_t flags, wnd, mss;
+	uint16_t options; /* enum tern_tcp_option bits present: MSS, WSCALE, SACKOK, TS */
+	uint8_t wscale, ttl, tos;
+	uint8_t state; /* our state, for the trace */
+};
+
+struct tern_replies {
+	struct tern_ring ring;
+	struct tern_trace *trace;
+};
+
+int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace);
+void tern_replies_free(struct tern_replies *r);
+
+/* A zeroed place for a reply, or NULL (counted as TernReplyDrops) when the ring is full. */
+struct tern_reply *tern_reply_push(struct tern_replies *r);
+
+/*
+ * The reset that answers a segment which belongs to nothing (RFC 9293 §3.10.7.1): <SEQ=SEG.ACK><CTL=RST>, or
+ * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> if it had no ACK. Never called for a segment with RST.
+ */
+void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow, const struct tern_segment *seg);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * timewait/timewait.h: TIME-WAIT, and orphans in FIN-WAIT-2, as records of at most 48 bytes (IPv4).
+ */
+#ifndef TERN_TIMEWAIT_TIMEWAIT_H
+#define TERN_TIMEWAIT_TIMEWAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/map.h"
+#include "base/pool.h"
+#include "tcp/port.h"
+#include "tcp/tcp.h"
+#include "timer/wheel.h"
+
+struct tern_tw {
+	struct tern_timer timer;
+	tern_seq snd_nxt, rcv_nxt;
+	uint32_t ts_recent;
+	uint32_t ts_recent_ms;
+	uint32_t ts_offset;
+	uint16_t lport, rport;
+	uint16_t rcv_wnd; /* as it stood in the last segment, scaled down */
+	uint8_t flags;	  /* family, FIN-WAIT-2 or TIME-WAIT, timestamps, … see timewait.c */
+	uint8_t oow;	  /* last answer to an invalid segment, for tcp_invalid_ratelimit */
+	uint8_t addrs[];  /* packed flow: 8 bytes, 32 where the stack speaks IPv6 */
+};
+
+struct tern_timewait {
+	struct tern_tcp *tcp; /* for trace, knobs, replies, hash key, clock */
+	struct tern_ports *ports;
+	struct tern_pool pool;
+	struct tern_map map;
+	struct tern_wheel wheel;
+	uint32_t finwait2; /* how many of the records are FIN-WAIT-2 */
+};
+
+/* What a TIME-WAIT record wants done with a segment. */
+enum tern_tw_verdict {
+	TERN_TW_DROP,	/* done; the reason says how, a reply may be queued */
+	TERN_TW_REOPEN, /* it gives way to this SYN: on to the listener with what *ret_iss and so on say */
+};
+
+int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct tern_ports *ports, uint32_t max,
+		       size_t addrs_len, uint64_t now);
+void tern_timewait_free(struct tern_timewait *tw);
+
+/*
+ * Makes the record that a connection leaves behind, from its flow, sequence numbers and timestamps, as
+ * TIME-WAIT (tern_timewait_len) or FIN-WAIT-2 (tcp_fin_timeout), claims its port, and counts it. With ack, the
+ * peer's FIN is acknowledged. 0 when tcp_max_tw_buckets or memory is reached (TCPTimeWaitOverflow).
+ * The connection is still hashed then; tern_tcp_retire comes after.
+ */
+uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c, enum tern_state state, bool ack);
+
+/* The record of a flow, or 0. hash is the flow's in tcp->map_key. */
+uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash, const struct tern_flow *flow);
+
+/*
+ * A segment for it (RFC 9293 §3.10.7.4, RFC 1337, RFC 6191, RFC 7323). On TERN_TW_REOPEN the record still stands:
+ * the caller drops it with tern_timewait_remove if it opens a connection, and *ret_iss and *ret_ts_offset are what
+ * that must start from. *ret_reason is set on TERN_TW_DROP.
+ */
+enum tern_tw_verdict tern_timewait_input(struct tern_timewait *tw, uint32_t idx, const struct tern_flow *flow,
+					 const struct tern_segment *seg, tern_seq *ret_iss, uint32_t *ret_ts_offset,
+					 enum tern_drop *ret_reason);
+
+/*
+ * May connect() take the tuple over now (tcp_tw_reuse, tcp_tw_reuse_delay)? loopback: both ends are ours.
+ * If so, *ret_iss and *ret_ts_offset are what the new connection must start from.
+ */
+bool tern_timewait_may_connect(const struct tern_timewait *tw, uint32_t idx, bool loopback, tern_seq *ret_iss,
+			       uint32_t *ret_ts_offset);
+
+/* Frees a record and releases its port. */
+void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx);
+
+/* Frees the records whose time is over. */
+void tern_timewait_tick(struct tern_timewait *tw);
+
+/* One row for a snapshot: flow, state, timer:(timewait,…), age is not kept. */
+void tern_timewait_describe(const struct tern_timewait *tw, uint32_t idx, struct tern_socket_info *ret);
+
+#endif
