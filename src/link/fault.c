@@ -14,8 +14,8 @@
  *
  * In: receive reads the inner link into the lane and gives what is due; what it gave stays in its
  * slots until the next receive. Out: send puts frames into the lane and passes on what is due. If
- * the inner link has no room the lane keeps them; only when the lane is full as well does the caller
- * hear -EAGAIN. A lane that is full otherwise loses frames, as a router's queue does.
+ * the inner link has no room the lane keeps them; only when the lane is full as well does the
+ * caller hear -EAGAIN. A lane that is full otherwise loses frames, as a router's queue does.
  *
  * Timers: one, the deadline: the first due time of both lanes. Out frames that wait for the inner
  * link have none: whoever polls its fd for room calls send again.
@@ -41,7 +41,7 @@ enum {
 	PPM = 1000000,
 };
 
-#define FAULT_HOLD_NS	   UINT64_C(2000000)
+#define FAULT_HOLD_NS     UINT64_C(2000000)
 #define FAULT_TIME_MAX_NS (UINT64_C(3600) * 1000000000)
 
 /* A frame in a slot. */
@@ -60,9 +60,9 @@ struct lane {
 	struct tern_fault_rates rates;
 	struct tern_fault_counts counts;
 	struct tern_rng rng;
-	uint8_t *bytes;	     /* slots */
-	uint32_t *free;	     /* stack of free slots */
-	struct item *queue;  /* ring in the order of due; mask + 1 of them */
+	uint8_t *bytes;     /* slots */
+	uint32_t *free;     /* stack of free slots */
+	struct item *queue; /* ring in the order of due; mask + 1 of them */
 	uint32_t slots, frees, stride, mask;
 	uint32_t first, next; /* positions in the ring */
 	struct held held[FAULT_HELD_MAX];

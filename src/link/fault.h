@@ -29,7 +29,7 @@ struct tern_fault_rates {
 struct tern_fault_config {
 	struct tern_fault_rates in, out;
 	uint64_t seed;
-	uint32_t queue_max; /* frames kept in each direction; default 4096; more are lost; up to 2^20 */
+	uint32_t queue_max; /* frames kept in each direction, more are lost; default 4096 */
 };
 
 /* What has happened to the frames of one direction. */

@@ -21,9 +21,11 @@ struct unit {
 };
 
 static const struct unit rate_units[] = { { "%", 10000 }, { "ppm", 1 }, { NULL, 0 } };
-static const struct unit time_units[] = {
-	{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 }, { NULL, 0 }
-};
+static const struct unit time_units[] = { { "ns", 1 },
+					  { "us", 1000 },
+					  { "ms", 1000000 },
+					  { "s", 1000000000 },
+					  { NULL, 0 } };
 
 struct field {
 	const char *name;

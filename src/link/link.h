@@ -122,8 +122,8 @@ struct tern_link_side {
 
 /*
  * One round between two (different) stacks at the two ends of a link, without a loop: what each has
- * to send is sent, what has arrived goes in. Returns how many frames were sent or went in; 0 is quiet.
- * Timers do not run: tick is the caller's.
+ * to send is sent, what has arrived goes in. Returns how many frames were sent or went in; 0 is
+ * quiet. Timers do not run: tick is the caller's.
  */
 unsigned int tern_link_pump_round(const struct tern_link_side sides[2], uint64_t now);
 

@@ -20,7 +20,7 @@ struct tern_mem_link_config {
 	uint32_t gso_max;  /* default 0; up to 65535: a merged frame stays one frame */
 	bool csum_offload; /* partial checksums are carried, and trusted by the receiver */
 	uint32_t frames;   /* in a queue; default 1024; up to 2^20 */
-	uint32_t bytes;    /* in a queue; default 1 MiB, and no less than two of the largest frames */
+	uint32_t bytes; /* in a queue; default 1 MiB, and no less than two of the largest frames */
 };
 
 /*

@@ -7,8 +7,8 @@
  * 4-byte alignment, nested ones by patching the length afterwards.
  *
  * Silence. A TUN device is IFF_NOARP, so the kernel does no duplicate address detection on it. What
- * would remain is router solicitation (needs a link-local address: addr_gen_mode none, set before the
- * device comes up, gives it none) and multicast reports (clearing IFF_MULTICAST ends them).
+ * would remain is router solicitation (needs a link-local address: addr_gen_mode none, set before
+ * the device comes up, gives it none) and multicast reports (clearing IFF_MULTICAST ends them).
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -45,10 +45,11 @@ static void *request_init(struct request *req, uint16_t type, uint16_t flags, si
 	return NLMSG_DATA(&req->nlh);
 }
 
-/* Appends an attribute; all that is ever asked for fits. Returns it, for a nested one to be ended. */
+/* Appends an attribute (all that is asked for here fits). Returns it, so that a nest can be ended. */
 static struct rtattr *request_add(struct request *req, uint16_t type, const void *data, size_t len)
 {
-	struct rtattr *rta = (struct rtattr *)(void *)(req->bytes + NLMSG_ALIGN(req->nlh.nlmsg_len));
+	struct rtattr *rta =
+		(struct rtattr *)(void *)(req->bytes + NLMSG_ALIGN(req->nlh.nlmsg_len));
 
 	rta->rta_type = type;
 	rta->rta_len = (uint16_t)RTA_LENGTH(len);
@@ -266,7 +267,7 @@ int tern_netdev_default_peer(const struct tern_prefix *own, struct tern_addr *re
 		return -EADDRNOTAVAIL;
 	/* The network's own number is a host only where there are just two (RFC 3021, RFC 6164). */
 	for (bit = own->length; bit < bits; bit++)
-		peer.b[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		peer.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	last = bits / 8 - 1;
 	if (host_bits > 1)
 		peer.b[last] |= 1;

@@ -5,9 +5,9 @@
  * IFF_NO_PI and IFF_VNET_HDR: each read and each write is one IP frame behind a virtio_net_hdr of
  * 10 bytes (host byte order, as the kernel's legacy default has it). That header is what makes bulk
  * transfer cheap: frames of up to 64 KB go both ways whole, with the checksum left to whoever cuts
- * them. Read: NEEDS_CSUM is a partial checksum from this host's own kernel and is trusted, DATA_VALID
- * one that somebody verified. Write: csum_start, csum_offset, gso_size and hdr_len as the stack gave
- * them. Where the kernel refuses the offloads, caps say so and every frame is a segment.
+ * them. Read: NEEDS_CSUM is a partial checksum from this host's own kernel and is trusted;
+ * DATA_VALID is one that somebody verified. Write: csum_start, csum_offset, gso_size and hdr_len
+ * as the stack gave them. Where the kernel refuses the offloads, caps say so and every frame is a segment.
  *
  * Receive reads until there is no more, n frames are there, or 256 KB: beyond that the first frames
  * would have left the cache before anyone looks at them. Buffers are touched as they are needed.
@@ -32,9 +32,9 @@
 enum {
 	TUN_BURST = 32,
 	TUN_BURST_BYTES = 256 << 10,
-	TUN_FRAME_MAX = 65575,    /* an IPv6 header, and a payload length of 65535 */
-	TUN_BUFFER = 66 << 10,    /* stride of the buffers */
-	TUN_BUFFER_AT = 64,       /* where the frame begins: the header stands before it */
+	TUN_FRAME_MAX = 65575, /* an IPv6 header, and a payload length of 65535 */
+	TUN_BUFFER = 66 << 10, /* stride of the buffers */
+	TUN_BUFFER_AT = 64,    /* where the frame begins: the header stands before it */
 	TUN_OUT_FRAME_MAX = 65535,
 };
 
@@ -309,7 +309,8 @@ struct explanation {
 };
 
 static const struct explanation explanations[] = {
-	{ "name", EINVAL, "a device name has 1 to 15 characters, without blanks, '/', ':' and '%'" },
+	{ "name", EINVAL,
+	  "a device name has 1 to 15 characters, without blanks, '/', ':' and '%'" },
 	{ "mtu", EINVAL, "the MTU of a TUN device is 68 to 65535" },
 	{ "open /dev/net/tun", ENOENT,
 	  "this system has no /dev/net/tun: modprobe tun, or give the container the device" },
@@ -326,7 +327,8 @@ static const struct explanation explanations[] = {
 	{ "set MTU", EPERM, "setting a device up needs CAP_NET_ADMIN: run as root" },
 	{ "set up", EPERM, "setting a device up needs CAP_NET_ADMIN: run as root" },
 	{ "add address", EPERM, "giving a device an address needs CAP_NET_ADMIN: run as root" },
-	{ "add address", EACCES, "IPv6 is switched off here: sysctl net.ipv6.conf.all.disable_ipv6" },
+	{ "add address", EACCES,
+	  "IPv6 is switched off here: sysctl net.ipv6.conf.all.disable_ipv6" },
 	{ "add address", EAFNOSUPPORT, "this kernel has no IPv6" },
 	{ "add address", EOPNOTSUPP, "this kernel has no IPv6" },
 };
