@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sock/data.c: bytes and datagrams through a socket.
+ *
+ * What comes first is Linux' order. Receiving from a stream: queued data, the peer's FIN, the
+ * pending error (once), a shut or closed connection (end of data), never connected (-ENOTCONN).
+ * Sending: the pending error (once), -EPIPE where our half is shut or there is no connection,
+ * -EAGAIN in SYN-SENT and where there is no room. A datagram socket tells its pending error before
+ * anything else.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "sock/record.h"
+
+enum {
+	SCRATCH = 4096,
+	DATAGRAM_MAX = 65535,
+};
+
+static int64_t fell_short(struct tern_sock *s, int64_t n, size_t len)
+{
+	if (n == -EAGAIN || (n >= 0 && (uint64_t)n < len))
+		s->flags |= TERN_SF_NOSPACE;
+	return n;
+}
+
+static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
+			   const void *data, size_t len, int flags)
+{
+	int64_t n;
+
+	if (flags & TERN_SOCK_OOB)
+		return -EOPNOTSUPP;
+	if (s->error)
+		return tern_sock_take_error(s);
+	if (s->phase == TERN_PHASE_UNCONNECTED || (s->shut & TERN_SHUT_SND))
+		return -EPIPE;
+	if (!(s->flags & TERN_SF_ESTABLISHED))
+		return -EAGAIN;
+	if (len == 0)
+		return 0;
+	n = tern_stack_send(ss->st, now, s->id, data, len,
+			    flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
+	return n == -ENOTCONN ? -EPIPE : fell_short(s, n, len);
+}
+
+static int send_target(const struct tern_sock *s, const void *addr, uint32_t addr_len,
+		       struct tern_endpoint *ret)
+{
+	int err = tern_sockaddr_read(s->domain, addr, addr_len, ret);
+
+	if (err)
+		return err;
+	if (ret->port == 0)
+		return -EINVAL;
+	if ((s->flags & TERN_SF_V6ONLY) && ret->addr.family == TERN_INET)
+		return -ENETUNREACH;
+	if (tern_addr_is_v4_broadcast(&ret->addr) && !(s->flags & TERN_SF_BROADCAST))
+		return -EACCES;
+	return 0;
+}
+
+static int64_t send_dgram(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
+			  const void *data, size_t len, int flags, const void *addr,
+			  uint32_t addr_len)
+{
+	struct tern_endpoint ep;
+	int err;
+
+	if (len > DATAGRAM_MAX)
+		return -EMSGSIZE;
+	if (flags & TERN_SOCK_OOB)
+		return -EOPNOTSUPP;
+	if (addr) {
+		err = send_target(s, addr, addr_len, &ep);
+		if (err)
+			return err;
+	} else if (!(s->flags & TERN_SF_ESTABLISHED)) {
+		return -EDESTADDRREQ;
+	}
+	if (s->error)
+		return tern_sock_take_error(s);
+	if (s->shut & TERN_SHUT_SND)
+		return -EPIPE;
+	return fell_short(s, tern_stack_sendto(ss->st, now, s->id, data, len, addr ? &ep : NULL),
+			  0);
+}
+
+int64_t tern_sock_sendto(struct tern_socks *ss, uint64_t now, int fd, const void *data, size_t len,
+			 int flags, const void *addr, uint32_t addr_len)
+{
+	struct tern_sock *s = tern_sock_at(ss, fd);
+
+	if (!s)
+		return -EBADF;
+	tern_sock_poll_events(ss, now);
+	if (tern_sock_is_stream(s))
+		return send_stream(ss, now, s, data, len, flags);
+	return send_dgram(ss, now, s, data, len, flags, addr, addr_len);
+}
+
+/* What a receive without data returns; n is what the engine said. */
+static int64_t no_data(struct tern_sock *s, int64_t n)
+{
+	if (s->flags & TERN_SF_PEER_FIN)
+		return 0;
+	if (s->error)
+		return tern_sock_take_error(s);
+	if (n < 0 && n != -EAGAIN && n != -ENOTCONN)
+		return n;
+	if (n == 0 || (s->shut & TERN_SHUT_RCV))
+		return 0;
+	return s->phase == TERN_PHASE_UNCONNECTED ? -ENOTCONN : -EAGAIN;
+}
+
+/* MSG_TRUNC of a stream: the bytes are taken, or with MSG_PEEK counted, but go nowhere. */
+static int64_t discard(struct tern_socks *ss, uint64_t now, struct tern_sock *s, size_t len,
+		       int flags)
+{
+	uint8_t scratch[SCRATCH];
+	size_t done = 0;
+
+	if (flags & TERN_SOCK_PEEK) {
+		int64_t queued = tern_sock_engine_option(ss, now, s, TERN_SO_INQ);
+
+		return queued == 0 ? no_data(s, -EAGAIN)
+				   : (int64_t)TERN_MIN((uint64_t)queued, (uint64_t)len);
+	}
+	while (done < len) {
+		int64_t n = tern_stack_recv(ss->st, now, s->id, scratch,
+					    TERN_MIN(len - done, sizeof(scratch)), 0);
+
+		if (n <= 0)
+			return done ? (int64_t)done : no_data(s, n);
+		done += (size_t)n;
+	}
+	return (int64_t)done;
+}
+
+static int64_t recv_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s, void *data,
+			   size_t len, int flags)
+{
+	int64_t n;
+
+	if (s->flags & TERN_SF_LISTENING)
+		return -ENOTCONN;
+	if (flags & TERN_SOCK_OOB)
+		return -EINVAL;
+	if (len == 0)
+		return tern_sock_engine_option(ss, now, s, TERN_SO_INQ) ? 0 : no_data(s, -EAGAIN);
+	if (flags & TERN_SOCK_TRUNC)
+		return discard(ss, now, s, len, flags);
+	n = tern_stack_recv(ss->st, now, s->id, data, len,
+			    flags & TERN_SOCK_PEEK ? TERN_MSG_PEEK : 0);
+	return n > 0 ? n : no_data(s, n);
+}
+
+static int64_t recv_dgram(struct tern_socks *ss, uint64_t now, struct tern_sock *s, void *data,
+			  size_t len, int flags, struct tern_endpoint *ret_from)
+{
+	int64_t n;
+
+	if (s->error)
+		return tern_sock_take_error(s);
+	n = tern_stack_recvfrom(ss->st, now, s->id, data, len,
+				flags & TERN_SOCK_PEEK ? TERN_MSG_PEEK : 0, ret_from);
+	/* Linux' waiting receive ends at SHUT_RD, its non-blocking one does not see it. */
+	if (n == -EAGAIN && (s->shut & TERN_SHUT_RCV) && !(flags & TERN_SOCK_DONTWAIT))
+		return 0;
+	if (n < 0 || (flags & TERN_SOCK_TRUNC))
+		return n;
+	return (int64_t)TERN_MIN((uint64_t)n, (uint64_t)len);
+}
+
+int64_t tern_sock_recvfrom(struct tern_socks *ss, uint64_t now, int fd, void *data, size_t len,
+			   int flags, void *addr, uint32_t *addr_len)
+{
+	struct tern_sock *s = tern_sock_at(ss, fd);
+	struct tern_endpoint from = { 0 };
+	int64_t n;
+
+	if (!s)
+		return -EBADF;
+	tern_sock_poll_events(ss, now);
+	if (flags & TERN_SOCK_ERRQUEUE)
+		return -EAGAIN;
+	if (tern_sock_is_stream(s))
+		n = recv_stream(ss, now, s, data, len, flags);
+	else
+		n = recv_dgram(ss, now, s, data, len, flags, &from);
+	if (n < 0 || !addr || !addr_len)
+		return n;
+	if (from.addr.family)
+		tern_sockaddr_give(s->domain, &from, addr, addr_len);
+	else
+		*addr_len = 0;
+	return n;
+}
+
+int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
+{
+	struct tern_sock *s = tern_sock_at(ss, fd);
+
+	if (!s)
+		return -EBADF;
+	if (s->flags & TERN_SF_LISTENING)
+		return -EINVAL;
+	*ret_bytes = (int)tern_sock_engine_option(ss, now, s, TERN_SO_INQ);
+	return 0;
+}
+
+int tern_sock_outq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
+{
+	struct tern_sock *s = tern_sock_at(ss, fd);
+
+	if (!s)
+		return -EBADF;
+	if (s->flags & TERN_SF_LISTENING)
+		return -EINVAL;
+	*ret_bytes = (int)tern_sock_engine_option(ss, now, s, TERN_SO_OUTQ);
+	return 0;
+}
