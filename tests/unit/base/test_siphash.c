@@ -12,7 +12,7 @@
 /* The key 00 01 ... 0f of the paper. */
 static const uint64_t key[2] = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
 
-/* SipHash-2-4 of the first n bytes of 00 01 02 ...: the paper's vectors, as libsodium gives them. */
+/* SipHash-2-4 of the first n bytes of 00 01 02 ...: the vectors of the paper, and libsodium's. */
 static const uint64_t vectors24[64] = {
 	0x726fdb47dd0e0e31, 0x74f839c593dc67fd, 0x0d6c8009d9a94f5a, 0x85676696d7fb7e2d,
 	0xcf2794e0277187b7, 0x18765564cd99a68d, 0xcbc9466e58fee3ce, 0xab0200f58b01d137,
