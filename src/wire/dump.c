@@ -39,16 +39,17 @@ struct view {
 	const struct tern_addr *src; /* printed before the ports; NULL behind extension headers */
 	const struct tern_addr *dst;
 	const uint8_t *p; /* transport header */
-	uint32_t cap;	  /* bytes that are there */
-	uint32_t len;	  /* bytes that the IP header promises */
+	uint32_t cap;     /* bytes that are there */
+	uint32_t len;     /* bytes that the IP header promises */
 	bool more_fragments;
 };
 
 /* The options of one TCP header while they are being printed. */
 struct option_view {
-	struct tern_rd rd; /* to the end of the frame, so that a cut frame is told from a bad option */
-	uint32_t left;	   /* bytes of options not yet printed */
-	tern_seq base;	   /* subtracted from SACK edges */
+	struct tern_rd
+		rd;    /* to the end of the frame, so that a cut frame is told from a bad option */
+	uint32_t left; /* bytes of options not yet printed */
+	tern_seq base; /* subtracted from SACK edges */
 };
 
 static void put_number(struct tern_text *out, const char *before, uint64_t v)
@@ -93,29 +94,32 @@ static void put_ports(struct tern_text *out, const struct view *view)
 
 static void put_option_name(struct tern_text *out, uint8_t kind)
 {
-	static const struct {
-		uint8_t kind;
-		const char *name;
-	} names[] = {
-		{ TERN_KIND_EOL, "eol" },	{ TERN_KIND_NOP, "nop" },
-		{ TERN_KIND_MSS, "mss" },	{ TERN_KIND_WSCALE, "wscale" },
-		{ TERN_KIND_SACKOK, "sackOK" }, { TERN_KIND_SACK, "sack" },
-		{ TERN_KIND_TS, "TS" },		{ TERN_KIND_FASTOPEN, "tfo" },
-		{ 6, "echo" },			{ 7, "echoreply" },
-		{ 11, "cc" },			{ 12, "ccnew" },
-		{ 13, "" },			{ KIND_MD5, "md5" },
-		{ KIND_SCPS, "scps" },		{ KIND_UTO, "uto" },
-		{ KIND_TCPAO, "tcp-ao" },	{ 30, "mptcp" },
-		{ KIND_EXPERIMENT, "exp" },
+	static const char *const names[256] = {
+		[TERN_KIND_EOL] = "eol",
+		[TERN_KIND_NOP] = "nop",
+		[TERN_KIND_MSS] = "mss",
+		[TERN_KIND_WSCALE] = "wscale",
+		[TERN_KIND_SACKOK] = "sackOK",
+		[TERN_KIND_SACK] = "sack",
+		[6] = "echo",
+		[7] = "echoreply",
+		[TERN_KIND_TS] = "TS",
+		[11] = "cc",
+		[12] = "ccnew",
+		[13] = "",
+		[KIND_MD5] = "md5",
+		[KIND_SCPS] = "scps",
+		[KIND_UTO] = "uto",
+		[KIND_TCPAO] = "tcp-ao",
+		[30] = "mptcp",
+		[TERN_KIND_FASTOPEN] = "tfo",
+		[KIND_EXPERIMENT] = "exp",
 	};
 
-	for (size_t i = 0; i < TERN_ARRAY_SIZE(names); i++) {
-		if (names[i].kind == kind) {
-			tern_text_str(out, names[i].name);
-			return;
-		}
-	}
-	put_number(out, "unknown-", kind);
+	if (names[kind])
+		tern_text_str(out, names[kind]);
+	else
+		put_number(out, "unknown-", kind);
 }
 
 /* How many bytes of body tcpdump reads for a kind, whatever the length byte says; -1: by that. */
@@ -532,6 +536,18 @@ static void put_ip4(struct tern_text *out, const uint8_t *frame, uint32_t cap,
 		put_ip4_payload(out, frame, cap, header_len, total, base);
 }
 
+static void put_cut_extension(struct tern_text *out, uint8_t proto)
+{
+	if (proto == TERN_IP6_HOPOPTS)
+		tern_text_str(out, " [|hbhopt]");
+	else if (proto == TERN_IP6_DSTOPTS)
+		tern_text_str(out, " [|dstopt]");
+	else if (proto == TERN_IP6_ROUTING)
+		tern_text_str(out, " [|srcrt]");
+	else
+		tern_text_str(out, " [|frag]");
+}
+
 /* One extension header; false when the line ends with it. */
 static bool put_extension(struct tern_text *out, struct tern_packet *pkt, struct view *view)
 {
@@ -541,10 +557,7 @@ static bool put_extension(struct tern_text *out, struct tern_packet *pkt, struct
 	if (view->cap >= 8 && pkt->proto != TERN_IP6_FRAGMENT)
 		size = (p[1] + 1u) * 8u;
 	if (view->cap < size) {
-		tern_text_str(out, pkt->proto == TERN_IP6_HOPOPTS   ? " [|hbhopt]" :
-				   pkt->proto == TERN_IP6_DSTOPTS   ? " [|dstopt]" :
-				   pkt->proto == TERN_IP6_ROUTING   ? " [|srcrt]" :
-								      " [|frag]");
+		put_cut_extension(out, pkt->proto);
 		return false;
 	}
 	if (pkt->proto == TERN_IP6_HOPOPTS) {

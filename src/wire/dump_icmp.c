@@ -181,11 +181,10 @@ void tern_dump_icmp4(struct tern_text *out, const uint8_t *p, uint32_t cap, uint
 	}
 	icmp = (struct tern_icmp){ .type = p[0], .code = p[1], .rest = tern_get_u32(p + 4) };
 	names_quoted = icmp.type == TERN_ICMP4_UNREACH || icmp.type == TERN_ICMP4_REDIRECT;
-	if (names_quoted &&
-	    (tern_ip_parse_quoted(p + TERN_ICMP_HEADER, cap - TERN_ICMP_HEADER, &quoted) !=
-		     TERN_PARSE_OK ||
-	     (icmp.type == TERN_ICMP4_UNREACH && icmp.code == TERN_ICMP4_PORT &&
-	      quoted.payload_len < 4))) {
+	if (names_quoted && (tern_ip_parse_quoted(p + TERN_ICMP_HEADER, cap - TERN_ICMP_HEADER,
+						  &quoted) != TERN_PARSE_OK ||
+			     (icmp.type == TERN_ICMP4_UNREACH && icmp.code == TERN_ICMP4_PORT &&
+			      quoted.payload_len < 4))) {
 		tern_text_str(out, " [|icmp]");
 		return;
 	}
@@ -203,37 +202,47 @@ void tern_dump_icmp4(struct tern_text *out, const uint8_t *p, uint32_t cap, uint
 
 static const char truncated6[] = " [|icmp6]";
 
+/* Of a port that does not answer, which one; false when the line ends here. */
+static bool put_port6(struct tern_text *out, const struct tern_icmp *icmp)
+{
+	struct tern_packet quoted;
+
+	tern_text_str(out, ", unreachable port");
+	if (tern_ip_parse_quoted(icmp->body, icmp->body_len, &quoted) != TERN_PARSE_OK ||
+	    quoted.payload_len < 4 ||
+	    (quoted.proto != TERN_PROTO_TCP && quoted.proto != TERN_PROTO_UDP)) {
+		tern_text_str(out, truncated6);
+		return false;
+	}
+	put_addr(out, ", ", &quoted.dst, "");
+	put_port(out, &quoted);
+	return true;
+}
+
 /* Returns false when the line ends here. */
 static bool put_unreach6(struct tern_text *out, const struct tern_icmp *icmp)
 {
-	static const char *const texts[] = { ", unreachable route ", ",  unreachable prohibited ",
-					     ", beyond scope ", ", unreachable address " };
-	struct tern_packet quoted;
-	bool readable = icmp->body_len >= TERN_IP6_HEADER &&
-			tern_ip_parse_quoted(icmp->body, icmp->body_len, &quoted) == TERN_PARSE_OK;
+	static const char *const texts[] = { ", unreachable route", ",  unreachable prohibited",
+					     ", beyond scope", ", unreachable address" };
+	struct tern_addr src, dst;
 
+	if (icmp->code == TERN_ICMP6_PORT)
+		return put_port6(out, icmp);
 	if (icmp->code > TERN_ICMP6_PORT) {
 		put_number(out, ", unknown unreach code (", icmp->code);
 		tern_text_char(out, ')');
 		return false;
 	}
-	if (icmp->code == TERN_ICMP6_PORT) {
-		tern_text_str(out, ", unreachable port");
-		readable = readable && quoted.payload_len >= 4 &&
-			   (quoted.proto == TERN_PROTO_TCP || quoted.proto == TERN_PROTO_UDP);
-	}
-	if (!readable) {
+	tern_text_str(out, texts[icmp->code]);
+	if (icmp->body_len < TERN_IP6_HEADER) {
 		tern_text_str(out, truncated6);
 		return false;
 	}
-	if (icmp->code == TERN_ICMP6_PORT) {
-		put_addr(out, ", ", &quoted.dst, "");
-		put_port(out, &quoted);
-		return true;
-	}
-	put_addr(out, texts[icmp->code], &quoted.dst, "");
+	src = tern_addr_from_bytes(TERN_INET6, icmp->body + 8);
+	dst = tern_addr_from_bytes(TERN_INET6, icmp->body + 24);
+	put_addr(out, " ", &dst, "");
 	if (icmp->code == 2)
-		put_addr(out, ", source address ", &quoted.src, "");
+		put_addr(out, ", source address ", &src, "");
 	return true;
 }
 
@@ -250,12 +259,13 @@ static bool put_exceeded6(struct tern_text *out, const struct tern_icmp *icmp)
 		tern_text_char(out, ')');
 		return true;
 	}
+	tern_text_str(out, " in-transit");
 	if (icmp->body_len < TERN_IP6_HEADER) {
 		tern_text_str(out, truncated6);
 		return false;
 	}
 	dst = tern_addr_from_bytes(TERN_INET6, icmp->body + 24);
-	put_addr(out, " in-transit for ", &dst, "");
+	put_addr(out, " for ", &dst, "");
 	return true;
 }
 

@@ -32,13 +32,13 @@ static const struct meaning unreach4[] = {
 	{ TERN_ICMP_PROTO_UNREACH, ENOPROTOOPT, true },
 	{ TERN_ICMP_PORT_UNREACH, ECONNREFUSED, true },
 	{ TERN_ICMP_TOO_BIG, EMSGSIZE, false },
-	{ TERN_ICMP_NET_UNREACH, EOPNOTSUPP, false },	    /* source route failed */
-	{ TERN_ICMP_NET_UNREACH, ENETUNREACH, true },	    /* network unknown */
-	{ TERN_ICMP_HOST_UNREACH, EHOSTDOWN, true },	    /* host unknown */
-	{ TERN_ICMP_HOST_UNREACH, ENONET, true },	    /* source host isolated */
+	{ TERN_ICMP_NET_UNREACH, EOPNOTSUPP, false },       /* source route failed */
+	{ TERN_ICMP_NET_UNREACH, ENETUNREACH, true },       /* network unknown */
+	{ TERN_ICMP_HOST_UNREACH, EHOSTDOWN, true },        /* host unknown */
+	{ TERN_ICMP_HOST_UNREACH, ENONET, true },           /* source host isolated */
 	{ TERN_ICMP_ADMIN_PROHIBITED, ENETUNREACH, true },  /* network */
 	{ TERN_ICMP_ADMIN_PROHIBITED, EHOSTUNREACH, true }, /* host */
-	{ TERN_ICMP_NET_UNREACH, ENETUNREACH, false },	    /* for this type of service */
+	{ TERN_ICMP_NET_UNREACH, ENETUNREACH, false },      /* for this type of service */
 	{ TERN_ICMP_HOST_UNREACH, EHOSTUNREACH, false },    /* for this type of service */
 	{ TERN_ICMP_ADMIN_PROHIBITED, EHOSTUNREACH, true }, /* communication */
 	{ TERN_ICMP_ADMIN_PROHIBITED, EHOSTUNREACH, true }, /* precedence violation */

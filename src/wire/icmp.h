@@ -14,9 +14,9 @@
 #include "wire/verdict.h"
 
 enum {
-	TERN_ICMP_HEADER = 8,	       /* bytes */
-	TERN_ICMP4_ERROR_MAX = 576,    /* bytes of a whole IPv4 error packet, RFC 1812 4.3.2.3 */
-	TERN_ICMP6_ERROR_MAX = 1280,   /* the same in IPv6, RFC 4443 2.4 c */
+	TERN_ICMP_HEADER = 8,        /* bytes */
+	TERN_ICMP4_ERROR_MAX = 576,  /* bytes of a whole IPv4 error packet, RFC 1812 4.3.2.3 */
+	TERN_ICMP6_ERROR_MAX = 1280, /* the same in IPv6, RFC 4443 2.4 c */
 };
 
 enum tern_icmp4_type {
@@ -75,7 +75,7 @@ struct tern_icmp {
 	bool v6;
 	uint8_t type;
 	uint8_t code;
-	uint32_t rest;	     /* bytes 4..7: id << 16 | seq of an echo, MTU, pointer */
+	uint32_t rest;       /* bytes 4..7: id << 16 | seq of an echo, MTU, pointer */
 	const uint8_t *body; /* behind these 8 bytes, borrowed from the frame */
 	uint32_t body_len;
 	struct tern_icmp_quote quote; /* of error messages; emit ignores it */

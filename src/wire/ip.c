@@ -141,8 +141,8 @@ static enum tern_parse parse4(const uint8_t *frame, uint32_t len, bool trusted,
 	if (!trusted && tern_cksum_fold(tern_cksum_add(frame, header_len, 0)) != 0xffff)
 		return TERN_PARSE_BAD_CHECKSUM;
 	if (header_len > TERN_IP4_HEADER) {
-		enum tern_parse verdict = walk_options(frame + TERN_IP4_HEADER,
-						       header_len - TERN_IP4_HEADER);
+		enum tern_parse verdict =
+			walk_options(frame + TERN_IP4_HEADER, header_len - TERN_IP4_HEADER);
 
 		if (verdict != TERN_PARSE_OK)
 			return verdict;

@@ -12,12 +12,12 @@
 #include "wire/verdict.h"
 
 enum {
-	TERN_IP4_HEADER = 20,	       /* bytes, without options */
-	TERN_IP6_HEADER = 40,	       /* bytes, without extension headers */
-	TERN_IP6_FRAGMENT_HEADER = 8,  /* bytes */
-	TERN_IP6_HEADERS_MAX = 8,      /* extension headers walked */
-	TERN_IP_HEADER_MAX = 48,       /* the most tern_ip_emit writes */
-	TERN_IP_PACKET_MAX = 65535,    /* bytes of a whole IPv4 packet; payload of an IPv6 one */
+	TERN_IP4_HEADER = 20,         /* bytes, without options */
+	TERN_IP6_HEADER = 40,         /* bytes, without extension headers */
+	TERN_IP6_FRAGMENT_HEADER = 8, /* bytes */
+	TERN_IP6_HEADERS_MAX = 8,     /* extension headers walked */
+	TERN_IP_HEADER_MAX = 48,      /* the most tern_ip_emit writes */
+	TERN_IP_PACKET_MAX = 65535,   /* bytes of a whole IPv4 packet; payload of an IPv6 one */
 };
 
 /* Next-header numbers with a meaning of their own. */
@@ -43,15 +43,15 @@ struct tern_packet {
 	bool df;       /* IPv4 don't fragment; true for IPv6 unless `fragment` */
 	bool fragment; /* a part of a packet; an atomic fragment (RFC 6946) is not */
 	bool more_fragments;
-	bool options;	     /* IPv4 options or IPv6 extension headers were there */
-	uint32_t flow_label; /* IPv6, 20 bits */
-	uint32_t frag_id;    /* 16 bits in IPv4, set there also without fragmentation */
+	bool options;         /* IPv4 options or IPv6 extension headers were there */
+	uint32_t flow_label;  /* IPv6, 20 bits */
+	uint32_t frag_id;     /* 16 bits in IPv4, set there also without fragmentation */
 	uint32_t frag_offset; /* bytes */
 	uint32_t header_len;  /* bytes ahead of payload, extension headers counted */
 	uint32_t pointer;     /* offset of the byte that named proto, for ICMP "unknown protocol" */
 	uint32_t headers;     /* IPv6 extension headers walked so far */
 	const uint8_t *payload; /* borrowed from the frame */
-	uint32_t payload_len;	/* bytes; what the link padded behind the packet is cut off */
+	uint32_t payload_len;   /* bytes; what the link padded behind the packet is cut off */
 };
 
 /*

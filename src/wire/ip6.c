@@ -30,8 +30,8 @@ enum {
 };
 
 enum walk {
-	WALK_WHOLE,   /* a frame from the link */
-	WALK_QUOTED,  /* what is left of one in an ICMP error: looks behind first fragment headers */
+	WALK_WHOLE,  /* a frame from the link */
+	WALK_QUOTED, /* what is left of one in an ICMP error: looks behind first fragment headers */
 	WALK_RESUMED, /* a reassembled packet: no fragment may be in it again */
 };
 

@@ -39,8 +39,8 @@ enum tern_tcp_option {
 };
 
 enum {
-	TERN_SACK_BLOCKS_MAX = 4,  /* what 40 bytes of options hold; 3 beside timestamps */
-	TERN_FASTOPEN_MIN = 4,	   /* bytes of a cookie, RFC 7413 4.1.1 */
+	TERN_SACK_BLOCKS_MAX = 4, /* what 40 bytes of options hold; 3 beside timestamps */
+	TERN_FASTOPEN_MIN = 4,    /* bytes of a cookie, RFC 7413 4.1.1 */
 	TERN_FASTOPEN_MAX = 16,
 };
 
@@ -56,7 +56,7 @@ struct tern_sack_block {
  */
 struct tern_tcp_options {
 	uint16_t present; /* TERN_OPT_* */
-	uint16_t mss;	  /* bytes */
+	uint16_t mss;     /* bytes */
 	uint8_t wscale;
 	uint8_t sack_count;   /* valid blocks in sack[], 0 without TERN_OPT_SACK */
 	uint8_t fastopen_len; /* bytes of cookie: 0 is a request, else 4..16, even */
@@ -70,14 +70,14 @@ struct tern_segment {
 	uint16_t sport;
 	uint16_t dport;
 	tern_seq seq;
-	tern_seq ack;	 /* as received, whether or not TERN_ACK is set */
-	uint16_t wnd;	 /* raw 16 bits, unscaled */
-	uint16_t flags;	 /* enum tern_tcp_flag */
-	uint16_t urgent; /* as received, whether or not TERN_URG is set */
+	tern_seq ack;           /* as received, whether or not TERN_ACK is set */
+	uint16_t wnd;           /* raw 16 bits, unscaled */
+	uint16_t flags;         /* enum tern_tcp_flag */
+	uint16_t urgent;        /* as received, whether or not TERN_URG is set */
 	bool options_malformed; /* an option had an illegal length; those before it are in opt */
 	struct tern_tcp_options opt;
 	const uint8_t *data; /* payload, borrowed from the frame; emit ignores it */
-	uint32_t len;	     /* bytes of payload */
+	uint32_t len;        /* bytes of payload */
 };
 
 /* SEG.LEN: what the segment takes in sequence space, SYN and FIN counted (RFC 9293 3.4). */

@@ -39,10 +39,9 @@ enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segme
 	ret_seg->wnd = (uint16_t)word;
 	ret_seg->flags = (word >> 16) & TERN_TCP_FLAGS;
 	ret_seg->urgent = tern_get_u16(p + 18);
-	ret_seg->options_malformed = !tern_tcp_option_parse(p + TERN_TCP_HEADER,
-							    header_len - TERN_TCP_HEADER,
-							    (ret_seg->flags & TERN_SYN) != 0,
-							    &ret_seg->opt);
+	ret_seg->options_malformed =
+		!tern_tcp_option_parse(p + TERN_TCP_HEADER, header_len - TERN_TCP_HEADER,
+				       (ret_seg->flags & TERN_SYN) != 0, &ret_seg->opt);
 	ret_seg->data = p + header_len;
 	ret_seg->len = len - header_len;
 	return TERN_PARSE_OK;

@@ -13,10 +13,10 @@
 #include "wire/verdict.h"
 
 enum {
-	TERN_TCP_HEADER = 20,	     /* bytes, without options */
+	TERN_TCP_HEADER = 20, /* bytes, without options */
 	TERN_TCP_HEADER_MAX = 60,
 	TERN_TCP_OPTIONS_MAX = 40,
-	TERN_TCP_CKSUM_OFFSET = 16,  /* of the checksum in the header: virtio's csum_offset */
+	TERN_TCP_CKSUM_OFFSET = 16, /* of the checksum in the header: virtio's csum_offset */
 };
 
 /* Option kinds on the wire. */

@@ -18,12 +18,12 @@
 #include "base/bytes.h"
 
 enum {
-	WORD_TS = 0x0101080a,	  /* nop, nop, timestamps of 10 bytes */
+	WORD_TS = 0x0101080a, /* nop, nop, timestamps of 10 bytes */
 	WORD_SACKOK_TS = 0x0402080a,
 	WORD_SACKOK = 0x01010402, /* nop, nop, SACK permitted */
 	WORD_MSS = 0x02040000,
 	WORD_WSCALE = 0x01030300, /* nop, window scale */
-	WORD_SACK = 0x01010500,	  /* nop, nop, SACK; its length is added */
+	WORD_SACK = 0x01010500,   /* nop, nop, SACK; its length is added */
 	LEN_TS = 12,
 };
 

@@ -13,17 +13,17 @@
 #include "wire/verdict.h"
 
 enum {
-	TERN_UDP_HEADER = 8,	    /* bytes */
-	TERN_UDP_CKSUM_OFFSET = 6,  /* of the checksum in the header: virtio's csum_offset */
-	TERN_UDP_DATA_MAX = 65527,  /* bytes of data in one datagram, as far as UDP is concerned */
+	TERN_UDP_HEADER = 8,       /* bytes */
+	TERN_UDP_CKSUM_OFFSET = 6, /* of the checksum in the header: virtio's csum_offset */
+	TERN_UDP_DATA_MAX = 65527, /* bytes of data in one datagram, as far as UDP is concerned */
 };
 
 struct tern_datagram {
 	uint16_t sport;
 	uint16_t dport;
-	bool unchecked;	     /* the sender computed no checksum (legal in IPv4 only) */
+	bool unchecked;      /* the sender computed no checksum (legal in IPv4 only) */
 	const uint8_t *data; /* borrowed from the frame */
-	uint32_t len;	     /* bytes of data, by UDP's own length field */
+	uint32_t len;        /* bytes of data, by UDP's own length field */
 };
 
 /*
