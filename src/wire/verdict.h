@@ -22,10 +22,10 @@ enum tern_parse {
 	TERN_PARSE_TOO_MANY_HEADERS, /* more than TERN_IP6_HEADERS_MAX extension headers */
 	TERN_PARSE_MISPLACED_HEADER, /* hop-by-hop header elsewhere than first */
 	TERN_PARSE_JUMBOGRAM,        /* RFC 2675: not spoken */
-	TERN_PARSE_BAD_FRAGMENT, /* empty, not a multiple of 8 with more to come, beyond 65,535 */
+	TERN_PARSE_BAD_FRAGMENT,  /* empty, not a multiple of 8 with more to come, beyond 65,535 */
 	TERN_PARSE_TINY_FRAGMENT, /* the TCP header does not lie whole in the first fragment */
 	TERN_PARSE_BAD_OFFSET,    /* TCP data offset < 5 words or beyond the segment */
-	TERN_PARSE_WRONG_FAMILY, /* ICMP in IPv6 or ICMPv6 in IPv4 */
+	TERN_PARSE_WRONG_FAMILY,  /* ICMP in IPv6 or ICMPv6 in IPv4 */
 	TERN_PARSE_COUNT
 };
 
