@@ -316,6 +316,9 @@ static void everything_on_a_syn_takes_exactly_40_bytes(void **state)
 
 static void options_read_as_they_were_written(void **state)
 {
+	const uint32_t on_syn = TERN_OPT_MSS | TERN_OPT_WSCALE | TERN_OPT_SACKOK | TERN_OPT_TS |
+				TERN_OPT_FASTOPEN;
+	const uint32_t elsewhere = TERN_OPT_TS | TERN_OPT_SACK;
 	struct tern_rng rng;
 
 	(void)state;
@@ -327,10 +330,7 @@ static void options_read_as_they_were_written(void **state)
 		uint32_t len;
 
 		memset(&in, 0, sizeof(in));
-		in.present = tern_rng_u32(&rng) &
-			     (syn ? TERN_OPT_MSS | TERN_OPT_WSCALE | TERN_OPT_SACKOK | TERN_OPT_TS |
-					      TERN_OPT_FASTOPEN
-				  : TERN_OPT_TS | TERN_OPT_SACK);
+		in.present = (uint16_t)(tern_rng_u32(&rng) & (syn ? on_syn : elsewhere));
 		if (in.present & TERN_OPT_MSS)
 			in.mss = (uint16_t)tern_rng_u32(&rng);
 		if (in.present & TERN_OPT_WSCALE)
