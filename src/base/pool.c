@@ -19,7 +19,8 @@
  * Generations: the word holds 24 bits of generation, and FREE while the item is not in use. The
  * chunk remembers the latest one that any of its items has reached; when the memory is given back
  * and taken again later, the items start from there. A handle is therefore met again only after
- * 2^24 lives of the item. Comparisons are modulo 2^24.
+ * 2^24 lives of the item. Comparisons are modulo 2^24. A slot that was never used reads as 0, which
+ * is no generation.
  */
 #include "base/pool.h"
 
@@ -316,7 +317,7 @@ void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uint32_t generati
 	if (!p->generations || !idx || idx > p->max || !generation || generation > GENERATION_MASK)
 		return NULL;
 	c = &p->chunks[idx >> p->shift];
-	if (!c->items || (idx & p->mask) >= c->fresh)
+	if (!c->items)
 		return NULL;
 	item = tern_pool_at(p, idx);
 	return load(item) == generation ? item : NULL;

@@ -71,10 +71,10 @@ static void list_remove(struct tern_wheel *w, struct tern_timer *t)
 	t->prev = 0;
 }
 
-/* The 64-bit tick of a set timer. */
+/* The 64-bit tick of a set timer, which is never behind the wheel: it waits for the due ones. */
 static uint64_t timer_tick(const struct tern_wheel *w, const struct tern_timer *t)
 {
-	return w->tick + (uint64_t)(int64_t)(int32_t)(t->expires - (uint32_t)w->tick);
+	return w->tick + (t->expires - (uint32_t)w->tick);
 }
 
 /* Link an unlinked timer where its tick belongs. */

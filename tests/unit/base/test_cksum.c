@@ -129,6 +129,33 @@ static void sixty_four_kilobytes_of_ones_do_not_overflow(void **state)
 	free(ones);
 }
 
+static uint32_t swapped(uint32_t sum)
+{
+	return (sum & 0xff) << 8 | sum >> 8;
+}
+
+static void a_partial_sum_of_any_size_may_be_added_to(void **state)
+{
+	static const uint64_t sums[] = { 0xffff, 0x10000, 0xffffffff, 0x100000000, UINT64_MAX };
+	uint8_t to[DATA_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < TERN_ARRAY_SIZE(sums); i++) {
+		uint32_t start = tern_cksum_fold(sums[i]);
+
+		for (size_t len = 0; len <= 300; len++) {
+			uint32_t want = naive(data, len, start);
+			uint64_t copied = tern_cksum_copy(to, data, len, sums[i]);
+
+			assert_int_equal(tern_cksum_fold(tern_cksum_add(data, len, sums[i])), want);
+			assert_int_equal(tern_cksum_fold(copied), want);
+			copied = tern_cksum_piece(sums[i], data, len, true);
+			assert_int_equal(tern_cksum_fold(copied),
+					 swapped(naive(data, len, swapped(start))));
+		}
+	}
+}
+
 static void a_field_counts_like_its_two_bytes(void **state)
 {
 	(void)state;
@@ -206,6 +233,7 @@ int main(void)
 		cmocka_unit_test(even_pieces_add_up_in_any_order),
 		cmocka_unit_test(pieces_may_be_cut_at_odd_offsets),
 		cmocka_unit_test(sixty_four_kilobytes_of_ones_do_not_overflow),
+		cmocka_unit_test(a_partial_sum_of_any_size_may_be_added_to),
 		cmocka_unit_test(a_field_counts_like_its_two_bytes),
 		cmocka_unit_test(the_pseudo_header_counts_like_its_bytes),
 		cmocka_unit_test(a_checksum_that_was_stored_makes_the_sum_all_ones),

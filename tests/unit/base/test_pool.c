@@ -146,6 +146,25 @@ static void the_item_put_last_comes_first(void **state)
 	tern_pool_free(&p);
 }
 
+static void the_item_put_last_comes_first_from_a_chunk_with_free_items_too(void **state)
+{
+	static const uint32_t puts[] = { 5, 9, 6, 10, 7, 13, 11 };
+	struct tern_mem mem = { 0 };
+	struct tern_pool p;
+
+	(void)state;
+	assert_int_equal(tern_pool_init(&p, &mem, 16384, 40), 0);
+	for (uint32_t i = 0; i < 40; i++)
+		assert_int_not_equal(tern_pool_get(&p), 0);
+	for (size_t i = 0; i < TERN_ARRAY_SIZE(puts); i++) {
+		tern_pool_put(&p, puts[i]);
+		assert_int_equal(tern_pool_get(&p), puts[i]);
+		tern_pool_put(&p, puts[i]);
+	}
+	assert_int_equal(tern_pool_get(&p), 11);
+	tern_pool_free(&p);
+}
+
 static void free_chunks_are_given_back_but_for_one(void **state)
 {
 	struct tern_mem mem = { 0 };
@@ -405,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_pool_gives_exactly_max_distinct_items),
 		cmocka_unit_test(an_item_comes_zeroed_and_aligned_again_and_again),
 		cmocka_unit_test(the_item_put_last_comes_first),
+		cmocka_unit_test(the_item_put_last_comes_first_from_a_chunk_with_free_items_too),
 		cmocka_unit_test(free_chunks_are_given_back_but_for_one),
 		cmocka_unit_test(flapping_around_a_chunk_border_does_not_allocate),
 		cmocka_unit_test(a_pool_without_memory_says_so_and_recovers),

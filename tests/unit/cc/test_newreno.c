@@ -138,6 +138,20 @@ static void avoidance_counts_bytes_and_not_acks(void **state)
 	assert_int_equal(few.cwnd, 12 * MSS);
 }
 
+static void what_was_acknowledged_beyond_a_window_counts_for_the_next(void **state)
+{
+	struct tern_cc cc = window(10 * MSS, 5 * MSS);
+
+	(void)state;
+	reno->ack(&cc, 9 * MSS, 10 * MSS, false);
+	reno->ack(&cc, 2 * MSS, 10 * MSS, false);
+	assert_int_equal(cc.cwnd, 11 * MSS);
+	reno->ack(&cc, 10 * MSS - 1, 11 * MSS, false);
+	assert_int_equal(cc.cwnd, 11 * MSS);
+	reno->ack(&cc, 1, 11 * MSS, false);
+	assert_int_equal(cc.cwnd, 12 * MSS);
+}
+
 static void a_window_that_is_not_used_does_not_grow(void **state)
 {
 	(void)state;
@@ -293,6 +307,7 @@ int main(void)
 		cmocka_unit_test(slow_start_ends_at_the_threshold),
 		cmocka_unit_test(avoidance_adds_one_segment_for_each_window_acknowledged),
 		cmocka_unit_test(avoidance_counts_bytes_and_not_acks),
+		cmocka_unit_test(what_was_acknowledged_beyond_a_window_counts_for_the_next),
 		cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
 		cmocka_unit_test(the_window_stops_at_its_bound),
 		cmocka_unit_test(a_loss_halves_the_flight_and_inflates_by_three),
