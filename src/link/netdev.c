@@ -45,7 +45,7 @@ static void *request_init(struct request *req, uint16_t type, uint16_t flags, si
 	return NLMSG_DATA(&req->nlh);
 }
 
-/* Appends an attribute (all that is asked for here fits). Returns it, so that a nest can be ended. */
+/* Appends an attribute (all that is asked for here fits). Returns it, for a nest to be ended. */
 static struct rtattr *request_add(struct request *req, uint16_t type, const void *data, size_t len)
 {
 	struct rtattr *rta =

@@ -10,23 +10,9 @@
  * What output gave is valid until the next entry into that stack. When a link has no room, the
  * pump therefore empties the far end first and then goes on with the same frames.
  */
-#include <string.h>
-
 #include "link/link.h"
 
 enum { PUMP_BURST = 32 };
-
-uint32_t tern_link_gather(void *dst, const struct tern_out *out)
-{
-	uint8_t *p = dst;
-	unsigned int i;
-
-	for (i = 0; i < out->pieces; i++) {
-		memcpy(p, out->piece[i].ptr, out->piece[i].len);
-		p += out->piece[i].len;
-	}
-	return (uint32_t)(p - (uint8_t *)dst);
-}
 
 /* Everything that waits at this side's end of the link goes into its stack. */
 static unsigned int arrive(const struct tern_link_side *side, uint64_t now)

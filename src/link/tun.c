@@ -7,7 +7,8 @@
  * transfer cheap: frames of up to 64 KB go both ways whole, with the checksum left to whoever cuts
  * them. Read: NEEDS_CSUM is a partial checksum from this host's own kernel and is trusted;
  * DATA_VALID is one that somebody verified. Write: csum_start, csum_offset, gso_size and hdr_len
- * as the stack gave them. Where the kernel refuses the offloads, caps say so and every frame is a segment.
+ * as the stack gave them. Where the kernel refuses the offloads, caps say so and every frame is a
+ * segment.
  *
  * Receive reads until there is no more, n frames are there, or 256 KB: beyond that the first frames
  * would have left the cache before anyone looks at them. Buffers are touched as they are needed.
