@@ -37,7 +37,6 @@ struct tern_stack;
 
 /* What a host is made with. Zero and NULL mean the default. All strings stay the caller's. */
 struct tern_host_config {
-	const char *name; /* of the stack: letters, digits, - _ and .; default "tern" */
 	const char *link; /* "tun:NAME", or "none": no link, only own addresses; "tun:tern0" */
 	const char *fault; /* what the link does wrong, as tern's --fault takes it; default nothing */
 	const char *const *addrs; /* own addresses with prefix length: "10.77.0.2/24" */
