@@ -37,8 +37,8 @@ struct tern_stack;
 
 /* What a host is made with. Zero and NULL mean the default. All strings stay the caller's. */
 struct tern_host_config {
-	const char *link; /* "tun:NAME", or "none": no link, only own addresses; "tun:tern0" */
-	const char *fault; /* what the link does wrong, as tern's --fault takes it; default nothing */
+	const char *link; /* "tun:NAME" (default "tun:tern0"), or "none": only own addresses */
+	const char *fault; /* what the link does wrong: "loss=1%,dup=1%"; default nothing */
 	const char *const *addrs; /* own addresses with prefix length: "10.77.0.2/24" */
 	unsigned int addr_count;  /* at least 1 */
 	const char *const *peers; /* addresses for the kernel's end of a TUN: "10.77.0.1" */
@@ -87,10 +87,16 @@ int tern_host_drain(struct tern_host *host, uint64_t timeout_ns, struct tern_hos
  */
 void tern_host_interrupt(struct tern_host *host);
 
-/* Runs the stack for at most timeout_ns: what a program does that has nothing to wait for. 0, -EINTR. */
+/*
+ * Runs the stack for timeout_ns: what a program does that has nothing to wait for. 0, -EINTR,
+ * -ENETDOWN (the link is gone).
+ */
 int tern_host_run(struct tern_host *host, uint64_t timeout_ns);
 
-/* The host's stack, for snapshots, counters and knobs; its time; the name of its TUN device or "". */
+/*
+ * The host's stack, for snapshots, counters and knobs; the time its entries want; the name of its
+ * TUN device, or "".
+ */
 struct tern_stack *tern_host_stack(struct tern_host *host);
 uint64_t tern_host_now(const struct tern_host *host);
 const char *tern_host_device(const struct tern_host *host);
