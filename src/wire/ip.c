@@ -17,9 +17,9 @@
 
 #include "base/addr.h"
 #include "base/bytes.h"
-#include "base/cksum.h"
 #include "base/compiler.h"
 #include "wire/ip6.h"
+#include "wire/sum.h"
 
 enum {
 	FLAG_DF = 0x4000,
@@ -100,14 +100,21 @@ static enum tern_parse walk_options(const uint8_t *p, uint32_t len)
 	return TERN_PARSE_OK;
 }
 
+static inline void read_addr(struct tern_addr *addr, const uint8_t *p)
+{
+	memset(addr->b, 0, sizeof(addr->b));
+	memcpy(addr->b, p, 4);
+	addr->family = TERN_INET;
+}
+
 /* The fixed fields, from a header of which IHL and total length have been checked. */
 static void read_fields(const uint8_t *frame, uint32_t header_len, uint32_t total,
 			struct tern_packet *pkt)
 {
 	uint16_t frag = tern_get_u16(frame + 6);
 
-	pkt->src = tern_addr_from_bytes(TERN_INET, frame + 12);
-	pkt->dst = tern_addr_from_bytes(TERN_INET, frame + 16);
+	read_addr(&pkt->src, frame + 12);
+	read_addr(&pkt->dst, frame + 16);
 	pkt->proto = frame[9];
 	pkt->ttl = frame[8];
 	pkt->tos = frame[1];
@@ -138,7 +145,7 @@ static enum tern_parse parse4(const uint8_t *frame, uint32_t len, bool trusted,
 		return TERN_PARSE_BAD_HEADER_LENGTH;
 	if (total < header_len || total > len)
 		return TERN_PARSE_BAD_LENGTH;
-	if (!trusted && tern_cksum_fold(tern_cksum_add(frame, header_len, 0)) != 0xffff)
+	if (!trusted && !tern_sum_is_whole(tern_sum_add(0, frame, header_len)))
 		return TERN_PARSE_BAD_CHECKSUM;
 	if (header_len > TERN_IP4_HEADER) {
 		enum tern_parse verdict =
@@ -199,28 +206,30 @@ uint32_t tern_ip_header_len(const struct tern_packet *pkt)
 
 uint32_t tern_ip4_emit(uint8_t *buf, uint32_t cap, const struct tern_packet *pkt)
 {
-	uint32_t w[5];
-	uint64_t sum = 0;
+	uint32_t w0, w1, w2, w3, w4, rest, flags = 0;
+	uint64_t sum;
 
 	if (cap < TERN_IP4_HEADER || pkt->payload_len > TERN_IP_PACKET_MAX - TERN_IP4_HEADER ||
 	    pkt->frag_offset % 8 != 0 || pkt->frag_offset / 8 > OFFSET_MASK)
 		return 0;
-	w[0] = 0x45000000u | (uint32_t)pkt->tos << 16 | (pkt->payload_len + TERN_IP4_HEADER);
-	w[1] = pkt->frag_id << 16 | (pkt->df ? FLAG_DF : 0u) |
-	       (pkt->more_fragments ? FLAG_MF : 0u) | pkt->frag_offset / 8;
-	w[2] = (uint32_t)pkt->ttl << 24 | (uint32_t)pkt->proto << 16;
-	w[3] = tern_get_u32(pkt->src.b);
-	w[4] = tern_get_u32(pkt->dst.b);
-	for (int i = 0; i < 5; i++)
-		sum += w[i];
-	/* Words in host order, folded to 16 bits: the result is in host order as well. */
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	w[2] |= ~(uint32_t)sum & 0xffff;
-	for (int i = 0; i < 5; i++)
-		tern_put_u32(buf + i * 4, w[i]);
+	if (pkt->df)
+		flags |= FLAG_DF;
+	if (pkt->more_fragments)
+		flags |= FLAG_MF;
+	w0 = 0x45000000u | (uint32_t)pkt->tos << 16 | (pkt->payload_len + TERN_IP4_HEADER);
+	w1 = pkt->frag_id << 16 | flags | pkt->frag_offset / 8;
+	w2 = (uint32_t)pkt->ttl << 24 | (uint32_t)pkt->proto << 16;
+	w3 = tern_get_u32(pkt->src.b);
+	w4 = tern_get_u32(pkt->dst.b);
+	/* Folding to 16 bits is the remainder by 0xffff, but for 0, which folds to 0xffff. */
+	sum = (uint64_t)w0 + w1 + w2 + w3 + w4;
+	rest = (uint32_t)(sum % 0xffff);
+	w2 |= rest ? 0xffff - rest : 0;
+	tern_put_u32(buf, w0);
+	tern_put_u32(buf + 4, w1);
+	tern_put_u32(buf + 8, w2);
+	tern_put_u32(buf + 12, w3);
+	tern_put_u32(buf + 16, w4);
 	return TERN_IP4_HEADER;
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/bytes.h"
 #include "base/cksum.h"
+#include "wire/sum.h"
 
 enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segment *ret_seg)
 {
@@ -66,24 +67,24 @@ uint32_t tern_tcp_emit(uint8_t *buf, uint32_t cap, const struct tern_segment *se
 
 bool tern_tcp_cksum_ok(const struct tern_packet *pkt)
 {
-	uint64_t sum = tern_cksum_pseudo(&pkt->src, &pkt->dst, TERN_PROTO_TCP, pkt->payload_len);
+	uint64_t sum = tern_sum_pseudo(&pkt->src, &pkt->dst, TERN_PROTO_TCP, pkt->payload_len);
 
-	return tern_cksum_fold(tern_cksum_add(pkt->payload, pkt->payload_len, sum)) == 0xffff;
+	return tern_sum_is_whole(tern_sum_add(sum, pkt->payload, pkt->payload_len));
 }
 
 void tern_tcp_cksum_full(const struct tern_addr *src, const struct tern_addr *dst, uint8_t *hdr,
 			 uint32_t hdr_len, const struct tern_piece *pieces, uint32_t count)
 {
 	uint32_t len = hdr_len;
-	uint64_t sum = 0;
+	uint64_t sum;
 
 	tern_put_u16(hdr + TERN_TCP_CKSUM_OFFSET, 0);
-	sum = tern_cksum_add(hdr, hdr_len, sum);
+	sum = tern_sum_add(0, hdr, hdr_len);
 	for (uint32_t i = 0; i < count; i++) {
 		sum = tern_cksum_piece(sum, pieces[i].ptr, pieces[i].len, len % 2 != 0);
 		len += pieces[i].len;
 	}
-	sum += tern_cksum_pseudo(src, dst, TERN_PROTO_TCP, len);
+	sum += tern_sum_pseudo(src, dst, TERN_PROTO_TCP, len);
 	tern_put_u16(hdr + TERN_TCP_CKSUM_OFFSET, (uint16_t)~tern_cksum_fold(sum));
 }
 

@@ -75,6 +75,25 @@ static void a_header_reads_as_it_was_written(void **state)
 	}
 }
 
+static void a_checksum_of_zero_is_written_as_zero(void **state)
+{
+	struct tern_packet pkt = { .src = host4(1), .dst = host4(2), .ttl = 64, .proto = 6 };
+	uint8_t frame[20];
+	uint32_t zeros = 0;
+
+	(void)state;
+	for (pkt.frag_id = 0; pkt.frag_id < 65536; pkt.frag_id++) {
+		uint16_t cksum;
+
+		assert_int_equal(tern_ip4_emit(frame, 20, &pkt), 20);
+		cksum = tern_get_u16(frame + 10);
+		tern_put_u16(frame + 10, 0);
+		assert_int_equal(cksum, (uint16_t)~plain_sum(frame, 20));
+		zeros += cksum == 0;
+	}
+	assert_int_equal(zeros, 1);
+}
+
 static void every_version_but_4_and_6_is_refused(void **state)
 {
 	uint8_t frame[64] = { 0 };
@@ -338,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_header_reads_as_it_was_written),
+		cmocka_unit_test(a_checksum_of_zero_is_written_as_zero),
 		cmocka_unit_test(every_version_but_4_and_6_is_refused),
 		cmocka_unit_test(a_packet_cut_anywhere_is_refused),
 		cmocka_unit_test(a_total_length_between_header_and_frame_is_believed),

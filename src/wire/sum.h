@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire/sum.h: checksums of headers, for the files of this room.
+ *
+ * Most segments are a header and nothing else. For those a call of base/cksum costs more than the
+ * adding: here short runs of words are summed in place. Partial sums are those of base/cksum.h.
+ */
+#ifndef TERN_WIRE_SUM_H
+#define TERN_WIRE_SUM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/cksum.h"
+#include "base/compiler.h"
+
+enum {
+	TERN_SUM_SHORT = 60, /* bytes: the longest TCP or IPv4 header */
+};
+
+/* Adds len bytes that begin at an even offset; only the last piece may be odd. */
+static inline uint64_t tern_sum_add(uint64_t sum, const uint8_t *p, uint32_t len)
+{
+	uint64_t wide;
+	uint32_t word;
+
+	if (TERN_UNLIKELY(len > TERN_SUM_SHORT || len % 4 != 0))
+		return tern_cksum_add(p, len, sum);
+	for (; len >= 8; len -= 8, p += 8) {
+		memcpy(&wide, p, sizeof(wide));
+		sum += wide;
+		sum += sum < wide; /* the carry comes back in at the low end */
+	}
+	if (len) {
+		memcpy(&word, p, sizeof(word));
+		sum += word;
+		sum += sum < word;
+	}
+	return (sum & UINT32_MAX) + (sum >> 32);
+}
+
+/* tern_cksum_pseudo(), with IPv4 in place. */
+static inline uint64_t tern_sum_pseudo(const struct tern_addr *src, const struct tern_addr *dst,
+				       uint8_t proto, uint32_t len)
+{
+	uint32_t a, b;
+
+	if (TERN_UNLIKELY(src->family != TERN_INET || len > UINT16_MAX))
+		return tern_cksum_pseudo(src, dst, proto, len);
+	memcpy(&a, src->b, sizeof(a));
+	memcpy(&b, dst->b, sizeof(b));
+	return (uint64_t)a + b + tern_swap_u16((uint16_t)len) + tern_swap_u16(proto);
+}
+
+/*
+ * Whether a sum over everything, checksum included, is right: it folds to 0xffff. Folding is taking
+ * the remainder by 0xffff, so a sum that is not 0 (no header sums to 0) must be divisible by it,
+ * and that is one multiplication.
+ */
+static inline bool tern_sum_is_whole(uint64_t sum)
+{
+	return sum % 0xffff == 0;
+}
+
+#endif
