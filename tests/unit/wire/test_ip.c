@@ -269,6 +269,7 @@ static void fragments_hold_whole_units_and_end_within_a_packet(void **state)
 	assert_true(pkt.fragment && pkt.more_fragments && pkt.frag_offset == 0);
 	assert_int_equal(with_fragment(0x2000, 17, 15, &pkt), TERN_PARSE_BAD_FRAGMENT);
 	assert_int_equal(with_fragment(0x2000, 17, 17, &pkt), TERN_PARSE_BAD_FRAGMENT);
+	assert_int_equal(with_fragment(0x2000, 17, 20, &pkt), TERN_PARSE_BAD_FRAGMENT);
 	assert_int_equal(with_fragment(0x2000, 17, 0, &pkt), TERN_PARSE_BAD_FRAGMENT);
 	assert_int_equal(with_fragment(0x0004, 17, 15, &pkt), TERN_PARSE_OK);
 	assert_true(pkt.fragment && !pkt.more_fragments && pkt.frag_offset == 32);

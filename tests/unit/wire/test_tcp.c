@@ -212,6 +212,24 @@ static void checksums_are_right_for_every_length_and_any_pieces(void **state)
 	}
 }
 
+static void carries_out_of_every_word_are_counted(void **state)
+{
+	uint8_t bytes[60];
+
+	(void)state;
+	memset(bytes, 0xff, sizeof(bytes));
+	for (uint32_t hdr_len = 20; hdr_len <= 60; hdr_len += 4) {
+		struct tern_packet pkt = packet(false, bytes, hdr_len - 20);
+
+		tern_tcp_cksum_full(&pkt.src, &pkt.dst, bytes, hdr_len, NULL, 0);
+		assert_int_equal(
+			(plain_pseudo(&pkt.src, &pkt.dst, 6, hdr_len) + plain_sum(bytes, hdr_len)) %
+				0xffff,
+			0);
+		assert_true(tern_tcp_cksum_ok(&pkt));
+	}
+}
+
 static void a_zero_checksum_is_wrong_unless_it_is_right(void **state)
 {
 	uint8_t bytes[20];
@@ -275,6 +293,7 @@ int main(void)
 		cmocka_unit_test(malformed_options_are_told_and_those_before_them_kept),
 		cmocka_unit_test(every_combination_of_flags_is_a_segment),
 		cmocka_unit_test(checksums_are_right_for_every_length_and_any_pieces),
+		cmocka_unit_test(carries_out_of_every_word_are_counted),
 		cmocka_unit_test(a_zero_checksum_is_wrong_unless_it_is_right),
 		cmocka_unit_test(a_partial_checksum_is_the_pseudo_header_alone),
 		cmocka_unit_test(random_segments_never_lead_outside),
