@@ -14,6 +14,7 @@
 #define TERN_CTL_CLIENT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "ctl/path.h"
 #include "tern/socket.h"
@@ -57,5 +58,8 @@ int tern_ctl_next(struct tern_ctl_client *client, const char **ret_line, size_t 
 
 /* The text of the last error answer, "" if there was none. */
 const char *tern_ctl_error(const struct tern_ctl_client *client);
+
+/* Where a trace goes on: the "from" of the next request, after an answer to one. */
+uint64_t tern_ctl_cursor(const struct tern_ctl_client *client);
 
 #endif
