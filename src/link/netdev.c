@@ -9,6 +9,10 @@
  * Silence. A TUN device is IFF_NOARP, so the kernel does no duplicate address detection on it. What
  * would remain is router solicitation (needs a link-local address: addr_gen_mode none, set before
  * the device comes up, gives it none) and multicast reports (clearing IFF_MULTICAST ends them).
+ *
+ * Readiness. The kernel acknowledges a new IPv6 address before it takes packets to it: the route to
+ * itself comes from a work queue a moment later, and a SYN that is quicker is lost. So adding an
+ * address ends when the kernel says that the address is local.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -18,6 +22,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -26,6 +31,8 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 #include "link/netdev.h"
+
+enum { NETDEV_TRIES = 1000 }; /* of 1 ms */
 
 _Static_assert(TERN_NETDEV_NAME_MAX == IFNAMSIZ, "names of devices");
 
@@ -64,36 +71,49 @@ static void request_end(struct request *req, struct rtattr *nest)
 	nest->rta_len = (uint16_t)(req->bytes + req->nlh.nlmsg_len - (uint8_t *)nest);
 }
 
-/* Sends the request and waits for the kernel's verdict: 0 or a negative errno. */
-static int request_run(const struct request *req)
-{
-	struct {
-		struct nlmsghdr nlh;
+struct reply {
+	struct nlmsghdr nlh;
+	union {
 		struct nlmsgerr err;
+		struct rtmsg rtm;
 		uint8_t more[512];
-	} reply;
+	};
+};
+
+/* Sends the request and takes the first message of the answer. 0 or a negative errno. */
+static int exchange(const struct request *req, struct reply *reply)
+{
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	ssize_t len;
-	int err;
+	int err = 0;
 
 	if (fd < 0)
 		return -errno;
+	memset(reply, 0, sizeof(*reply));
 	if (send(fd, req, req->nlh.nlmsg_len, 0) < 0) {
 		err = -errno;
 	} else {
 		do {
-			len = recv(fd, &reply, sizeof(reply), 0);
+			len = recv(fd, reply, sizeof(*reply), 0);
 		} while (len < 0 && errno == EINTR);
 		if (len < 0)
 			err = -errno;
-		else if ((size_t)len < NLMSG_LENGTH(sizeof(reply.err)) ||
-			 reply.nlh.nlmsg_type != NLMSG_ERROR)
+		else if ((size_t)len < NLMSG_LENGTH(sizeof(reply->rtm)))
 			err = -EPROTO;
-		else
-			err = reply.err.error;
 	}
 	(void)close(fd);
 	return err;
+}
+
+/* The kernel's verdict on a request: 0 or a negative errno. */
+static int request_run(const struct request *req)
+{
+	struct reply reply;
+	int err = exchange(req, &reply);
+
+	if (err < 0)
+		return err;
+	return reply.nlh.nlmsg_type == NLMSG_ERROR ? reply.err.error : -EPROTO;
 }
 
 /* Flags and MTU as they are. 0 or a negative errno. */
@@ -193,6 +213,22 @@ int tern_netdev_up(const char *name, uint32_t mtu, const char **ret_stage)
 	return bring_up(index);
 }
 
+/* Would the kernel take a packet to this address for its own? */
+static bool is_local(const struct tern_addr *addr)
+{
+	size_t len = tern_addr_len(addr->family);
+	struct request req;
+	struct reply reply;
+	struct rtmsg *rtm = request_init(&req, RTM_GETROUTE, 0, sizeof(*rtm));
+
+	req.nlh.nlmsg_flags = NLM_F_REQUEST;
+	rtm->rtm_family = addr->family == TERN_INET ? AF_INET : AF_INET6;
+	rtm->rtm_dst_len = (uint8_t)(8 * len);
+	(void)request_add(&req, RTA_DST, addr->b, len);
+	return exchange(&req, &reply) == 0 && reply.nlh.nlmsg_type == RTM_NEWROUTE &&
+	       reply.rtm.rtm_type == RTN_LOCAL;
+}
+
 int tern_netdev_add_address(const char *name, const struct tern_prefix *local,
 			    const struct tern_addr *remote, const char **ret_stage)
 {
@@ -200,6 +236,7 @@ int tern_netdev_add_address(const char *name, const struct tern_prefix *local,
 	int index = find(name, ret_stage);
 	struct request req;
 	struct ifaddrmsg *ifa;
+	unsigned int tries;
 	int err;
 
 	if (index < 0)
@@ -215,7 +252,11 @@ int tern_netdev_add_address(const char *name, const struct tern_prefix *local,
 	(void)request_add(&req, IFA_LOCAL, local->addr.b, len);
 	(void)request_add(&req, IFA_ADDRESS, remote ? remote->b : local->addr.b, len);
 	err = request_run(&req);
-	return err == -EEXIST ? 0 : err;
+	if (err < 0 && err != -EEXIST)
+		return err;
+	for (tries = 0; tries < NETDEV_TRIES && !is_local(&local->addr); tries++)
+		(void)poll(NULL, 0, 1);
+	return tries < NETDEV_TRIES ? 0 : -ETIMEDOUT;
 }
 
 /* The address in a sockaddr; of no family where it is none of IP. */

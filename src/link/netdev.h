@@ -29,10 +29,11 @@ TERN_NODISCARD int tern_netdev_up(const char *name, uint32_t mtu, const char **r
 /*
  * Gives a device an address of the kernel's. With `remote` NULL the whole prefix lies behind the
  * device; else only that address (a point-to-point pair, for an own prefix of /32 or /128). No
- * duplicate address detection. An address that the device has already is success. Returns 0 or
+ * duplicate address detection. An address that the device has already is success. Waits until the
+ * kernel takes packets to it (a moment, with IPv6). Returns 0 or
  *
  *	-ENODEV "find device"; "add address": -EPERM; -EACCES, -EAFNOSUPPORT, -EOPNOTSUPP (IPv6 is
- *	off); -EINVAL (no address, prefix too long, families mixed)
+ *	off); -EINVAL (no address, prefix too long, families mixed); -ETIMEDOUT (not within 1 s)
  */
 TERN_NODISCARD int tern_netdev_add_address(const char *name, const struct tern_prefix *local,
 					   const struct tern_addr *remote, const char **ret_stage);

@@ -1,39 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fake_stack.h: a stack that only remembers. Tests of what drives a stack (pump, loop) give it
- * frames to send and look at what went in, when, and in which order the verbs were called. It stands
- * in front of the engine's library, so that none of the engine is linked.
+ * frames to send and look at what went in and when. It stands in front of the engine's library, so
+ * that none of the engine is linked.
  */
-#ifndef TERN_TEST_FAKE_STACK_H
-#define TERN_TEST_FAKE_STACK_H
+#ifndef TERN_TESTS_UNIT_LINK_FAKE_STACK_H
+#define TERN_TESTS_UNIT_LINK_FAKE_STACK_H
 
 #include "unit/link/frames.h"
 
-enum { FAKE_FRAMES = 4096, FAKE_LOG = 4096 };
+enum { FAKE_FRAMES = 4096 };
 
 struct tern_stack {
 	uint32_t to_send, sent; /* numbers of frames: sent … to_send - 1 are waiting */
-	uint32_t len;		/* of each frame */
-	uint32_t answer_with;	/* for each frame that comes in, so many are sent */
+	uint32_t len;           /* of each frame */
+	uint32_t answer_with;   /* for each frame that comes in, so many are sent */
 	uint32_t got[FAKE_FRAMES], gots;
 	uint64_t got_at;
 	uint64_t deadline, tick_at;
 	uint64_t realtime, realtime_at;
 	uint64_t now; /* of the last entry */
 	unsigned int ticks, realtimes;
-	char log[FAKE_LOG]; /* i, o, t, r for each call of a verb */
-	unsigned int log_len;
 	uint8_t payload[32][FRAME_MAX]; /* what output refers to; any entry may destroy it */
 };
 
-static inline void fake_enter(struct tern_stack *st, uint64_t now, char verb)
+static inline void fake_enter(struct tern_stack *st, uint64_t now)
 {
 	unsigned int i;
 
 	assert_true(now >= st->now);
 	st->now = now;
-	if (st->log_len + 1 < FAKE_LOG)
-		st->log[st->log_len++] = verb;
 	for (i = 0; i < 32; i++)
 		memset(st->payload[i], 0xee, st->len);
 }
@@ -43,7 +39,7 @@ void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_fra
 {
 	unsigned int i;
 
-	fake_enter(st, now, 'i');
+	fake_enter(st, now);
 	for (i = 0; i < n; i++) {
 		assert_int_equal(frame_errors(&frames[i], frame_number(&frames[i])), 0);
 		assert_true(st->gots < FAKE_FRAMES);
@@ -55,7 +51,7 @@ void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_fra
 
 void tern_stack_tick(struct tern_stack *st, uint64_t now)
 {
-	fake_enter(st, now, 't');
+	fake_enter(st, now);
 	st->ticks++;
 	st->tick_at = now;
 	st->deadline = TERN_NEVER;
@@ -66,7 +62,7 @@ unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_
 {
 	unsigned int i;
 
-	fake_enter(st, now, 'o');
+	fake_enter(st, now);
 	for (i = 0; i < n && i < 32 && st->sent < st->to_send; i++)
 		frame_make(&outs[i], st->payload[i], st->sent++, st->len);
 	return i;
@@ -79,7 +75,7 @@ uint64_t tern_stack_deadline(const struct tern_stack *st)
 
 void tern_stack_set_realtime(struct tern_stack *st, uint64_t now, uint64_t realtime_ns)
 {
-	fake_enter(st, now, 'r');
+	fake_enter(st, now);
 	st->realtimes++;
 	st->realtime = realtime_ns;
 	st->realtime_at = now;

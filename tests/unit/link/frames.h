@@ -3,8 +3,8 @@
  * frames.h: frames that are no packets, for tests of links, which never look inside: a number in
  * front, and then bytes that follow from it.
  */
-#ifndef TERN_TEST_FRAMES_H
-#define TERN_TEST_FRAMES_H
+#ifndef TERN_TESTS_UNIT_LINK_FRAMES_H
+#define TERN_TESTS_UNIT_LINK_FRAMES_H
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -20,7 +20,8 @@
 /* Byte i of frame number n. */
 static inline uint8_t frame_byte(uint32_t number, uint32_t i)
 {
-	return i < 4 ? (uint8_t)(number >> 8 * i) : (uint8_t)(number * 7 + (number >> 8) * 5 + i * 13);
+	return i < 4 ? (uint8_t)(number >> 8 * i)
+		     : (uint8_t)(number * 7 + (number >> 8) * 5 + i * 13);
 }
 
 /* Fills bytes with frame `number` of len bytes, and *ret_out with that frame in three pieces. */

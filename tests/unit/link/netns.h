@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * netns.h: a network namespace of the test's own, gone with the process. Where there is no right to
+ * netns.h: a network namespace for each case, gone with the process. Where there is no right to
  * make one, or no TUN device, the cases that need it skip and say why.
  */
-#ifndef TERN_TEST_NETNS_H
-#define TERN_TEST_NETNS_H
+#ifndef TERN_TESTS_UNIT_LINK_NETNS_H
+#define TERN_TESTS_UNIT_LINK_NETNS_H
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -20,20 +20,16 @@
 #include "link/netdev.h"
 #include "link/tun.h"
 
-/* Moves the process into a new namespace, once. False: `why` says why not. */
+/* Moves the process into a new namespace. False: `why` says why not. */
 static inline bool netns_enter(const char **why)
 {
-	static int entered; /* 1, or a negative errno */
-
-	if (!entered)
-		entered = unshare(CLONE_NEWNET) == 0 ? 1 : -errno;
-	if (entered < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0)
-		entered = 1;
-	*why = entered < 0 ? strerror(-entered) : "";
-	return entered > 0;
+	if (unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0)
+		return true;
+	*why = strerror(errno);
+	return false;
 }
 
-/* A device of a namespace of our own, or the case is skipped. */
+/* A device in a new namespace, or the case is skipped. */
 static inline struct tern_link *netns_tun(const struct tern_tun_config *cfg)
 {
 	struct tern_link *link = NULL;

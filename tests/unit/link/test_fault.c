@@ -237,7 +237,8 @@ static void a_delay_is_kept_to_the_nanosecond(void **state)
 
 static void jitter_stays_within_its_bounds_and_keeps_the_order(void **state)
 {
-	const struct tern_fault_config cfg = { .out = { .delay_ns = 10 * MS, .jitter_ns = 2 * MS } };
+	const struct tern_fault_config cfg = { .out = { .delay_ns = 10 * MS,
+							.jitter_ns = 2 * MS } };
 	uint64_t earliest = TERN_NEVER, latest = 0;
 	uint32_t i;
 
@@ -324,7 +325,8 @@ static void what_one_direction_carries_does_not_change_the_other(void **state)
 
 static void the_wrapped_link_is_without_offload(void **state)
 {
-	const struct tern_mem_link_config mem = { .mtu = 9000, .gso_max = 65535,
+	const struct tern_mem_link_config mem = { .mtu = 9000,
+						  .gso_max = 65535,
 						  .csum_offload = true };
 
 	(void)state;
@@ -383,9 +385,9 @@ static void a_jammed_inner_link_is_waited_for_without_loss(void **state)
 static void values_out_of_range_are_refused(void **state)
 {
 	const struct tern_fault_config wrong[] = {
-		{ .in.loss_ppm = 1000001 },	   { .out.dup_ppm = 1000001 },
-		{ .in.corrupt_ppm = 1000001 },	   { .out.reorder_ppm = 1000001 },
-		{ .in.delay_ns = 3600000000001 },  { .out.jitter_ns = 3600000000001 },
+		{ .in.loss_ppm = 1000001 },       { .out.dup_ppm = 1000001 },
+		{ .in.corrupt_ppm = 1000001 },    { .out.reorder_ppm = 1000001 },
+		{ .in.delay_ns = 3600000000001 }, { .out.jitter_ns = 3600000000001 },
 		{ .queue_max = (1 << 20) + 1 },
 	};
 	struct tern_link *end[2], *link;

@@ -58,9 +58,12 @@ static void every_unit_means_what_it_says(void **state)
 	const struct {
 		const char *text;
 		uint64_t ns;
-	} times[] = { { "delay=1ns", 1 },	     { "delay=1us", 1000 },
-		      { "delay=1ms", 1000000 },	     { "delay=1s", 1000000000 },
-		      { "delay=0.000000001s", 1 },   { "delay=1.9ns", 1 },
+	} times[] = { { "delay=1ns", 1 },
+		      { "delay=1us", 1000 },
+		      { "delay=1ms", 1000000 },
+		      { "delay=1s", 1000000000 },
+		      { "delay=0.000000001s", 1 },
+		      { "delay=1.9ns", 1 },
 		      { "delay=3600s", 3600000000000 } };
 	size_t i;
 
@@ -77,16 +80,26 @@ static void what_is_wrong_is_pointed_at(void **state)
 		const char *text;
 		size_t offset;
 	} wrong[] = {
-		{ "los=1%", 0 },	  { "loss", 0 },
-		{ "loss=1", 0 },	  { "loss=", 0 },
-		{ "loss=%", 0 },	  { "loss=-1%", 0 },
-		{ "loss=1%%", 0 },	  { "loss=100.0001%", 0 },
-		{ "loss=1000001ppm", 0 }, { "loss=1%,dup=2x", 8 },
-		{ "loss=1%,,dup=1%", 8 }, { "delay=10", 0 },
-		{ "delay=3601s", 0 },	  { "delay=.5s", 0 },
-		{ "delay=1.s", 0 },	  { "delay=1234567890ns", 0 },
-		{ "in.seed=1", 0 },	  { "seed=1,queue=0", 7 },
-		{ "queue=1048577", 0 },	  { "seed=x", 0 },
+		{ "los=1%", 0 },
+		{ "loss", 0 },
+		{ "loss=1", 0 },
+		{ "loss=", 0 },
+		{ "loss=%", 0 },
+		{ "loss=-1%", 0 },
+		{ "loss=1%%", 0 },
+		{ "loss=100.0001%", 0 },
+		{ "loss=1000001ppm", 0 },
+		{ "loss=1%,dup=2x", 8 },
+		{ "loss=1%,,dup=1%", 8 },
+		{ "delay=10", 0 },
+		{ "delay=3601s", 0 },
+		{ "delay=.5s", 0 },
+		{ "delay=1.s", 0 },
+		{ "delay=1234567890ns", 0 },
+		{ "in.seed=1", 0 },
+		{ "seed=1,queue=0", 7 },
+		{ "queue=1048577", 0 },
+		{ "seed=x", 0 },
 		{ "seed=18446744073709551616", 0 },
 		{ "loss=1%,in.out.loss=1%", 8 },
 		{ "loss=00000000000000000000000000000000000000000000000000000000000000001%", 0 },

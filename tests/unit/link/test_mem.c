@@ -151,8 +151,8 @@ static void offload_is_switched_for_both_ends_and_back(void **state)
 }
 
 /*
- * The arena's smallest size, frames of all lengths, and a queue of changing depth: every way in which
- * the circle can wrap. Whatever is in flight must come out whole, while the sender goes on.
+ * The arena's smallest size, frames of all lengths, and a queue of changing depth: every way in
+ * which the circle can wrap. Whatever is in flight must come out whole, while the sender goes on.
  */
 static void frames_in_flight_are_never_overwritten(void **state)
 {
@@ -201,8 +201,11 @@ static void what_is_sent_to_a_closed_end_is_lost(void **state)
 static void limits_out_of_range_are_refused(void **state)
 {
 	const struct tern_mem_link_config wrong[] = {
-		{ .mtu = 67 }, { .mtu = 65536 }, { .gso_max = 65536 },
-		{ .frames = (1 << 20) + 1 }, { .bytes = (1 << 30) + 1 },
+		{ .mtu = 67 },
+		{ .mtu = 65536 },
+		{ .gso_max = 65536 },
+		{ .frames = (1 << 20) + 1 },
+		{ .bytes = (1 << 30) + 1 },
 	};
 	size_t i;
 

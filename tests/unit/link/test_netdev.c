@@ -45,8 +45,8 @@ static struct tern_addr source_towards(const char *text)
 
 	memcpy(v4 ? (void *)&in.sin_addr : (void *)&in6.sin6_addr, to.b, v4 ? 4 : 16);
 	if (connect(fd, sa, len) == 0 && getsockname(fd, sa, &len) == 0)
-		from = tern_addr_from_bytes(to.family, v4 ? (void *)&in.sin_addr
-							  : (void *)&in6.sin6_addr);
+		from = tern_addr_from_bytes(to.family,
+					    v4 ? (void *)&in.sin_addr : (void *)&in6.sin6_addr);
 	(void)close(fd);
 	return from;
 }
@@ -169,13 +169,13 @@ static void the_default_peer_is_the_first_other_host(void **state)
 		uint8_t length;
 		const char *peer;
 	} cases[] = {
-		{ "10.77.0.2", 24, "10.77.0.1" },    { "10.77.0.1", 24, "10.77.0.2" },
-		{ "10.77.5.200", 16, "10.77.0.1" },  { "10.77.0.1", 16, "10.77.0.2" },
-		{ "10.0.0.5", 30, "10.0.0.6" },	     { "10.0.0.6", 30, "10.0.0.5" },
-		{ "10.0.0.6", 31, "10.0.0.7" },	     { "10.0.0.7", 31, "10.0.0.6" },
-		{ "10.0.0.9", 0, "0.0.0.1" },	     { "fd77::2", 64, "fd77::1" },
-		{ "fd77::1", 64, "fd77::2" },	     { "fd77::1:2:3:4", 64, "fd77::1" },
-		{ "fd77::ab", 126, "fd77::a9" },     { "fd77::aa", 127, "fd77::ab" },
+		{ "10.77.0.2", 24, "10.77.0.1" },   { "10.77.0.1", 24, "10.77.0.2" },
+		{ "10.77.5.200", 16, "10.77.0.1" }, { "10.77.0.1", 16, "10.77.0.2" },
+		{ "10.0.0.5", 30, "10.0.0.6" },     { "10.0.0.6", 30, "10.0.0.5" },
+		{ "10.0.0.6", 31, "10.0.0.7" },     { "10.0.0.7", 31, "10.0.0.6" },
+		{ "10.0.0.9", 0, "0.0.0.1" },       { "fd77::2", 64, "fd77::1" },
+		{ "fd77::1", 64, "fd77::2" },       { "fd77::1:2:3:4", 64, "fd77::1" },
+		{ "fd77::ab", 126, "fd77::a9" },    { "fd77::aa", 127, "fd77::ab" },
 	};
 	struct tern_prefix own;
 	struct tern_addr peer;
