@@ -70,6 +70,7 @@ struct tern_patience {
 	uint8_t syn_retries;
 	uint8_t keep_probes; /* probes sent and not answered */
 	uint8_t retries;     /* timeouts in a row: RTO is rto_us << retries */
+	uint32_t probe_ms;   /* when the last keepalive probe was due */
 };
 
 /* TCP_INFO totals. */
@@ -106,6 +107,8 @@ enum tern_conn_flag {
 	TERN_CF_MORE = 1 << 23,	      /* last send said more follows */
 	TERN_CF_IN_ACCEPTQ = 1 << 24, /* waits in a listener's accept queue */
 	TERN_CF_ORPHAN = 1 << 25,     /* counted among the orphans */
+	TERN_CF_ZERO_WINDOW = 1 << 27, /* our last advertised window was 0 */
+	TERN_CF_PINGPONG = 1 << 26,   /* we answer what comes: ACKs may ride on the answers */
 };
 
 struct tern_conn {
@@ -156,7 +159,9 @@ enum tern_repair {
 struct tern_send_queue {
 	struct tern_chain chain;
 	uint32_t bytes;
-	uint32_t at_nxt, at_rtx; /* buffers that hold SND.NXT and the repair cursor, or 0: look from the head */
+	uint32_t at_nxt, at_rtx; /* buffers at SND.NXT and the repair cursor; 0: look from the head */
+	tern_seq small;		 /* end of the last segment below full size (Minshall) */
+	bool small_out;		 /* … and whether it was sent at all */
 };
 
 struct tern_repairs {
@@ -248,8 +253,11 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 		  uint64_t now);
 void tern_tcp_free(struct tern_tcp *t);
 
-/* A new CLOSED record with the knobs' defaults, or 0 (counted) when the table or the memory is full. */
-uint32_t tern_conn_new(struct tern_tcp *t);
+/*
+ * A new record with the knobs' defaults, born CLOSED (a socket) or LISTEN (the child of a listener); 0
+ * (counted) when the table or the memory is full.
+ */
+uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born);
 
 /* Frees a record and everything it holds: buffers, timer, lists, map entry. */
 void tern_conn_free(struct tern_tcp *t, uint32_t idx);
@@ -267,11 +275,19 @@ struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn
 /* Gives the traffic record back if nothing is queued, in flight or owed. */
 void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c);
 
-/* Puts the connection on the output list. */
+/* Puts the connection on the output list, and takes it off. */
 void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+void tern_conn_leave_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+
+/* Forgets what was to be sent, with the timers; and what was to be read. */
+void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx);
+void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c);
 
 /* Reports level bits (enum tern_event_bit) to the application, if there is one. */
 void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, unsigned int bits);
+
+/* The next connection with news, or 0; *ret_bits is what is new. */
+uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits);
 
 /* The segment size that fits the peer, the path and the option TCP_MAXSEG, options not yet taken off. */
 uint32_t tern_conn_mss(const struct tern_conn *c);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * CLOSE, its halves, and ABORT (RFC 9293 §3.10.4, §3.10.5). Closing queues a FIN behind what is to be
+ * sent. A socket that its application gives up becomes an orphan, unless bytes would be lost
+ * unseen: unread data, or SO_LINGER with 0, make it a reset (SHLD-3, RFC 2525 §2.17). Orphans are
+ * counted and limited; one in FIN-WAIT-2 moves to a small record of the room timewait.
+ */
+#include <errno.h>
+
+#include "tcp/reset.h"
+#include "tcp/state.h"
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+#define NEEDS_RESET                                                                                \
+	(TERN_STATES(SYN_RECEIVED) | TERN_STATES(ESTABLISHED) | TERN_STATES(FIN_WAIT_1) |          \
+	 TERN_STATES(FIN_WAIT_2) | TERN_STATES(CLOSE_WAIT))
+
+/* Our FIN follows the queued data. In SYN-RECEIVED the state changes when the handshake is done. */
+static int queue_fin(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_FIN_QUEUED)
+		return 0;
+	if (!tern_conn_need_traffic(t, c))
+		return -ENOBUFS;
+	c->flags |= TERN_CF_FIN_QUEUED;
+	c->flags &= ~(uint32_t)TERN_CF_MORE;
+	if (c->state == TERN_ESTABLISHED)
+		tern_conn_set_state(t, idx, TERN_FIN_WAIT_1);
+	else if (c->state == TERN_CLOSE_WAIT)
+		tern_conn_set_state(t, idx, TERN_LAST_ACK);
+	tern_conn_want_output(t, idx, c);
+	return 0;
+}
+
+static void shut_reading(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	c->flags |= TERN_CF_RD_SHUT;
+	tern_conn_drop_unread(t, c);
+	tern_conn_notify(t, idx, c, TERN_EV_READABLE);
+}
+
+int tern_tcp_shutdown(struct tern_tcp *t, uint32_t idx, enum tern_how how)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+
+	if (c->state == TERN_CLOSED || c->state == TERN_LISTEN)
+		return -ENOTCONN;
+	if (how != TERN_SHUT_WR)
+		shut_reading(t, idx, c);
+	if (how == TERN_SHUT_RD)
+		return 0;
+	if (c->state == TERN_SYN_SENT) {
+		tern_conn_finish(t, idx, 0);
+		return 0;
+	}
+	return queue_fin(t, idx, c);
+}
+
+/* The application lets go: no more events, and the record counts as an orphan. */
+static void disown(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	c->flags &= ~(uint32_t)(TERN_CF_OWNED | TERN_CF_CORK);
+	if (c->flags & TERN_CF_EVENT) {
+		tern_list_remove(&t->events, &t->conns, offsetof(struct tern_conn, event), idx);
+		c->flags &= ~(uint32_t)TERN_CF_EVENT;
+		c->events = 0;
+	}
+}
+
+/* Must closing be a reset? Counts why. */
+static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	if (!tern_state_in(c->state, NEEDS_RESET))
+		return false;
+	if (x && (x->recv.bytes || x->recv.reass)) {
+		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnClose);
+		return true;
+	}
+	if (c->linger_s == 1) {
+		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnData);
+		return true;
+	}
+	if (t->orphans >= t->knobs->tcp_max_orphans) {
+		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnMemory);
+		return true;
+	}
+	return false;
+}
+
+enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+
+	disown(t, idx, c);
+	if (c->state == TERN_CLOSED || c->state == TERN_SYN_SENT) {
+		if (c->state == TERN_SYN_SENT)
+			tern_conn_finish(t, idx, 0);
+		else
+			tern_conn_free(t, idx);
+		return TERN_MOVE_NONE;
+	}
+	if (close_resets(t, c) ||
+	    (tern_state_in(c->state, NEEDS_RESET) && queue_fin(t, idx, c))) {
+		tern_conn_reset_peer(t, idx);
+		tern_conn_finish(t, idx, 0);
+		return TERN_MOVE_NONE;
+	}
+	c->flags |= TERN_CF_ORPHAN;
+	t->orphans++;
+	tern_conn_drop_unread(t, c);
+	return c->state == TERN_FIN_WAIT_2 ? TERN_MOVE_FIN_WAIT_2 : TERN_MOVE_NONE;
+}
+
+void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error)
+{
+	const struct tern_conn *c = tern_conn_at(t, idx);
+
+	if (tern_state_in(c->state, NEEDS_RESET))
+		tern_conn_reset_peer(t, idx);
+	tern_conn_finish(t, idx, error);
+}
+
+void tern_tcp_retire(struct tern_tcp *t, uint32_t idx)
+{
+	tern_conn_unhash(t, idx);
+	tern_conn_finish(t, idx, 0);
+}

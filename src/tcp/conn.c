@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A connection's record is taken from a pool, named by its index, and found by its flow in a keyed
+ * map. It may stand on three lists: the output list (it may have something to send), the event list
+ * (the application has news to hear), a listener's accept queue. Freeing it takes it off all of them.
+ *
+ * The traffic record comes with the first byte, SYN or FIN that is queued or in flight, and goes when
+ * nothing is queued, in flight or owed any more: an idle connection is one record and one map slot.
+ */
+#include "tcp/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "tcp/reass.h"
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+#define OUT_LINK offsetof(struct tern_conn, out)
+#define EVENT_LINK offsetof(struct tern_conn, event)
+
+static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, size_t addrs_len)
+{
+	int err = tern_pool_init_gen(&t->conns, t->mem, sizeof(struct tern_conn) + addrs_len, conns_max);
+
+	if (!err)
+		err = tern_pool_init(&t->traffics, t->mem, sizeof(struct tern_traffic), conns_max);
+	if (!err)
+		err = tern_pool_init(&t->reass, t->mem, sizeof(struct tern_reass), conns_max);
+	if (!err)
+		err = tern_map_init(&t->map, t->mem, conns_max);
+	if (!err)
+		err = tern_bufs_init(&t->bufs, t->mem, buffers_max);
+	if (!err)
+		err = tern_replies_init(&t->replies, t->mem, t->trace);
+	return err;
+}
+
+int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, size_t addrs_len,
+		  uint64_t now)
+{
+	int err = reserve(t, conns_max, buffers_max, addrs_len);
+
+	if (err) {
+		tern_tcp_free(t);
+		return err;
+	}
+	t->map_key[0] = tern_rng_u64(t->rng);
+	t->map_key[1] = tern_rng_u64(t->rng);
+	tern_isn_init(&t->isn, t->rng);
+	tern_wheel_init(&t->wheel, &t->conns, offsetof(struct tern_conn, timer), now);
+	t->cc = &tern_cc_newreno;
+	t->now = now;
+	return 0;
+}
+
+void tern_tcp_free(struct tern_tcp *t)
+{
+	tern_replies_free(&t->replies);
+	tern_bufs_free(&t->bufs);
+	tern_map_free(&t->map);
+	tern_pool_free(&t->reass);
+	tern_pool_free(&t->traffics);
+	tern_pool_free(&t->conns);
+}
+
+uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
+{
+	uint32_t idx = tern_pool_get(&t->conns);
+	struct tern_conn *c;
+
+	if (!idx) {
+		tern_count(t->trace, t->conns.used >= t->conns.max ? TERN_CNT_TernConnLimit
+								   : TERN_CNT_TernAllocFailures);
+		return 0;
+	}
+	c = tern_conn_at(t, idx);
+	c->state = (uint8_t)born;
+	c->state_ms = tern_ms(t->now);
+	c->snd_buf = t->knobs->tcp_wmem_default;
+	c->rcv.buf = t->knobs->tcp_rmem_default;
+	c->pmtu = (uint16_t)t->mtu;
+	return idx;
+}
+
+void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+
+	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
+	tern_wheel_cancel(&t->wheel, idx);
+	tern_conn_unhash(t, idx);
+	tern_conn_drop_unsent(t, idx);
+	tern_conn_drop_unread(t, c);
+	if (c->flags & TERN_CF_EVENT)
+		tern_list_remove(&t->events, &t->conns, EVENT_LINK, idx);
+	if (c->flags & TERN_CF_ORPHAN)
+		t->orphans--;
+	tern_pool_put(&t->conns, idx);
+}
+
+int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	int err = tern_map_insert(&t->map, tern_flow_hash(t->map_key, flow), idx);
+
+	if (err) {
+		tern_count(t->trace, TERN_CNT_TernConnLimit);
+		return err;
+	}
+	c->family = flow->local.family;
+	c->lport = flow->lport;
+	c->rport = flow->rport;
+	tern_flow_pack(flow, c->addrs);
+	c->flags |= TERN_CF_HASHED;
+	tern_ports_claim(t->ports, flow);
+	return 0;
+}
+
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_flow flow;
+
+	if (!(c->flags & TERN_CF_HASHED))
+		return;
+	tern_conn_flow(c, &flow);
+	tern_map_remove(&t->map, tern_flow_hash(t->map_key, &flow), idx);
+	tern_ports_release(t->ports, &flow);
+	c->flags &= ~(uint32_t)TERN_CF_HASHED;
+}
+
+uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash, const struct tern_flow *flow)
+{
+	struct tern_map_it it = tern_map_find(&t->map, hash);
+
+	for (; it.idx; tern_map_next(&t->map, &it)) {
+		const struct tern_conn *c = tern_conn_at(t, it.idx);
+
+		if (tern_flow_matches(flow, c->family, c->lport, c->rport, c->addrs))
+			break;
+	}
+	return it.idx;
+}
+
+struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c)
+{
+	struct tern_traffic *x;
+
+	if (c->traffic)
+		return tern_pool_at(&t->traffics, c->traffic);
+	c->traffic = tern_pool_get(&t->traffics);
+	if (!c->traffic) {
+		tern_count(t->trace, TERN_CNT_TernAllocFailures);
+		return NULL;
+	}
+	x = tern_pool_at(&t->traffics, c->traffic);
+	x->rexmt_ns = TERN_NEVER;
+	x->delack_ns = TERN_NEVER;
+	x->recv.read = c->rcv.nxt;
+	return x;
+}
+
+void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	if (!x || x->send.bytes || x->recv.bytes || x->recv.reass || x->repair.phase ||
+	    c->snd.una != c->snd.nxt || x->rexmt_ns != TERN_NEVER || x->delack_ns != TERN_NEVER ||
+	    x->dup_acks || (c->flags & TERN_CF_OUT))
+		return;
+	assert(!x->rmem && !x->wmem);
+	tern_pool_put(&t->traffics, c->traffic);
+	c->traffic = 0;
+}
+
+void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_OUT)
+		return;
+	c->flags |= TERN_CF_OUT;
+	tern_list_push_back(&t->out, &t->conns, OUT_LINK, idx);
+}
+
+void tern_conn_leave_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (!(c->flags & TERN_CF_OUT))
+		return;
+	c->flags &= ~(uint32_t)TERN_CF_OUT;
+	tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
+}
+
+void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, unsigned int bits)
+{
+	if (!(c->flags & TERN_CF_OWNED))
+		return;
+	c->events |= (uint8_t)bits;
+	if (c->flags & TERN_CF_EVENT)
+		return;
+	c->flags |= TERN_CF_EVENT;
+	tern_list_push_back(&t->events, &t->conns, EVENT_LINK, idx);
+}
+
+uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits)
+{
+	uint32_t idx = tern_list_pop_front(&t->events, &t->conns, EVENT_LINK);
+	struct tern_conn *c;
+
+	if (!idx)
+		return 0;
+	c = tern_conn_at(t, idx);
+	c->flags &= ~(uint32_t)TERN_CF_EVENT;
+	*ret_bits = c->events;
+	c->events = 0;
+	return idx;
+}
+
+void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	tern_conn_leave_output(t, idx, c);
+	c->flags &= ~(uint32_t)(TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_FIN_QUEUED);
+	tern_wheel_cancel(&t->wheel, idx);
+	c->snd.una = c->snd.nxt;
+	if (!x)
+		return;
+	tern_chain_clear(&t->bufs, &x->send.chain);
+	x->wmem = 0;
+	x->send = (struct tern_send_queue){ .bytes = 0 };
+	x->repair = (struct tern_repairs){ .phase = TERN_REPAIR_NONE };
+	tern_reass_clear(t, x);
+	x->rexmt_ns = TERN_NEVER;
+	x->delack_ns = TERN_NEVER;
+	x->dup_acks = 0;
+	tern_conn_rest(t, c);
+}
+
+void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c)
+{
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	if (!x)
+		return;
+	tern_reass_clear(t, x);
+	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
+	x->recv.bytes = 0;
+	x->recv.read = c->rcv.nxt;
+	tern_conn_rest(t, c);
+}
+
+uint32_t tern_conn_mss(const struct tern_conn *c)
+{
+	uint32_t header = (c->family == TERN_INET ? 20 : 40) + 20;
+	uint32_t mss = c->pmtu > header + 8 ? c->pmtu - header : 8;
+
+	if (c->peer_mss && c->peer_mss < mss)
+		mss = c->peer_mss;
+	if (c->max_seg && c->max_seg < mss)
+		mss = c->max_seg;
+	return mss;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A connection as a row of ss: a copy of what the record holds, in ss' words and units. Nothing is kept
+ * for the sake of a row.
+ */
+#include "base/compiler.h"
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+/* Queues and memory. */
+static void describe_queues(const struct tern_conn *c, const struct tern_traffic *x,
+			    struct tern_socket_info *ret)
+{
+	ret->mem.rcvbuf = c->rcv.buf;
+	ret->mem.sndbuf = c->snd_buf;
+	ret->mem.drops = c->drops;
+	if (!x)
+		return;
+	ret->recv_q = x->recv.bytes;
+	ret->send_q = x->send.bytes;
+	ret->mem.rmem_alloc = x->rmem;
+	ret->mem.wmem_queued = x->wmem;
+}
+
+static void describe_totals(const struct tern_conn *c, struct tern_socket_info *ret)
+{
+	const struct tern_totals *n = &c->totals;
+
+	ret->bytes_sent = n->bytes_sent;
+	ret->bytes_retrans = n->bytes_retrans;
+	ret->bytes_acked = n->bytes_acked;
+	ret->bytes_received = n->bytes_received;
+	ret->segs_out = n->segs_out;
+	ret->segs_in = n->segs_in;
+	ret->data_segs_out = n->data_segs_out;
+	ret->data_segs_in = n->data_segs_in;
+	ret->total_retrans = n->retrans;
+}
+
+void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socket_info *ret)
+{
+	const struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_flow flow;
+
+	tern_conn_flow(c, &flow);
+	ret->local = (struct tern_endpoint){ flow.local, flow.lport };
+	ret->remote = (struct tern_endpoint){ flow.remote, flow.rport };
+	ret->proto = TERN_PROTO_TCP;
+	ret->state = c->state;
+	ret->has = TERN_INFO_TCP;
+	ret->timer = (uint8_t)tern_timers_describe(t, c, &ret->timer_ns);
+	ret->retrans = ret->timer == TERN_TIMER_KEEPALIVE ? c->patience.keep_probes
+							  : c->patience.retries;
+	ret->orphan = (c->flags & TERN_CF_ORPHAN) != 0;
+	ret->unaccepted = (c->flags & TERN_CF_IN_ACCEPTQ) != 0;
+	ret->nodelay = (c->flags & TERN_CF_NODELAY) != 0;
+	ret->keepalive = (c->flags & TERN_CF_KEEPALIVE) != 0;
+	ret->age_ns = (uint64_t)(tern_ms(t->now) - c->state_ms) * 1000000;
+	describe_queues(c, tern_conn_traffic(t, c), ret);
+	ret->options = c->options;
+	ret->snd_wscale = c->snd_wscale;
+	ret->rcv_wscale = c->rcv_wscale;
+	ret->rtt_us = c->rtt.srtt8_us / 8;
+	ret->rttvar_us = c->rtt.rttvar4_us / 4;
+	ret->rto_us = c->rtt.rto_us;
+	ret->min_rtt_us = c->rtt.min_us;
+	ret->mss = c->cc.mss;
+	ret->pmtu = c->pmtu;
+	ret->advmss = tern_advertised_mss(c->family, t->mtu);
+	ret->cwnd = c->cc.cwnd;
+	ret->ssthresh = c->cc.ssthresh;
+	ret->unacked = c->snd.nxt - c->snd.una;
+	ret->snd_wnd = c->snd.wnd;
+	ret->rcv_wnd = c->rcv.adv - c->rcv.nxt;
+	describe_totals(c, ret);
+	ret->last_snd_ms = tern_ms(t->now) - c->snd_ms;
+	ret->last_rcv_ms = tern_ms(t->now) - c->rcv_ms;
+	ret->congestion = t->cc->name;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * An ICMP error is believed only if what it quotes is in flight (RFC 5927 §4.1): SND.UNA <= seq < SND.NXT.
+ * While a connection is being opened, a hard error ends it, as the user waits for exactly that; once it is
+ * synchronized every error is soft: it is remembered, shown when the connection times out, and ends
+ * nothing (RFC 9293 MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never below 552 (IPv4) or
+ * 1280 (IPv6), and what was too big is sent again.
+ */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/state.h"
+#include "tcp/tcp.h"
+
+#define PMTU_MIN4 552u
+#define PMTU_MIN6 1280u
+
+static void lower_pmtu(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, uint32_t mtu)
+{
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+	uint32_t least = c->family == TERN_INET ? PMTU_MIN4 : PMTU_MIN6;
+
+	mtu = TERN_MAX(mtu, least);
+	if (mtu >= c->pmtu)
+		return;
+	c->pmtu = (uint16_t)mtu;
+	tern_count(t->trace, TERN_CNT_TernPmtuLowered);
+	if (!c->cc.mss || !x)
+		return;
+	c->cc.mss = tern_conn_mss(c) - (c->options & TERN_OPT_TS ? 12 : 0);
+	if (c->snd.una == c->snd.nxt || x->repair.phase != TERN_REPAIR_NONE)
+		return;
+	/* Not a loss to congestion: what is in flight goes again, in smaller segments. */
+	x->repair.phase = TERN_REPAIR_LOSS;
+	x->repair.recover = c->snd.nxt;
+	x->repair.rtx_nxt = c->snd.una;
+	x->repair.rtx_end = c->snd.nxt;
+	x->repair.timed = false;
+	x->send.at_rtx = 0;
+	tern_conn_want_output(t, idx, c);
+}
+
+void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, int error,
+		   uint32_t mtu, tern_seq quoted_seq)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	bool opening = c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
+
+	if (!tern_seq_in(quoted_seq, c->snd.una, c->snd.nxt - c->snd.una)) {
+		tern_count(t->trace, TERN_CNT_TcpExtOutOfWindowIcmps);
+		return;
+	}
+	if (kind == TERN_ICMP_TOO_BIG) {
+		lower_pmtu(t, idx, c, mtu);
+		return;
+	}
+	if (kind == TERN_ICMP_SOURCE_QUENCH || !error)
+		return;
+	c->soft_error = (uint8_t)error;
+	if (opening && (kind == TERN_ICMP_PORT_UNREACH || kind == TERN_ICMP_PROTO_UNREACH ||
+			kind == TERN_ICMP_ADMIN_PROHIBITED))
+		tern_conn_finish(t, idx, error);
+}

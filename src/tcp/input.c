@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A segment walks the steps of RFC 9293 §3.10.7.4 in their order, one function a step, with the
+ * changes of RFC 5961 (challenge ACKs) and RFC 7323 (timestamps) where those texts put them. A
+ * step lets it pass, ends its way, or drops it with the one reason that will be counted. SYN-SENT
+ * has a way of its own (§3.10.7.3, input_syn_sent.c).
+ *
+ * Nothing is sent from here: steps leave flags (an ACK is owed, something is to be repeated) and
+ * output reads them.
+ */
+#include "tcp/input.h"
+
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/paws.h"
+#include "tcp/reset.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+
+/* Before the first: timestamps (RFC 7323 §3.2, §5.3 R1). */
+static enum tern_step check_timestamp(struct tern_input *in)
+{
+	const struct tern_tcp_options *opt = &in->seg->opt;
+	struct tern_conn *c = in->c;
+
+	if (!(c->options & TERN_OPT_TS) || (in->flags & (TERN_RST | TERN_SYN)))
+		return TERN_NEXT;
+	if (!(opt->present & TERN_OPT_TS))
+		return tern_input_drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
+	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, tern_ms(in->t->now)))
+		return TERN_NEXT;
+	tern_count(in->t->trace, TERN_CNT_TcpExtPAWSEstab);
+	tern_conn_answer_invalid(in->t, in->idx, c, TERN_CNT_TcpExtTCPACKSkippedPAWS);
+	return tern_input_drop(in, in->len || (in->flags & TERN_FIN) ? TERN_DROP_TCP_RFC7323_PAWS
+								     : TERN_DROP_TCP_RFC7323_PAWS_ACK);
+}
+
+/* Why a segment is outside the window; NONE if it is not (RFC 9293 §3.4, the four cases). */
+static enum tern_drop judge_sequence(const struct tern_input *in, uint32_t wnd)
+{
+	tern_seq nxt = in->c->rcv.nxt;
+	uint32_t len = in->len + ((in->flags & TERN_FIN) != 0) + ((in->flags & TERN_SYN) != 0);
+	bool first = tern_seq_in(in->seq, nxt, wnd);
+	bool last = len && tern_seq_in(in->seq + len - 1, nxt, wnd);
+
+	if (first || last || (!len && in->seq == nxt))
+		return TERN_DROP_NONE;
+	if (tern_seq_lt(in->seq, nxt))
+		return TERN_DROP_TCP_OLD_SEQUENCE;
+	return wnd ? TERN_DROP_TCP_INVALID_SEQUENCE : TERN_DROP_TCP_ZEROWINDOW;
+}
+
+/* Cuts off what lies before and behind the window. */
+static void trim(struct tern_input *in, uint32_t wnd)
+{
+	tern_seq nxt = in->c->rcv.nxt;
+	tern_seq edge = nxt + wnd;
+
+	if (in->flags & (TERN_SYN | TERN_RST)) /* judged whole by the next steps */
+		return;
+	if (tern_seq_lt(in->seq, nxt)) {
+		uint32_t old = TERN_MIN(nxt - in->seq, in->len);
+
+		in->seq += old;
+		in->data += old;
+		in->len -= old;
+	}
+	if (in->len && tern_seq_gt(in->seq + in->len, edge)) {
+		in->len = tern_seq_lt(in->seq, edge) ? edge - in->seq : 0;
+		in->flags &= (uint16_t)~TERN_FIN;
+	}
+}
+
+/*
+ * An ACK for what is outside the window. Segments with data cannot be part of an ACK loop, and their sender
+ * waits: they are always answered. All others are limited.
+ */
+static void answer_outside(struct tern_input *in)
+{
+	if (in->flags & TERN_SYN) {
+		tern_conn_challenge(in->t, in->idx, in->c);
+	} else if (in->len) {
+		in->c->flags |= TERN_CF_ACK_NOW;
+		tern_conn_want_output(in->t, in->idx, in->c);
+	} else {
+		tern_conn_answer_invalid(in->t, in->idx, in->c, TERN_CNT_TcpExtTCPACKSkippedSeq);
+	}
+}
+
+/* First: the sequence number. What is acceptable in part is trimmed to the window. */
+static enum tern_step check_sequence(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	uint32_t wnd = c->rcv.adv - c->rcv.nxt;
+	enum tern_drop reason;
+
+	/* Simultaneous open: the SYN-ACK repeats the SYN that brought us here; only its ACK is new. */
+	if (c->state == TERN_SYN_RECEIVED && (in->flags & TERN_SYN) && in->seq == c->rcv.irs) {
+		in->flags &= (uint16_t)~TERN_SYN;
+		in->seq++;
+	}
+	reason = judge_sequence(in, wnd);
+	/* MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG. */
+	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt) {
+		if (!(in->flags & TERN_RST)) {
+			tern_count(in->t->trace, TERN_CNT_TcpExtTCPZeroWindowDrop);
+			answer_outside(in);
+		}
+		in->len = 0;
+		in->flags &= (uint16_t)~TERN_FIN;
+		in->out->reason = reason;
+		return TERN_NEXT;
+	}
+	if (reason == TERN_DROP_NONE) {
+		trim(in, wnd);
+		return TERN_NEXT;
+	}
+	if (!(in->flags & TERN_RST))
+		answer_outside(in);
+	return tern_input_drop(in, reason);
+}
+
+/* The error that a reset means to the application, by state (RFC 9293 §3.10.7.4; CLOSE-WAIT as Linux). */
+static int reset_error(const struct tern_conn *c)
+{
+	switch (c->state) {
+	case TERN_SYN_RECEIVED:
+		return ECONNREFUSED;
+	case TERN_CLOSE_WAIT:
+		return EPIPE;
+	default:
+		return ECONNRESET;
+	}
+}
+
+/* Second: RST (RFC 5961 §3.2: only at the very edge). */
+static enum tern_step check_reset(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+
+	if (!(in->flags & TERN_RST))
+		return TERN_NEXT;
+	if (in->seg->seq != c->rcv.nxt) {
+		tern_conn_challenge(in->t, in->idx, c);
+		return tern_input_drop(in, TERN_DROP_TCP_RST_CHALLENGED);
+	}
+	in->out->reason = TERN_DROP_TCP_RESET;
+	tern_conn_finish(in->t, in->idx, reset_error(c));
+	return TERN_GONE;
+}
+
+/* Fourth: SYN on a connection that stands, or half stands (RFC 5961 §4.2). */
+static enum tern_step check_syn(struct tern_input *in)
+{
+	if (!(in->flags & TERN_SYN))
+		return TERN_NEXT;
+	tern_count(in->t->trace, TERN_CNT_TcpExtTCPSYNChallenge);
+	tern_conn_challenge(in->t, in->idx, in->c);
+	return tern_input_drop(in, TERN_DROP_TCP_SYN_CHALLENGED);
+}
+
+/* Fifth, done with the ACK: TS.Recent (RFC 7323 §4.3), now that sequence and ACK are known to be good. */
+static enum tern_step note_timestamp(struct tern_input *in)
+{
+	const struct tern_tcp_options *opt = &in->seg->opt;
+	struct tern_conn *c = in->c;
+
+	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
+	    tern_seq_le(in->seg->seq, c->rcv.acked) && tern_seq_ge(opt->tsval, c->ts.recent)) {
+		c->ts.recent = opt->tsval;
+		c->ts.recent_ms = tern_ms(in->t->now);
+	}
+	return TERN_NEXT;
+}
+
+static enum tern_step (*const steps[])(struct tern_input *) = {
+	check_timestamp, check_sequence, check_reset,	  check_syn,
+	tern_input_ack,	 note_timestamp, tern_input_text, tern_input_fin,
+};
+
+/* After the last step: does the record have to leave the room? */
+static void settle(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+
+	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN))
+		in->out->move = TERN_MOVE_FIN_WAIT_2;
+	if (c->state == TERN_TIME_WAIT) {
+		in->out->move = TERN_MOVE_TIME_WAIT;
+		in->out->ack = in->fin_now;
+	}
+	if (in->out->move == TERN_MOVE_NONE)
+		tern_conn_rest(in->t, c);
+}
+
+void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
+		    struct tern_outcome *ret)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_input in = { .t = t, .c = c, .seg = seg, .out = ret, .idx = idx, .seq = seg->seq,
+				 .len = seg->len, .data = seg->data, .flags = seg->flags };
+	enum tern_step step = TERN_NEXT;
+
+	*ret = (struct tern_outcome){ .reason = TERN_DROP_NONE };
+	c->totals.segs_in++;
+	c->totals.data_segs_in += seg->len != 0;
+	if (c->state == TERN_SYN_SENT)
+		step = tern_input_syn_sent(&in);
+	else
+		for (unsigned int i = 0; step == TERN_NEXT && i < TERN_ARRAY_SIZE(steps); i++)
+			step = steps[i](&in);
+	if (step != TERN_GONE)
+		settle(&in);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp/input.h: one segment on its way through the steps of RFC 9293 §3.10.7.
+ */
+#ifndef TERN_TCP_INPUT_H
+#define TERN_TCP_INPUT_H
+
+#include "tcp/tcp.h"
+
+/* What a step says. */
+enum tern_step {
+	TERN_NEXT, /* on to the next step */
+	TERN_DONE, /* taken; no more to do */
+	TERN_DROPPED, /* not taken: in->out->reason says why */
+	TERN_GONE, /* taken, and the record may be gone */
+};
+
+/* A segment, its connection, and what is left of it after trimming. */
+struct tern_input {
+	struct tern_tcp *t;
+	struct tern_conn *c;
+	const struct tern_segment *seg;
+	struct tern_outcome *out;
+	uint32_t idx;
+	tern_seq seq;	     /* of data[0], or of the FIN where there is no data left */
+	uint32_t len;
+	const uint8_t *data;
+	uint16_t flags;
+	bool fin_now; /* the peer's FIN was taken with this segment */
+};
+
+/* Ends the segment's way: not taken, for this reason. */
+static inline enum tern_step tern_input_drop(struct tern_input *in, enum tern_drop reason)
+{
+	in->out->reason = reason;
+	return TERN_DROPPED;
+}
+
+/* §3.10.7.3: SYN-SENT. */
+enum tern_step tern_input_syn_sent(struct tern_input *in);
+
+/* §3.10.7.4, fifth: the ACK field. */
+enum tern_step tern_input_ack(struct tern_input *in);
+
+/* §3.10.7.4, seventh: the text; and eighth: the FIN. */
+enum tern_step tern_input_text(struct tern_input *in);
+enum tern_step tern_input_fin(struct tern_input *in);
+
+/* Enters ESTABLISHED: congestion window, buffers, keepalive, the news. */
+void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * SYN-SENT (RFC 9293 §3.10.7.3): first the ACK field, then RST, then SYN. A SYN-ACK that fits leads
+ * to ESTABLISHED, a bare SYN to SYN-RECEIVED (simultaneous open, MUST-10). Text and FIN that came
+ * along are left to the sender's retransmission in the simultaneous case, and taken at once in the
+ * other, where the connection stands.
+ */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/input.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+
+/* Tells the peer that what it acknowledges was never sent by this connection. */
+static enum tern_step refuse_ack(struct tern_input *in, enum tern_drop reason)
+{
+	struct tern_flow flow;
+
+	if (!(in->flags & TERN_RST)) {
+		tern_conn_flow(in->c, &flow);
+		tern_reply_reset(&in->t->replies, &flow, in->seg);
+	}
+	return tern_input_drop(in, reason);
+}
+
+/* First: does it acknowledge our SYN (and nothing else)? */
+static enum tern_step check_ack(struct tern_input *in)
+{
+	const struct tern_conn *c = in->c;
+	const struct tern_tcp_options *opt = &in->seg->opt;
+	uint32_t clock = tern_ms(in->t->now) + c->ts.offset;
+
+	if (!(in->flags & TERN_ACK))
+		return TERN_NEXT;
+	if (tern_seq_le(in->seg->ack, c->snd.iss) || tern_seq_gt(in->seg->ack, c->snd.nxt))
+		return refuse_ack(in, TERN_DROP_TCP_INVALID_ACK_SEQUENCE);
+	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
+	    !(in->flags & TERN_RST) && tern_seq_gt(opt->tsecr, clock)) {
+		tern_count(in->t->trace, TERN_CNT_TcpExtPAWSActive);
+		return refuse_ack(in, TERN_DROP_TCP_RFC7323_TSECR);
+	}
+	return TERN_NEXT;
+}
+
+/* What the peer's SYN says about the peer. */
+static void learn(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	const struct tern_segment *seg = in->seg;
+	struct tern_terms terms;
+
+	tern_negotiate(in->t->knobs, c->family, c->options, c->rcv_wscale, &seg->opt, &terms);
+	c->peer_mss = terms.peer_mss;
+	c->options = terms.options;
+	c->snd_wscale = terms.snd_wscale;
+	c->rcv_wscale = terms.rcv_wscale;
+	c->rcv.irs = seg->seq;
+	c->rcv.nxt = seg->seq + 1;
+	c->rcv.adv += c->rcv.nxt; /* the window of our SYN, relative so far */
+	c->rcv.acked = c->rcv.nxt;
+	c->snd.wnd = seg->wnd;
+	c->snd.max_wnd = seg->wnd;
+	c->snd.wl1 = seg->seq;
+	c->snd.wl2 = seg->ack;
+	if (terms.options & TERN_OPT_TS) {
+		c->ts.recent = seg->opt.tsval;
+		c->ts.recent_ms = tern_ms(in->t->now);
+	}
+	tern_conn_traffic(in->t, c)->recv.read = c->rcv.nxt;
+}
+
+/* A bare SYN: simultaneous open. Our SYN goes again, as SYN-ACK. */
+static enum tern_step cross(struct tern_input *in)
+{
+	struct tern_traffic *x = tern_conn_traffic(in->t, in->c);
+
+	learn(in);
+	tern_conn_set_state(in->t, in->idx, TERN_SYN_RECEIVED);
+	x->repair.timed = false;
+	x->repair.rtx_nxt = in->c->snd.iss;
+	x->repair.rtx_end = in->c->snd.nxt;
+	tern_conn_want_output(in->t, in->idx, in->c);
+	return TERN_DONE;
+}
+
+/* SYN-ACK: the connection stands. */
+static enum tern_step connected(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	struct tern_traffic *x = tern_conn_traffic(in->t, c);
+	bool lost = c->patience.retries > 0;
+
+	learn(in);
+	c->snd.una = in->seg->ack;
+	if (x->repair.timed)
+		tern_rtt_sample(&c->rtt, (in->t->now - x->repair.timed_ns) / 1000,
+				in->t->knobs->tcp_rto_min_us);
+	x->repair = (struct tern_repairs){ .phase = TERN_REPAIR_NONE };
+	c->patience.retries = 0;
+	tern_timers_acked(in->t, in->idx, c, x);
+	tern_conn_establish(in->t, in->idx, lost);
+	c->flags |= TERN_CF_ACK_NOW;
+	tern_conn_want_output(in->t, in->idx, c);
+	in->seq++;
+	in->flags &= (uint16_t)~TERN_SYN;
+	if (in->len > c->rcv.adv - c->rcv.nxt) { /* beyond the window of our SYN */
+		in->len = c->rcv.adv - c->rcv.nxt;
+		in->flags &= (uint16_t)~TERN_FIN;
+	}
+	return TERN_NEXT;
+}
+
+enum tern_step tern_input_syn_sent(struct tern_input *in)
+{
+	enum tern_step step = check_ack(in);
+
+	if (step != TERN_NEXT)
+		return step;
+	if (in->flags & TERN_RST) {
+		if (!(in->flags & TERN_ACK))
+			return tern_input_drop(in, TERN_DROP_TCP_INVALID_RST);
+		in->out->reason = TERN_DROP_TCP_RESET;
+		tern_conn_finish(in->t, in->idx, ECONNREFUSED);
+		return TERN_GONE;
+	}
+	if (!(in->flags & TERN_SYN))
+		return tern_input_drop(in, TERN_DROP_TCP_FLAGS);
+	if (!(in->flags & TERN_ACK))
+		return cross(in);
+	step = connected(in);
+	if (step == TERN_NEXT)
+		step = tern_input_text(in);
+	return step == TERN_NEXT ? tern_input_fin(in) : step;
+}

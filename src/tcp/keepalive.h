@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp/keepalive.h: probing an idle peer (RFC 9293 §3.8.4). Off unless asked for.
+ */
+#ifndef TERN_TCP_KEEPALIVE_H
+#define TERN_TCP_KEEPALIVE_H
+
+#include "tcp/conn.h"
+
+/* When the next probe, or the end, is due; TERN_NEVER when keepalive is off or something is in flight. */
+uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c);
+
+/* It is due: probe, or give up. The record may be gone. */
+void tern_keepalive_timeout(struct tern_tcp *t, uint32_t idx);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * The ways into a connection: OPEN (active), adoption of a half-open connection (passive), and the
+ * entry into ESTABLISHED that all of them share. A passive child is born in LISTEN and
+ * moves to SYN-RECEIVED with its SYN and SYN-ACK already behind it; the segment that completes the
+ * handshake then walks through input like any other.
+ */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/input.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+
+/* Options that a child has from its listener. */
+#define INHERITED                                                                                 \
+	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_QUICKACK | TERN_CF_KEEPALIVE |       \
+		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK))
+
+int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
+		     uint32_t ts_offset, uint32_t pmtu)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	int err;
+
+	if (!tern_conn_need_traffic(t, c))
+		return -ENOBUFS;
+	err = tern_conn_hash(t, idx, flow);
+	if (err) {
+		tern_conn_rest(t, c);
+		return err;
+	}
+	c->snd.iss = iss;
+	c->snd.una = iss;
+	c->snd.nxt = iss;
+	c->ts.offset = ts_offset;
+	c->options = (uint8_t)tern_offered_options(t->knobs);
+	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf);
+	c->pmtu = (uint16_t)pmtu;
+	c->rcv_ms = tern_ms(t->now);
+	tern_conn_set_state(t, idx, TERN_SYN_SENT);
+	tern_conn_want_output(t, idx, c);
+	return 0;
+}
+
+static void inherit(struct tern_conn *c, const struct tern_conn *listener)
+{
+	c->flags |= listener->flags & INHERITED;
+	c->snd_buf = listener->snd_buf;
+	c->rcv.buf = listener->rcv.buf;
+	c->max_seg = listener->max_seg;
+	c->linger_s = listener->linger_s;
+	c->ttl = listener->ttl;
+	c->tos = listener->tos;
+	c->patience = listener->patience;
+	c->open_family = listener->open_family;
+}
+
+uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
+{
+	uint32_t idx = tern_conn_new(t, TERN_LISTEN);
+	struct tern_conn *c;
+
+	if (!idx)
+		return 0;
+	c = tern_conn_at(t, idx);
+	if (tern_conn_hash(t, idx, &birth->flow)) {
+		tern_conn_free(t, idx);
+		return 0;
+	}
+	inherit(c, tern_conn_at(t, birth->settings));
+	c->flags |= TERN_CF_PASSIVE;
+	c->snd.iss = birth->iss;
+	c->snd.una = birth->iss;
+	c->snd.nxt = birth->iss + 1;
+	c->snd.wnd = birth->window;
+	c->snd.max_wnd = birth->window;
+	c->snd.wl1 = birth->irs;
+	c->rcv.irs = birth->irs;
+	c->rcv.nxt = birth->irs + 1;
+	c->rcv.acked = c->rcv.nxt;
+	c->rcv.adv = c->rcv.nxt + birth->advertised;
+	c->ts.offset = birth->ts_offset;
+	c->ts.recent = birth->ts_recent;
+	c->ts.recent_ms = tern_ms(t->now);
+	c->options = birth->terms.options;
+	c->peer_mss = birth->terms.peer_mss;
+	c->snd_wscale = birth->terms.snd_wscale;
+	c->rcv_wscale = birth->terms.rcv_wscale;
+	c->patience.retries = birth->retransmitted;
+	if (birth->synack_ns)
+		tern_rtt_sample(&c->rtt, (t->now - birth->synack_ns) / 1000, t->knobs->tcp_rto_min_us);
+	tern_conn_set_state(t, idx, TERN_SYN_RECEIVED);
+	return idx;
+}
+
+void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
+
+	tern_conn_set_state(t, idx, TERN_ESTABLISHED);
+	c->flags |= TERN_CF_CONNECTED;
+	t->cc->init(&c->cc, mss);
+	if (syn_was_lost)
+		c->cc.cwnd = mss;
+	if (!c->rtt.rto_us)
+		c->rtt.rto_us = TERN_RTO_INITIAL_US;
+	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
+		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
+	c->rcv_ms = tern_ms(t->now);
+	c->snd_ms = c->rcv_ms;
+	tern_timers_keepalive(t, idx, c);
+	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
+		tern_conn_set_state(t, idx, TERN_FIN_WAIT_1);
+		tern_conn_want_output(t, idx, c);
+	}
+	tern_conn_notify(t, idx, c, TERN_EV_CONNECTED | TERN_EV_WRITABLE);
+}

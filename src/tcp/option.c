@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * Options of a socket, set and read one number at a time. Switches are flags of the record; the rest are
+ * fields with a range. Where an option changes what may be sent or when a timer is due, output
+ * and timers are told.
+ */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+struct range {
+	int64_t min, max;
+};
+
+static const struct range ranges[] = {
+	[TERN_SO_NODELAY] = { 0, 1 },
+	[TERN_SO_CORK] = { 0, 1 },
+	[TERN_SO_QUICKACK] = { 0, 1 },
+	[TERN_SO_KEEPALIVE] = { 0, 1 },
+	[TERN_SO_KEEPIDLE] = { 1, 32767 },
+	[TERN_SO_KEEPINTVL] = { 1, 32767 },
+	[TERN_SO_KEEPCNT] = { 1, 127 },
+	[TERN_SO_USER_TIMEOUT] = { 0, INT32_MAX },
+	[TERN_SO_SYNCNT] = { 1, 127 },
+	[TERN_SO_LINGER] = { -1, UINT16_MAX - 1 },
+	[TERN_SO_SNDBUF] = { 1, INT32_MAX },
+	[TERN_SO_RCVBUF] = { 1, INT32_MAX },
+	[TERN_SO_MAXSEG] = { 88, 32767 },
+	[TERN_SO_TTL] = { 1, 255 },
+	[TERN_SO_TOS] = { 0, 255 },
+	[TERN_SO_REUSEADDR] = { 0, 1 },
+	[TERN_SO_V6ONLY] = { 0, 1 },
+};
+
+/* The flag of an option that is a switch; 0 for the others. */
+static uint32_t switch_flag(enum tern_option option)
+{
+	static const uint32_t flags[] = {
+		[TERN_SO_NODELAY] = TERN_CF_NODELAY,
+		[TERN_SO_CORK] = TERN_CF_CORK,
+		[TERN_SO_QUICKACK] = TERN_CF_QUICKACK,
+		[TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE,
+		[TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR,
+		[TERN_SO_V6ONLY] = TERN_CF_V6ONLY,
+	};
+
+	return option < TERN_ARRAY_SIZE(flags) ? flags[option] : 0;
+}
+
+static void set_buffer(struct tern_conn *c, enum tern_option option, uint32_t bytes)
+{
+	if (option == TERN_SO_SNDBUF) {
+		c->snd_buf = TERN_MAX(bytes, 4608u);
+		c->flags |= TERN_CF_SNDBUF_LOCK;
+	} else {
+		c->rcv.buf = TERN_MAX(bytes, 2304u);
+		c->flags |= TERN_CF_RCVBUF_LOCK;
+	}
+}
+
+static int set_field(struct tern_conn *c, enum tern_option option, int64_t value)
+{
+	struct tern_patience *p = &c->patience;
+
+	switch (option) {
+	case TERN_SO_KEEPIDLE:
+		p->keep_idle_s = (uint16_t)value;
+		break;
+	case TERN_SO_KEEPINTVL:
+		p->keep_intvl_s = (uint16_t)value;
+		break;
+	case TERN_SO_KEEPCNT:
+		p->keep_cnt = (uint8_t)value;
+		break;
+	case TERN_SO_USER_TIMEOUT:
+		p->user_timeout_ms = (uint32_t)value;
+		break;
+	case TERN_SO_SYNCNT:
+		p->syn_retries = (uint8_t)value;
+		break;
+	case TERN_SO_LINGER:
+		c->linger_s = (uint16_t)(value + 1);
+		break;
+	case TERN_SO_SNDBUF:
+	case TERN_SO_RCVBUF:
+		set_buffer(c, option, (uint32_t)value);
+		break;
+	case TERN_SO_MAXSEG:
+		c->max_seg = (uint16_t)value;
+		break;
+	case TERN_SO_TTL:
+		c->ttl = (uint8_t)value;
+		break;
+	case TERN_SO_TOS:
+		c->tos = (uint8_t)value;
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	return 0;
+}
+
+int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option option, int64_t value)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	uint32_t flag = switch_flag(option);
+	int err = 0;
+
+	if ((unsigned int)option >= TERN_ARRAY_SIZE(ranges))
+		return -ENOPROTOOPT;
+	if (value < ranges[option].min || value > ranges[option].max ||
+	    (option == TERN_SO_V6ONLY && c->family))
+		return -EINVAL;
+	if (flag)
+		c->flags = value ? c->flags | flag : c->flags & ~flag;
+	else
+		err = set_field(c, option, value);
+	if (!err && (c->flags & TERN_CF_HASHED)) {
+		tern_timers_keepalive(t, idx, c);
+		tern_conn_want_output(t, idx, c);
+	}
+	return err;
+}
+
+/* Reading these clears them. */
+static int64_t take(uint8_t *error)
+{
+	uint8_t value = *error;
+
+	*error = 0;
+	return value;
+}
+
+/* What can only be read: errors, queues, the state. */
+static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_option option,
+		      int64_t *ret_value)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	switch (option) {
+	case TERN_SO_ERROR:
+		*ret_value = take(&c->error);
+		return 0;
+	case TERN_SO_SOFT_ERROR:
+		*ret_value = take(&c->soft_error);
+		return 0;
+	case TERN_SO_INQ:
+		*ret_value = x ? x->recv.bytes : 0;
+		return 0;
+	case TERN_SO_OUTQ:
+		*ret_value = x ? x->send.bytes : 0;
+		return 0;
+	case TERN_SO_STATE:
+		*ret_value = c->state;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option option,
+			int64_t *ret_value)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	const struct tern_patience *p = &c->patience;
+	const struct tern_knobs *k = t->knobs;
+	const int64_t values[] = {
+		[TERN_SO_KEEPIDLE] = p->keep_idle_s ? p->keep_idle_s : k->tcp_keepalive_time,
+		[TERN_SO_KEEPINTVL] = p->keep_intvl_s ? p->keep_intvl_s : k->tcp_keepalive_intvl,
+		[TERN_SO_KEEPCNT] = p->keep_cnt ? p->keep_cnt : k->tcp_keepalive_probes,
+		[TERN_SO_USER_TIMEOUT] = p->user_timeout_ms,
+		[TERN_SO_SYNCNT] = p->syn_retries ? p->syn_retries : k->tcp_syn_retries,
+		[TERN_SO_LINGER] = (int64_t)c->linger_s - 1,
+		[TERN_SO_SNDBUF] = c->snd_buf,
+		[TERN_SO_RCVBUF] = c->rcv.buf,
+		[TERN_SO_MAXSEG] = c->cc.mss ? c->cc.mss : c->max_seg ? c->max_seg : 536,
+		[TERN_SO_TTL] = c->ttl ? c->ttl : k->ip_default_ttl,
+		[TERN_SO_TOS] = c->tos,
+	};
+
+	if (switch_flag(option)) {
+		*ret_value = (c->flags & switch_flag(option)) != 0;
+		return 0;
+	}
+	if ((unsigned int)option >= TERN_ARRAY_SIZE(ranges))
+		return get_status(t, c, option, ret_value);
+	*ret_value = values[option];
+	return 0;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * The next segment of a connection is decided when it is asked for, in this order: SYN; what has to
+ * be sent again; new data and FIN; a probe; an ACK alone. So acknowledgments ride on data, and what
+ * many segments of a burst asked for leaves in one (MUST-58, MUST-59).
+ *
+ * How much new data may leave is min(SND.WND, cwnd) less what is in flight; a segment below full size
+ * waits for Nagle (Minshall's form: for the last small one), for a cork, or for half the largest
+ * window (SWS, MUST-38). Where the link cuts segments, one super-segment stands for many.
+ *
+ * Connections with something to send wait in a list and take turns, a segment each.
+ */
+#include "base/compiler.h"
+#include "tcp/reass.h"
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+#define OUT_LINK offsetof(struct tern_conn, out)
+#define PINGPONG_MS 40
+#define SYN_STATES (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+
+/* One connection's turn. */
+struct turn {
+	struct tern_tcp *t;
+	uint32_t idx;
+	struct tern_conn *c;
+	struct tern_traffic *x; /* may be NULL */
+	struct tern_tx *tx;
+};
+
+/*
+ * The window to advertise, in units of the scale. The right edge never moves left (SHLD-14) and moves right
+ * by a full segment or a quarter of the buffer at least (MUST-39).
+ */
+static uint16_t advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt;
+	uint32_t space = c->rcv.buf / 2 > queued ? c->rcv.buf / 2 - queued : 0;
+	uint32_t step = TERN_MIN(c->rcv.buf / 4, c->cc.mss ? c->cc.mss : 536u);
+	uint32_t units;
+
+	if (tern_bufs_pressure(&t->bufs))
+		space = TERN_MIN(space, TERN_MAX(left, 4 * step));
+	if (space < left + step)
+		space = left;
+	units = TERN_MIN(space >> c->rcv_wscale, 65535u);
+	if (units << c->rcv_wscale < left && units < 65535)
+		units++;
+	if (tern_seq_gt(c->rcv.nxt + (units << c->rcv_wscale), c->rcv.adv))
+		c->rcv.adv = c->rcv.nxt + (units << c->rcv_wscale);
+	if (!units != !!(c->flags & TERN_CF_ZERO_WINDOW)) {
+		tern_count(t->trace, units ? TERN_CNT_TcpExtTCPFromZeroWindowAdv
+					   : TERN_CNT_TcpExtTCPToZeroWindowAdv);
+		c->flags ^= TERN_CF_ZERO_WINDOW;
+	}
+	return (uint16_t)units;
+}
+
+/* The header fields that every segment of a connection has. */
+static void start(const struct turn *u, tern_seq seq, uint16_t flags)
+{
+	struct tern_conn *c = u->c;
+	struct tern_tx *tx = u->tx;
+
+	tern_conn_flow(c, &tx->flow);
+	tx->seg = (struct tern_segment){ .sport = c->lport, .dport = c->rport, .seq = seq, .flags = flags };
+	tx->pieces = 0;
+	tx->gso_size = 0;
+	tx->ttl = c->ttl;
+	tx->tos = c->tos;
+	tx->state = c->state;
+	if (flags & TERN_ACK)
+		tx->seg.ack = c->rcv.nxt;
+	if (c->options & TERN_OPT_TS) {
+		tx->seg.opt.present = TERN_OPT_TS;
+		tx->seg.opt.tsval = tern_ms(u->t->now) + c->ts.offset;
+		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
+	}
+	c->totals.segs_out++;
+}
+
+/* A segment that acknowledges: the window, and nothing is owed any more. */
+static void acknowledge(const struct turn *u)
+{
+	u->tx->seg.wnd = advertise(u->t, u->c, u->x ? u->x->recv.bytes : 0);
+	tern_timers_ack_sent(u->c, u->x);
+}
+
+/* The payload of a segment, by reference. Returns how many bytes found place. */
+static uint32_t attach(const struct turn *u, uint32_t *cursor, tern_seq seq, uint32_t len)
+{
+	struct tern_tx *tx = u->tx;
+
+	tx->pieces = tern_chain_pieces(&u->t->bufs, &u->x->send.chain, cursor, seq, len, tx->piece,
+				       TERN_OUT_PIECES - 1, &tx->seg.len);
+	if (tx->seg.len > u->c->cc.mss)
+		tx->gso_size = u->c->cc.mss;
+	return tx->seg.len;
+}
+
+/* How many segments of the wire a (super-)segment is. */
+static uint32_t segments(const struct turn *u)
+{
+	return u->tx->gso_size ? (u->tx->seg.len + u->tx->gso_size - 1) / u->tx->gso_size : 1;
+}
+
+static void count_retransmission(const struct turn *u, enum tern_counter kind)
+{
+	tern_count_n(u->t->trace, TERN_CNT_TcpRetransSegs, segments(u));
+	tern_count_n(u->t->trace, kind, segments(u));
+	u->c->totals.retrans += segments(u);
+	u->c->totals.bytes_retrans += u->tx->seg.len;
+	u->c->totals.bytes_sent += u->tx->seg.len;
+}
+
+/* SYN, or SYN-ACK in SYN-RECEIVED: the first one and its repetitions. */
+static bool build_syn(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+	struct tern_repairs *r = &u->x->repair;
+	struct tern_tcp_options *opt = &u->tx->seg.opt;
+	bool first = c->snd.nxt == c->snd.iss;
+	bool again = tern_seq_lt(r->rtx_nxt, r->rtx_end);
+	uint32_t window = TERN_MIN(c->rcv.buf / 2, 65535u);
+
+	if (!first && !again)
+		return false;
+	start(u, c->snd.iss, c->state == TERN_SYN_SENT ? TERN_SYN : TERN_SYN | TERN_ACK);
+	opt->present |= TERN_OPT_MSS | (c->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
+	opt->mss = tern_advertised_mss(c->family, c->pmtu);
+	if (c->max_seg && c->max_seg < opt->mss)
+		opt->mss = c->max_seg;
+	opt->wscale = c->rcv_wscale;
+	u->tx->seg.wnd = (uint16_t)window;
+	c->rcv.adv = c->state == TERN_SYN_SENT ? window : c->rcv.nxt + window;
+	r->rtx_nxt = r->rtx_end;
+	c->snd.nxt = c->snd.iss + 1;
+	if (first) {
+		r->timed = true;
+		r->timed_seq = c->snd.nxt;
+		r->timed_ns = u->t->now;
+		tern_count(u->t->trace, TERN_CNT_TcpOutSegs);
+	} else {
+		count_retransmission(u, TERN_CNT_TcpExtTCPSynRetrans);
+	}
+	if (c->state == TERN_SYN_RECEIVED)
+		tern_timers_ack_sent(c, u->x);
+	tern_timers_sent(u->t, u->idx, c, u->x);
+	return true;
+}
+
+/* Largest payload of one frame: a segment, or a super-segment where the link cuts. */
+static uint32_t payload_max(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	uint32_t mss = c->cc.mss;
+
+	if (t->gso_max < 120 + 2 * mss)
+		return mss;
+	return (t->gso_max - 120) / mss * mss;
+}
+
+/* What has to be sent again: the next piece of [rtx_nxt, rtx_end). */
+static bool build_repair(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+	struct tern_repairs *r = &u->x->repair;
+	tern_seq data_end = c->snd.una + u->x->send.bytes;
+	uint32_t ahead, len, room = c->cc.mss;
+	bool fin;
+
+	if (!tern_seq_lt(r->rtx_nxt, r->rtx_end))
+		return false;
+	r->rtx_nxt = tern_seq_max(r->rtx_nxt, c->snd.una);
+	ahead = r->rtx_nxt - c->snd.una;
+	if (!tern_seq_lt(r->rtx_nxt, r->rtx_end) || (ahead && ahead >= c->snd.wnd) ||
+	    (r->phase == TERN_REPAIR_LOSS && ahead >= c->cc.cwnd))
+		return false;
+	if (r->phase == TERN_REPAIR_LOSS)
+		room = TERN_MIN(payload_max(u->t, c), TERN_MAX((c->cc.cwnd - ahead) / room * room, room));
+	len = TERN_MIN(TERN_MIN(r->rtx_end - r->rtx_nxt, room), data_end - r->rtx_nxt);
+	if (tern_seq_ge(r->rtx_nxt, data_end))
+		len = 0;
+	start(u, r->rtx_nxt, TERN_ACK);
+	if (len)
+		len = attach(u, &u->x->send.at_rtx, r->rtx_nxt, len);
+	fin = (c->flags & TERN_CF_FIN_SENT) && r->rtx_nxt + len == data_end;
+	if (fin)
+		u->tx->seg.flags |= TERN_FIN;
+	if (len && r->rtx_nxt + len == data_end)
+		u->tx->seg.flags |= TERN_PSH;
+	r->rtx_nxt += len + fin;
+	c->totals.data_segs_out += len ? segments(u) : 0;
+	count_retransmission(u, r->phase == TERN_REPAIR_FAST ? TERN_CNT_TcpExtTCPFastRetrans
+							     : TERN_CNT_TcpExtTCPSlowStartRetrans);
+	acknowledge(u);
+	tern_timers_sent(u->t, u->idx, c, u->x);
+	return true;
+}
+
+/* May a last piece below full size leave now? It is all there is to send. */
+static bool may_send_small(const struct turn *u, uint32_t len)
+{
+	const struct tern_conn *c = u->c;
+	const struct tern_send_queue *q = &u->x->send;
+
+	if (c->flags & TERN_CF_FIN_QUEUED)
+		return true;
+	if (c->flags & (TERN_CF_CORK | TERN_CF_MORE))
+		return false;
+	if ((c->flags & TERN_CF_NODELAY) || len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
+		return true;
+	return !q->small_out || tern_seq_le(q->small, c->snd.una);
+}
+
+/* Bytes of new data to send now: whole segments, and a small one behind them if it may. */
+static uint32_t new_bytes(const struct turn *u, uint32_t available, bool force)
+{
+	struct tern_conn *c = u->c;
+	uint32_t mss = c->cc.mss;
+	uint32_t window = TERN_MIN(c->snd.wnd, c->cc.cwnd);
+	uint32_t flight = c->snd.nxt - c->snd.una;
+	uint32_t usable = window > flight ? window - flight : 0;
+	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u->t, c));
+	uint32_t small = len % mss;
+
+	if (!small || force)
+		return len;
+	if (len == available ? may_send_small(u, len)
+			     : len < mss && !flight && len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
+		return len;
+	return len - small;
+}
+
+/* Before new data after a silence: the old congestion window is not known to be good (RFC 5681 4.1). */
+static void check_idle(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+
+	if (c->snd.una == c->snd.nxt && u->t->knobs->tcp_slow_start_after_idle &&
+	    tern_ms(u->t->now) - c->snd_ms > c->rtt.rto_us / 1000)
+		u->t->cc->idle_restart(&c->cc);
+}
+
+/* Bookkeeping of new data that leaves. */
+static void sent_new(const struct turn *u, uint32_t len, bool fin)
+{
+	struct tern_conn *c = u->c;
+	struct tern_repairs *r = &u->x->repair;
+	uint32_t now_ms = tern_ms(u->t->now);
+
+	c->snd.nxt += len + fin;
+	if (len % c->cc.mss) {
+		u->x->send.small = c->snd.nxt;
+		u->x->send.small_out = true;
+	}
+	if (!r->timed && r->phase == TERN_REPAIR_NONE) {
+		r->timed = true;
+		r->timed_seq = c->snd.nxt;
+		r->timed_ns = u->t->now;
+	}
+	if (len && now_ms - c->rcv_ms < PINGPONG_MS && c->totals.data_segs_in)
+		c->flags |= TERN_CF_PINGPONG;
+	c->snd_ms = now_ms;
+	c->totals.bytes_sent += len;
+	c->totals.data_segs_out += len ? segments(u) : 0;
+	tern_count_n(u->t->trace, TERN_CNT_TcpOutSegs, segments(u));
+	if (len)
+		tern_count_n(u->t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
+	tern_timers_sent(u->t, u->idx, c, u->x);
+}
+
+/* New data, and the FIN behind the last of it. `force`: the persist timer has waited long enough. */
+static bool build_new(const struct turn *u, bool force)
+{
+	struct tern_conn *c = u->c;
+	tern_seq data_end = c->snd.una + u->x->send.bytes;
+	uint32_t available, len = 0;
+	bool fin;
+
+	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
+	    (u->x->repair.phase == TERN_REPAIR_LOSS &&
+	     tern_seq_lt(u->x->repair.rtx_nxt, u->x->repair.rtx_end)))
+		return false;
+	available = data_end - c->snd.nxt;
+	if (available) {
+		check_idle(u);
+		len = new_bytes(u, available, force);
+	}
+	fin = (c->flags & TERN_CF_FIN_QUEUED) && len == available &&
+	      c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
+	if (!len && !fin)
+		return false;
+	start(u, c->snd.nxt, TERN_ACK);
+	if (len) {
+		uint32_t fits = attach(u, &u->x->send.at_nxt, c->snd.nxt, len);
+
+		fin = fin && fits == len;
+		len = fits;
+		if (len == available)
+			u->tx->seg.flags |= TERN_PSH;
+	}
+	if (fin) {
+		u->tx->seg.flags |= TERN_FIN;
+		c->flags |= TERN_CF_FIN_SENT;
+	}
+	acknowledge(u);
+	sent_new(u, len, fin);
+	return true;
+}
+
+/* A probe of the window or of the peer's life: an old sequence number, no data. */
+static bool build_probe(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+	struct tern_traffic *x = u->x;
+	bool persist = x && (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED));
+
+	c->flags &= ~(uint32_t)TERN_CF_PROBE;
+	if (persist && c->snd.wnd && build_new(u, true))
+		return true;
+	start(u, c->snd.una - 1, TERN_ACK);
+	acknowledge(u);
+	tern_count(u->t->trace, TERN_CNT_TcpOutSegs);
+	if (!persist) {
+		tern_count(u->t->trace, TERN_CNT_TcpExtTCPKeepAlive);
+		return true;
+	}
+	tern_count(u->t->trace, TERN_CNT_TcpExtTCPWinProbe);
+	if (c->patience.retries < UINT8_MAX)
+		c->patience.retries++;
+	if (c->patience.keep_probes < UINT8_MAX)
+		c->patience.keep_probes++;
+	tern_timers_blocked(u->t, u->idx, c, x);
+	return true;
+}
+
+/* An ACK alone, with what came early if the peer wants to know. */
+static bool build_ack(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+	struct tern_tcp_options *opt = &u->tx->seg.opt;
+	unsigned int blocks = 0;
+
+	start(u, c->snd.nxt, TERN_ACK);
+	if ((c->options & TERN_OPT_SACKOK) && u->x)
+		blocks = tern_reass_blocks(u->t, u->x, opt->sack, c->options & TERN_OPT_TS ? 3 : 4);
+	if (blocks) {
+		opt->present |= TERN_OPT_SACK;
+		opt->sack_count = (uint8_t)blocks;
+	}
+	acknowledge(u);
+	if (u->x && u->x->dup_acks)
+		u->x->dup_acks--;
+	tern_count(u->t->trace, TERN_CNT_TcpOutSegs);
+	return true;
+}
+
+static bool build(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+
+	if (tern_state_in(c->state, SYN_STATES)) {
+		if (u->x && build_syn(u))
+			return true;
+		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) && build_ack(u);
+	}
+	if (u->x && (build_repair(u) || build_new(u, false)))
+		return true;
+	if (c->flags & TERN_CF_PROBE)
+		return build_probe(u);
+	if ((c->flags & TERN_CF_ACK_NOW) || (u->x && u->x->dup_acks))
+		return build_ack(u);
+	return false;
+}
+
+/* Nothing (more) to send now: does something wait for the peer's window or for a cork? */
+static void wait_for_room(const struct turn *u)
+{
+	struct tern_conn *c = u->c;
+
+	if (u->x && c->snd.una == c->snd.nxt && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) &&
+	    !(c->flags & TERN_CF_FIN_SENT) &&
+	    (u->x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
+		tern_timers_blocked(u->t, u->idx, c, u->x);
+	tern_conn_rest(u->t, c);
+}
+
+bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
+{
+	uint32_t idx;
+
+	while ((idx = t->out.head)) {
+		struct tern_conn *c = tern_conn_at(t, idx);
+		struct turn u = { t, idx, c, tern_conn_traffic(t, c), tx };
+
+		if (build(&u)) {
+			if (t->out.tail != idx) {
+				tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
+				tern_list_push_back(&t->out, &t->conns, OUT_LINK, idx);
+			}
+			return true;
+		}
+		tern_conn_leave_output(t, idx, c);
+		wait_for_room(&u);
+	}
+	return false;
+}

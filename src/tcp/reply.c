@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * Replies that no connection stands behind wait here, in the order in which they were asked for. The
+ * ring is as large as a few bursts of input; when it is full the reply is dropped and counted, and
+ * the peer's retransmission asks again: no flood of questions can make us owe more than that.
+ */
+#include "tcp/reply.h"
+
+int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace)
+{
+	r->trace = trace;
+	return tern_ring_init(&r->ring, mem, sizeof(struct tern_reply), TERN_REPLIES_MAX);
+}
+
+void tern_replies_free(struct tern_replies *r)
+{
+	tern_ring_free(&r->ring);
+}
+
+struct tern_reply *tern_reply_push(struct tern_replies *r)
+{
+	struct tern_reply *reply = tern_ring_push(&r->ring);
+
+	if (reply)
+		*reply = (struct tern_reply){ .seq = 0 };
+	else
+		tern_count(r->trace, TERN_CNT_TernReplyDrops);
+	return reply;
+}
+
+void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow,
+		      const struct tern_segment *seg)
+{
+	struct tern_reply *reply = tern_reply_push(r);
+
+	if (!reply)
+		return;
+	reply->flow = *flow;
+	reply->state = TERN_CLOSED;
+	if (seg->flags & TERN_ACK) {
+		reply->seq = seg->ack;
+		reply->flags = TERN_RST;
+	} else {
+		reply->ack = seg->seq + tern_segment_len(seg);
+		reply->flags = TERN_RST | TERN_ACK;
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A reset is queued as a reply, so that the record may be freed at once. Challenge ACKs are ordinary
+ * ACKs of the connection: asking twice before the next output sends one.
+ */
+#include "tcp/reset.h"
+
+#include "wire/segment.h"
+
+void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
+{
+	const struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_reply *reply = tern_reply_push(&t->replies);
+
+	if (!reply)
+		return;
+	tern_conn_flow(c, &reply->flow);
+	reply->seq = c->snd.nxt;
+	reply->ack = c->rcv.nxt;
+	reply->flags = TERN_RST | TERN_ACK;
+	reply->ttl = c->ttl;
+	reply->tos = c->tos;
+	reply->state = c->state;
+}
+
+bool tern_conn_answer_invalid(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			      enum tern_counter skipped)
+{
+	uint32_t now_ms = tern_ms(t->now) | 1;
+
+	if (c->oow_ms && now_ms - c->oow_ms < t->knobs->tcp_invalid_ratelimit) {
+		tern_count(t->trace, skipped);
+		return false;
+	}
+	c->oow_ms = now_ms;
+	c->flags |= TERN_CF_ACK_NOW;
+	tern_conn_want_output(t, idx, c);
+	return true;
+}
+
+void tern_conn_challenge(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (tern_conn_answer_invalid(t, idx, c, TERN_CNT_TcpExtTCPACKSkippedChallenge))
+		tern_count(t->trace, TERN_CNT_TcpExtTCPChallengeACK);
+}

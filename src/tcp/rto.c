@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A timeout doubles the RTO (Karn) and starts the repair cursor at SND.UNA; what is sent again, and
+ * how much of it, is output's business. R2 (RFC 9293 §3.8.3) is a number of timeouts in a row:
+ * tcp_syn_retries, tcp_synack_retries, tcp_retries2, or tcp_orphan_retries for what no application
+ * holds any more; TCP_USER_TIMEOUT puts a time in its place (RFC 5482).
+ *
+ * Zero windows are not failures: a peer that answers probes may keep its window closed for
+ * ever (MUST-37). Only an orphan is not allowed to be held that way (attack D06).
+ */
+#include "tcp/rto.h"
+
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+
+#define NS_PER_US 1000
+#define ORPHAN_RETRIES 8 /* what tcp_orphan_retries = 0 means */
+#define SYN_STATES (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+
+uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
+	uint32_t shift = c->patience.retries;
+
+	if (c->state == TERN_SYN_SENT) {
+		uint32_t linear = t->knobs->tcp_syn_linear_timeouts;
+
+		shift = shift > linear ? shift - linear : 0;
+	}
+	if (shift > 16)
+		shift = 16;
+	return TERN_MIN((uint64_t)rto_us << shift, (uint64_t)TERN_RTO_MAX_US) * NS_PER_US;
+}
+
+/* R2 of this connection in timeouts. */
+static uint32_t retries_max(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	const struct tern_knobs *k = t->knobs;
+
+	if (c->state == TERN_SYN_SENT)
+		return c->patience.syn_retries ? c->patience.syn_retries
+					       : k->tcp_syn_retries + k->tcp_syn_linear_timeouts;
+	if (c->state == TERN_SYN_RECEIVED)
+		return k->tcp_synack_retries;
+	if (c->flags & TERN_CF_ORPHAN)
+		return k->tcp_orphan_retries ? k->tcp_orphan_retries : ORPHAN_RETRIES;
+	return k->tcp_retries2;
+}
+
+static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn *c,
+				const struct tern_traffic *x)
+{
+	uint64_t limit_ns = (uint64_t)c->patience.user_timeout_ms * 1000000;
+
+	return limit_ns && t->now - x->first_ns >= limit_ns;
+}
+
+/* Does the peer with the closed window still answer? Then R2 does not count (SHLD-17). */
+static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
+	       !(c->flags & TERN_CF_ORPHAN) &&
+	       tern_ms(t->now) - c->rcv_ms < TERN_RTO_MAX_US / 1000;
+}
+
+static void give_up(struct tern_tcp *t, uint32_t idx)
+{
+	const struct tern_conn *c = tern_conn_at(t, idx);
+
+	if (c->state != TERN_SYN_SENT)
+		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnTimeout);
+	tern_conn_finish(t, idx, c->soft_error ? c->soft_error : ETIMEDOUT);
+}
+
+void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+	struct tern_repairs *r = &x->repair;
+
+	tern_count(t->trace, TERN_CNT_TcpExtTCPTimeouts);
+	if (!window_closed_but_alive(t, c) &&
+	    (c->patience.user_timeout_ms ? user_timeout_passed(t, c, x)
+					 : c->patience.retries >= retries_max(t, c))) {
+		give_up(t, idx);
+		return;
+	}
+	if (r->phase == TERN_REPAIR_FAST)
+		tern_count(t->trace, TERN_CNT_TcpExtTCPRenoFailures);
+	if (!c->patience.retries && !tern_state_in(c->state, SYN_STATES))
+		t->cc->rto(&c->cc, c->snd.nxt - c->snd.una);
+	if (c->patience.retries < UINT8_MAX)
+		c->patience.retries++;
+	r->phase = TERN_REPAIR_LOSS;
+	r->recover = c->snd.nxt;
+	r->rtx_nxt = c->snd.una;
+	r->rtx_end = c->snd.nxt;
+	r->dupacks = 0;
+	r->timed = false;
+	x->send.at_rtx = 0;
+	tern_conn_want_output(t, idx, c);
+}
+
+void tern_persist_timeout(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+	bool orphan = c->flags & TERN_CF_ORPHAN;
+
+	if (c->patience.keep_probes >= retries_max(t, c) ||
+	    (orphan && c->patience.retries > retries_max(t, c)) || user_timeout_passed(t, c, x)) {
+		give_up(t, idx);
+		return;
+	}
+	c->flags |= TERN_CF_PROBE;
+	tern_conn_want_output(t, idx, c);
+}

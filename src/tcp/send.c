@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * SEND and RECEIVE (RFC 9293 §3.10.2, §3.10.3): bytes between the application and the queues of the
+ * traffic record. Half of a buffer size is data, the other half is what keeping it costs; SO_SNDBUF and
+ * SO_RCVBUF mean that on Linux too. Unless the application fixed it, the receive buffer grows when
+ * the application reads most of a window within a round trip.
+ */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+#define MAY_QUEUE                                                                                  \
+	(TERN_STATES_MAY_SEND | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+
+/* The pending error, once. */
+static int64_t take_error(struct tern_conn *c)
+{
+	int64_t error = c->error;
+
+	c->error = 0;
+	return -error;
+}
+
+/* Sequence number behind the last byte queued. */
+static tern_seq queue_end(const struct tern_conn *c, const struct tern_traffic *x)
+{
+	bool syn = tern_state_in(c->state, TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED));
+
+	return c->snd.una + syn + x->send.bytes;
+}
+
+/* Why nothing can be sent at all; 0 if something can. */
+static int64_t send_refused(struct tern_conn *c)
+{
+	if (c->error)
+		return take_error(c);
+	if (c->state == TERN_LISTEN || (c->state == TERN_CLOSED && !(c->flags & TERN_CF_DEAD)))
+		return -ENOTCONN;
+	if ((c->flags & TERN_CF_FIN_QUEUED) || !tern_state_in(c->state, MAY_QUEUE))
+		return -EPIPE;
+	return 0;
+}
+
+/* Memory is out: wait for what is in flight, or fail if nothing is. */
+static int64_t send_no_memory(struct tern_tcp *t, struct tern_conn *c)
+{
+	tern_count(t->trace, TERN_CNT_TernAllocFailures);
+	tern_conn_rest(t, c);
+	if (c->snd.una == c->snd.nxt)
+		return -ENOBUFS;
+	c->flags |= TERN_CF_NOSPACE;
+	return -EAGAIN;
+}
+
+int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t len,
+		      unsigned int flags)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	int64_t charged = send_refused(c);
+	struct tern_traffic *x;
+	uint32_t room, n;
+
+	if (charged || !len)
+		return charged;
+	x = tern_conn_need_traffic(t, c);
+	if (!x)
+		return send_no_memory(t, c);
+	room = c->snd_buf / 2 > x->send.bytes ? c->snd_buf / 2 - x->send.bytes : 0;
+	if (!room) {
+		c->flags |= TERN_CF_NOSPACE;
+		return -EAGAIN;
+	}
+	n = (uint32_t)TERN_MIN(len, (size_t)room);
+	charged = tern_chain_append(&t->bufs, &x->send.chain, queue_end(c, x), data, n,
+				    x->send.bytes);
+	if (charged < 0)
+		return send_no_memory(t, c);
+	x->wmem += (uint32_t)charged;
+	x->send.bytes += n;
+	c->flags &= ~(uint32_t)(TERN_CF_MORE | TERN_CF_NOSPACE);
+	if (n < len)
+		c->flags |= TERN_CF_NOSPACE;
+	else if (flags & TERN_MSG_MORE)
+		c->flags |= TERN_CF_MORE;
+	if (tern_state_in(c->state, TERN_STATES_MAY_SEND))
+		tern_conn_want_output(t, idx, c);
+	return n;
+}
+
+/* What reading means when nothing is queued. */
+static int64_t recv_nothing(struct tern_conn *c)
+{
+	if (c->error)
+		return take_error(c);
+	if (c->flags & (TERN_CF_FIN_RCVD | TERN_CF_RD_SHUT | TERN_CF_DEAD))
+		return 0;
+	if (c->state == TERN_CLOSED || c->state == TERN_LISTEN)
+		return -ENOTCONN;
+	return -EAGAIN;
+}
+
+/* The receive buffer follows the application's reading, a round trip at a time. */
+static void tune(struct tern_tcp *t, struct tern_conn *c, struct tern_recv_queue *q, uint32_t n)
+{
+	uint64_t rtt_ns = (uint64_t)c->rtt.srtt8_us / 8 * 1000;
+	uint32_t want;
+
+	q->tune_bytes += n;
+	if (!q->tune_ns)
+		q->tune_ns = t->now;
+	if (t->now - q->tune_ns < rtt_ns)
+		return;
+	want = q->tune_bytes < UINT32_MAX / 4 ? q->tune_bytes * 4 : UINT32_MAX;
+	if (!(c->flags & TERN_CF_RCVBUF_LOCK) && want > c->rcv.buf && !tern_bufs_pressure(&t->bufs))
+		c->rcv.buf = TERN_MAX(c->rcv.buf, TERN_MIN(want, t->knobs->tcp_rmem_max));
+	q->tune_bytes = 0;
+	q->tune_ns = t->now;
+}
+
+/* Tell the peer at once when reading has at least doubled a small window (SWS: no small steps). */
+static void update_window(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			  const struct tern_traffic *x)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt;
+	uint32_t space = c->rcv.buf / 2 > x->recv.bytes ? c->rcv.buf / 2 - x->recv.bytes : 0;
+
+	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
+		return;
+	if (left > c->rcv.buf / 4 || space < 2 * left ||
+	    space - left < TERN_MIN(c->rcv.buf / 4, c->cc.mss))
+		return;
+	c->flags |= TERN_CF_ACK_NOW;
+	tern_conn_want_output(t, idx, c);
+}
+
+int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, unsigned int flags)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+	struct tern_recv_queue *q = x ? &x->recv : NULL;
+	uint32_t n;
+
+	if (!q || !q->bytes)
+		return recv_nothing(c);
+	n = (uint32_t)TERN_MIN(len, (size_t)q->bytes);
+	if (!n)
+		return 0;
+	tern_chain_copy(&t->bufs, &q->chain, q->read, data, n);
+	if (flags & TERN_MSG_PEEK)
+		return n;
+	q->read += n;
+	q->bytes -= n;
+	x->rmem -= tern_chain_trim(&t->bufs, &q->chain, q->read);
+	tune(t, c, q, n);
+	update_window(t, idx, c, x);
+	tern_conn_rest(t, c);
+	return n;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * Every change of a connection's state goes through tern_conn_set_state: it asserts that RFC 9293
+ * figure 5 knows the move (trace/state.c holds the table), counts what Linux counts at that
+ * move, and records it. Nobody else writes the field.
+ *
+ * tern_conn_finish is the common end: FINs done, reset, given up, aborted.
+ */
+#include "tcp/state.h"
+
+#include <assert.h>
+
+#include "tcp/tcp.h"
+#include "tcp/timers.h"
+
+/* Linux counts opens, failed attempts and resets of established connections by the move. */
+static void count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
+{
+	if (to == TERN_SYN_SENT)
+		tern_count(t->trace, TERN_CNT_TcpActiveOpens);
+	if (to == TERN_SYN_RECEIVED && (c->flags & TERN_CF_PASSIVE))
+		tern_count(t->trace, TERN_CNT_TcpPassiveOpens);
+	if (to == TERN_CLOSED) {
+		if (c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED)
+			tern_count(t->trace, TERN_CNT_TcpAttemptFails);
+		if (c->state == TERN_ESTABLISHED || c->state == TERN_CLOSE_WAIT)
+			tern_count(t->trace, TERN_CNT_TcpEstabResets);
+	}
+}
+
+void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_trace_record *record;
+
+	assert(tern_state_legal(c->state, to));
+	count_move(t, c, to);
+	record = c->flags & TERN_CF_HASHED ? tern_trace_next(t->trace) : NULL;
+	if (record) {
+		struct tern_flow flow;
+
+		tern_conn_flow(c, &flow);
+		record->time_ns = t->now;
+		record->kind = TERN_TRACE_STATE;
+		record->local = (struct tern_endpoint){ flow.local, flow.lport };
+		record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
+		record->before = c->state;
+		record->after = (uint8_t)to;
+	}
+	c->state = (uint8_t)to;
+	c->state_ms = tern_ms(t->now);
+}
+
+void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	unsigned int bits = TERN_EV_CLOSED | TERN_EV_READABLE | TERN_EV_WRITABLE;
+
+	if (c->state != TERN_CLOSED)
+		tern_conn_set_state(t, idx, TERN_CLOSED);
+	tern_conn_unhash(t, idx);
+	tern_conn_drop_unsent(t, idx);
+	if (!(c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))) {
+		tern_conn_free(t, idx);
+		return;
+	}
+	c->flags |= TERN_CF_DEAD;
+	if (error) {
+		c->error = (uint8_t)error;
+		bits |= TERN_EV_ERROR;
+	}
+	tern_conn_notify(t, idx, c, bits);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * The text of a segment (RFC 9293 §3.10.7.4, seventh) and its FIN (eighth). Bytes at RCV.NXT go to the
+ * receive queue, later ones to reass.c. An ACK is owed: at once for what came early or filled a
+ * hole (RFC 5681 §4.2), for every second full segment, at the start of a connection, and with a FIN;
+ * else after 40 ms or with the next segment that leaves anyway.
+ */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/input.h"
+#include "tcp/reass.h"
+#include "tcp/reset.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+
+#define QUICK_SEGMENTS 16 /* data segments at the start that are acknowledged at once */
+#define DUP_ACKS_MAX 32	  /* duplicate ACKs owed at a time */
+
+static void ack_at_once(struct tern_input *in)
+{
+	in->c->flags |= TERN_CF_ACK_NOW;
+	tern_conn_want_output(in->t, in->idx, in->c);
+}
+
+/* In-order data came: at once or later? */
+static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len, bool filled_hole)
+{
+	struct tern_conn *c = in->c;
+	bool quick = (c->totals.data_segs_in <= QUICK_SEGMENTS && !(c->flags & TERN_CF_PINGPONG)) ||
+		     (c->flags & TERN_CF_QUICKACK);
+
+	x->unacked += len;
+	if (quick || filled_hole || x->unacked >= 2 * c->cc.mss)
+		ack_at_once(in);
+	else
+		tern_timers_ack_owed(in->t, in->idx, c, x);
+}
+
+/* Memory for len more bytes? At true size, twice the buffer is the end. */
+static bool has_room(const struct tern_conn *c, const struct tern_traffic *x)
+{
+	return x->rmem <= 2 * c->rcv.buf;
+}
+
+static enum tern_step refuse(struct tern_input *in, enum tern_counter counter, enum tern_drop reason)
+{
+	if (in->c->drops < UINT8_MAX)
+		in->c->drops++;
+	tern_count(in->t->trace, counter);
+	ack_at_once(in);
+	return tern_input_drop(in, reason);
+}
+
+/* Ahead of RCV.NXT: kept for later, and each such segment draws a duplicate ACK. */
+static enum tern_step take_early(struct tern_input *in, struct tern_traffic *x)
+{
+	struct tern_conn *c = in->c;
+	int err = has_room(c, x) ? 0 : -ENOBUFS;
+
+	if (x->dup_acks < DUP_ACKS_MAX)
+		x->dup_acks++;
+	tern_conn_want_output(in->t, in->idx, c);
+	if (!err && in->len)
+		err = tern_reass_insert(in->t, c, x, in->seq, in->data, in->len);
+	if (!err && (in->flags & TERN_FIN))
+		err = tern_reass_note_fin(in->t, x, in->seq + in->len);
+	if (err)
+		return refuse(in, TERN_CNT_TcpExtTCPOFODrop, TERN_DROP_TCP_OFO_DROP);
+	tern_count(in->t->trace, TERN_CNT_TcpExtTCPOFOQueue);
+	return TERN_DONE;
+}
+
+/* Bytes at RCV.NXT, up to the first that came early; then whatever stands behind them. */
+static int take_in_order(struct tern_input *in, struct tern_traffic *x, bool *ret_early_fin)
+{
+	struct tern_conn *c = in->c;
+
+	while (in->len) {
+		uint32_t n = tern_reass_room(in->t, x, c->rcv.nxt, in->len);
+		tern_seq nxt = c->rcv.nxt;
+		int64_t charged;
+
+		charged = tern_chain_append(&in->t->bufs, &x->recv.chain, nxt, in->data, n,
+					    x->recv.bytes);
+		if (charged < 0)
+			return -ENOBUFS;
+		x->rmem += (uint32_t)charged;
+		x->recv.bytes += n;
+		nxt = tern_reass_advance(in->t, x, nxt + n, ret_early_fin);
+		n = TERN_MIN(in->len, nxt - c->rcv.nxt);
+		c->totals.bytes_received += nxt - c->rcv.nxt;
+		c->rcv.nxt = nxt;
+		in->seq += n;
+		in->data += n;
+		in->len -= n;
+	}
+	return 0;
+}
+
+/* Data for an application that is gone, or that half-closed both ways: tell the peer (SHLD-3). */
+static bool nobody_reads(const struct tern_conn *c)
+{
+	if (!tern_state_in(c->state, TERN_STATES(FIN_WAIT_1) | TERN_STATES(FIN_WAIT_2)))
+		return false;
+	return (c->flags & (TERN_CF_ORPHAN | TERN_CF_RD_SHUT)) != 0;
+}
+
+static enum tern_step receive(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	struct tern_traffic *x = tern_conn_need_traffic(in->t, c);
+	uint32_t len = in->len;
+	bool hole, early_fin = false;
+	int err;
+
+	if (!x || !has_room(c, x))
+		return refuse(in, TERN_CNT_TcpExtTCPRcvQDrop, TERN_DROP_PROTO_MEM);
+	if (in->seq != c->rcv.nxt)
+		return take_early(in, x);
+	hole = x->recv.reass != 0;
+	err = take_in_order(in, x, &early_fin);
+	if (c->flags & TERN_CF_RD_SHUT)
+		tern_conn_drop_unread(in->t, c);
+	else
+		tern_conn_notify(in->t, in->idx, c, TERN_EV_READABLE);
+	if (err)
+		return refuse(in, TERN_CNT_TcpExtTCPRcvQDrop, TERN_DROP_PROTO_MEM);
+	x = tern_conn_need_traffic(in->t, c);
+	if (x)
+		owe_ack(in, x, len, hole);
+	if (early_fin) {
+		in->flags |= TERN_FIN;
+		in->seq = c->rcv.nxt;
+	}
+	return TERN_NEXT;
+}
+
+enum tern_step tern_input_text(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+
+	if (!in->len)
+		return TERN_NEXT;
+	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
+		return tern_input_drop(in, TERN_DROP_TCP_DATA_AFTER_FIN);
+	if (nobody_reads(c)) {
+		tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
+		tern_conn_reset_peer(in->t, in->idx);
+		in->out->reason = TERN_DROP_TCP_ABORT_ON_DATA;
+		tern_conn_finish(in->t, in->idx, ECONNRESET);
+		return TERN_GONE;
+	}
+	return receive(in);
+}
+
+enum tern_step tern_input_fin(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	struct tern_traffic *x;
+
+	if (!(in->flags & TERN_FIN) || !tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
+		return TERN_NEXT;
+	if (tern_seq_lt(in->seq, c->rcv.nxt)) /* data from beyond it was there already: a lie */
+		return tern_input_drop(in, TERN_DROP_TCP_DATA_AFTER_FIN);
+	if (in->seq != c->rcv.nxt) {
+		x = tern_conn_need_traffic(in->t, c);
+		return x ? take_early(in, x) : tern_input_drop(in, TERN_DROP_NOMEM);
+	}
+	c->rcv.nxt++;
+	c->flags |= TERN_CF_FIN_RCVD;
+	in->fin_now = true;
+	ack_at_once(in);
+	if (c->state == TERN_ESTABLISHED)
+		tern_conn_set_state(in->t, in->idx, TERN_CLOSE_WAIT);
+	else if (c->state == TERN_FIN_WAIT_1)
+		tern_conn_set_state(in->t, in->idx, TERN_CLOSING);
+	else
+		tern_conn_set_state(in->t, in->idx, TERN_TIME_WAIT);
+	tern_conn_notify(in->t, in->idx, c, TERN_EV_READABLE | TERN_EV_PEER_CLOSED);
+	return TERN_DONE;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * Deadlines live in the records: retransmission/persist and delayed ACK in the traffic record, since
+ * only traffic needs them; keepalive follows from the time the peer was last heard. The wheel
+ * holds one entry for a connection, at the earliest deadline or before it: a deadline that moves later
+ * leaves the entry alone, and when that fires early it is only set anew. So the timer that is
+ * restarted with every ACK costs a store.
+ */
+#include "tcp/timers.h"
+
+#include "base/compiler.h"
+#include "tcp/keepalive.h"
+#include "tcp/rto.h"
+#include "tcp/tcp.h"
+
+#define DELACK_NS UINT64_C(40000000)
+
+/* When the next thing is due for a connection. */
+static uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+	uint64_t due = tern_keepalive_due(t, c);
+
+	if (x)
+		due = TERN_MIN(due, TERN_MIN(x->rexmt_ns, x->delack_ns));
+	return due;
+}
+
+/* Makes the wheel fire no later than the next thing is due. */
+static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c)
+{
+	uint64_t due = next_due(t, c);
+
+	if (due == TERN_NEVER)
+		tern_wheel_cancel(&t->wheel, idx);
+	else if (!tern_wheel_armed(&t->wheel, idx) || tern_wheel_when(&t->wheel, idx) > due + TERN_TICK_NS)
+		tern_wheel_set(&t->wheel, idx, due);
+}
+
+void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
+{
+	if (x->rexmt_ns != TERN_NEVER && !x->persist)
+		return;
+	x->persist = false;
+	x->rexmt_ns = t->now + tern_rto_ns(t, c);
+	if (!c->patience.retries)
+		x->first_ns = t->now;
+	update(t, idx, c);
+}
+
+void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
+{
+	x->persist = false;
+	x->rexmt_ns = c->snd.una == c->snd.nxt ? TERN_NEVER : t->now + tern_rto_ns(t, c);
+	x->first_ns = t->now;
+	update(t, idx, c);
+}
+
+void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
+{
+	if (x->rexmt_ns != TERN_NEVER)
+		return;
+	x->persist = true;
+	x->rexmt_ns = t->now + tern_rto_ns(t, c);
+	if (!c->patience.retries)
+		x->first_ns = t->now;
+	update(t, idx, c);
+}
+
+void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			  struct tern_traffic *x)
+{
+	if (x->delack_ns != TERN_NEVER)
+		return;
+	x->delack_ns = t->now + DELACK_NS;
+	update(t, idx, c);
+}
+
+void tern_timers_ack_sent(struct tern_conn *c, struct tern_traffic *x)
+{
+	c->rcv.acked = c->rcv.nxt;
+	c->flags &= ~(uint32_t)TERN_CF_ACK_NOW;
+	if (x) {
+		x->unacked = 0;
+		x->delack_ns = TERN_NEVER;
+	}
+}
+
+void tern_timers_keepalive(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	update(t, idx, c);
+}
+
+/* What is due for one connection; its record may be gone afterwards. */
+static void run(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	uint32_t gen = c->gen;
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	if (x && x->delack_ns <= t->now) {
+		x->delack_ns = TERN_NEVER;
+		c->flags |= TERN_CF_ACK_NOW;
+		tern_count(t->trace, TERN_CNT_TcpExtDelayedACKs);
+		tern_conn_want_output(t, idx, c);
+	}
+	if (x && x->rexmt_ns <= t->now) {
+		x->rexmt_ns = TERN_NEVER;
+		if (x->persist)
+			tern_persist_timeout(t, idx);
+		else
+			tern_rto_timeout(t, idx);
+	} else if (tern_keepalive_due(t, c) <= t->now) {
+		tern_keepalive_timeout(t, idx);
+	}
+	c = tern_pool_check(&t->conns, idx, gen);
+	if (c && (c->flags & TERN_CF_HASHED))
+		update(t, idx, c);
+}
+
+void tern_tcp_tick(struct tern_tcp *t)
+{
+	uint32_t idx;
+
+	while ((idx = tern_wheel_expire(&t->wheel, t->now)))
+		run(t, idx);
+}
+
+enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct tern_conn *c,
+					  uint64_t *ret_ns)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+	uint64_t due = TERN_NEVER;
+	enum tern_timer_kind kind = TERN_TIMER_NONE;
+
+	if (x && x->rexmt_ns != TERN_NEVER) {
+		kind = x->persist ? TERN_TIMER_PERSIST : TERN_TIMER_ON;
+		due = x->rexmt_ns;
+	} else if (tern_keepalive_due(t, c) != TERN_NEVER) {
+		kind = TERN_TIMER_KEEPALIVE;
+		due = tern_keepalive_due(t, c);
+	}
+	*ret_ns = kind != TERN_TIMER_NONE && due > t->now ? due - t->now : 0;
+	return kind;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp/timers.h: callers say what happened, this file decides what to arm.
+ *
+ *	retransmission	from the first unacknowledged segment, RTO, doubled at each timeout
+ *	persist		window closed, or data held back, and nothing in flight
+ *	delayed ACK	40 ms after the first segment that is not yet acknowledged
+ *	keepalive	TCP_KEEPIDLE after the last segment heard, then each TCP_KEEPINTVL
+ *
+ * The first two share a deadline: they are never both on. One wheel entry stands for the
+ * earliest of all.
+ */
+#ifndef TERN_TCP_TIMERS_H
+#define TERN_TCP_TIMERS_H
+
+#include "tcp/conn.h"
+#include "tern/snapshot.h"
+
+/* Something that must be acknowledged has left. */
+void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+
+/* Something new was acknowledged. */
+void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+
+/* Data waits, nothing is in flight, and output may not send now: the window is closed, or it is corked. */
+void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+
+/* In-order data came whose ACK may wait. */
+void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+
+/* A segment left that acknowledges all that came. */
+void tern_timers_ack_sent(struct tern_conn *c, struct tern_traffic *x);
+
+/* Keepalive was switched, or its times were changed, or the connection was established. */
+void tern_timers_keepalive(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+
+/* What the row of a snapshot shows: which timer, and in *ret_ns until when. */
+enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct tern_conn *c,
+					  uint64_t *ret_ns);
+
+#endif
