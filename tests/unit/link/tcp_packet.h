@@ -113,16 +113,20 @@ static inline void packet_build(struct tern_out *ret_out, const struct packet *p
 		memcpy(tcp + 20, syn_options, sizeof(syn_options));
 	if (!partial) {
 		sum = tern_cksum_add(tcp, tcp_len, sum);
-		sum = tern_cksum_add(pkt->payload, pkt->len, sum);
+		sum = pkt->len ? tern_cksum_add(pkt->payload, pkt->len, sum) : sum;
 	}
 	sum = tern_cksum_fold(sum);
 	tern_put_u16(tcp + 16, partial ? (uint16_t)sum : (uint16_t)~sum);
 	ret_out->piece[0] = (struct tern_piece){ ret_out->header, ip_len + tcp_len };
+	ret_out->pieces = 1;
 	/* The payload in two pieces, so that gathering has something to do. */
-	ret_out->piece[1] = (struct tern_piece){ pkt->payload, pkt->len / 3 };
-	ret_out->piece[2] =
-		(struct tern_piece){ pkt->payload + pkt->len / 3, pkt->len - pkt->len / 3 };
-	ret_out->pieces = pkt->len ? 3 : 1;
+	if (pkt->len) {
+		uint32_t third = pkt->len / 3;
+
+		ret_out->piece[1] = (struct tern_piece){ pkt->payload, third };
+		ret_out->piece[2] = (struct tern_piece){ pkt->payload + third, pkt->len - third };
+		ret_out->pieces = 3;
+	}
 	ret_out->len = ip_len + tcp_len + pkt->len;
 	ret_out->gso_size = gso_size;
 	ret_out->header_len = (uint16_t)(ip_len + tcp_len);
