@@ -242,7 +242,8 @@ int tern_netdev_add_address(const char *name, const struct tern_prefix *local,
 	if (index < 0)
 		return index;
 	*ret_stage = "add address";
-	if (!len || local->length > 8 * len || (remote && remote->family != local->addr.family))
+	if (!len || local->length > 8 * len || tern_addr_is_multicast(&local->addr) ||
+	    (remote && remote->family != local->addr.family))
 		return -EINVAL;
 	ifa = request_init(&req, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifa));
 	ifa->ifa_family = local->addr.family == TERN_INET ? AF_INET : AF_INET6;

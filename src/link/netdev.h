@@ -33,7 +33,8 @@ TERN_NODISCARD int tern_netdev_up(const char *name, uint32_t mtu, const char **r
  * kernel takes packets to it (a moment, with IPv6). Returns 0 or
  *
  *	-ENODEV "find device"; "add address": -EPERM; -EACCES, -EAFNOSUPPORT, -EOPNOTSUPP (IPv6 is
- *	off); -EINVAL (no address, prefix too long, families mixed); -ETIMEDOUT (not within 1 s)
+ *	off); -EINVAL (no address of a host, prefix too long, families mixed, IPv6 with an MTU
+ *	below 1280); -ETIMEDOUT (not within 1 s)
  */
 TERN_NODISCARD int tern_netdev_add_address(const char *name, const struct tern_prefix *local,
 					   const struct tern_addr *remote, const char **ret_stage);

@@ -328,6 +328,8 @@ static const struct explanation explanations[] = {
 	{ "set MTU", EPERM, "setting a device up needs CAP_NET_ADMIN: run as root" },
 	{ "set up", EPERM, "setting a device up needs CAP_NET_ADMIN: run as root" },
 	{ "add address", EPERM, "giving a device an address needs CAP_NET_ADMIN: run as root" },
+	{ "add address", EINVAL,
+	  "no device can have this address (IPv6 needs an MTU of 1280 or more)" },
 	{ "add address", EACCES,
 	  "IPv6 is switched off here: sysctl net.ipv6.conf.all.disable_ipv6" },
 	{ "add address", EAFNOSUPPORT, "this kernel has no IPv6" },

@@ -159,6 +159,13 @@ static void what_is_wrong_is_named_with_its_step(void **state)
 	assert_int_equal(tern_netdev_add_address("t0", &none, NULL, &stage), -EINVAL);
 	v4.length = 32;
 	assert_int_equal(tern_netdev_add_address("t0", &v4, &v6, &stage), -EINVAL);
+	v4 = prefix("224.0.0.1", 24);
+	assert_int_equal(tern_netdev_add_address("t0", &v4, NULL, &stage), -EINVAL);
+	v4 = prefix("fd77::1", 64);
+	assert_int_equal(tern_netdev_up("t0", 1279, &stage), 0);
+	if (has_v6())
+		assert_int_equal(tern_netdev_add_address("t0", &v4, NULL, &stage), -EINVAL);
+	assert_non_null(tern_tun_explain(stage, -EINVAL));
 	tern_link_close(link);
 }
 
