@@ -25,7 +25,8 @@
  *
  * Addresses of flows. Bind conflicts need to know whether a flow on the port has an overlapping
  * local address. Each port keeps one byte: a hash of the local address of its flows, MIXED when
- * they were not all the same since the port was last without one. That errs on the side of refusing.
+ * they were not all the same since the port was last without one. That errs on the side of
+ * refusing.
  *
  * Memory: 0.3 MiB of address space for the counts, touched where ports are used; 48 bytes a
  * binding; 24 KiB a crowd, at most 64.
@@ -58,7 +59,7 @@ struct tern_crowd {
 	uint32_t count; /* ports of the range that are in use */
 	uint64_t asked; /* value of the ledger's clock at the last question */
 	uint64_t searched_ns;
-	struct tern_portset used;	  /* count not 0 */
+	struct tern_portset used;          /* count not 0 */
 	uint64_t low_bit[TERN_PORT_WORDS]; /* the counts: two planes */
 	uint64_t high_bit[TERN_PORT_WORDS];
 };
@@ -463,8 +464,8 @@ static bool flow_overlaps(const struct tern_ports *p, const struct tern_endpoint
 {
 	uint8_t tag = p->addr_tags[local->port];
 
-	return p->flows[local->port] && (tern_addr_is_any(&local->addr) || tag == MIXED ||
-					 tag == addr_tag(&local->addr));
+	return p->flows[local->port] &&
+	       (tern_addr_is_any(&local->addr) || tag == MIXED || tag == addr_tag(&local->addr));
 }
 
 bool tern_ports_conflict(const struct tern_ports *p, const struct tern_endpoint *local, bool v6only,

@@ -68,9 +68,9 @@ void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow);
 void tern_ports_release(struct tern_ports *p, const struct tern_flow *flow);
 
 /*
- * A socket is bound to an endpoint by bind(), or by a listen() that chose the port, whatever becomes
- * of it later. owner is its connection record: it names the binding to tern_ports_unbind and
- * tern_ports_move. It may have one binding at a time. reuse is SO_REUSEADDR. -ENOBUFS.
+ * A socket is bound to an endpoint by bind(), or by a listen() that chose the port, whatever
+ * becomes of it later. owner is its connection record: it names the binding to tern_ports_unbind
+ * and tern_ports_move. It may have one binding at a time. reuse is SO_REUSEADDR. -ENOBUFS.
  */
 TERN_NODISCARD int tern_ports_bind(struct tern_ports *p, uint32_t owner,
 				   const struct tern_endpoint *local, bool v6only, bool reuse);

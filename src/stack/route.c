@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stack/route.c: which addresses are ours, which are no host's, and which of ours to speak from.
+ *
+ * There is one link, so there is no table: what is ours stays inside, everything else goes out.
+ * Loopback addresses are ours only where the configuration has them; otherwise nothing can be sent
+ * to them, since they must never appear on a link (RFC 1122 §3.2.1.3 g, RFC 4291 §2.5.3).
+ *
+ * Source addresses (RFC 6724 §5, as far as one link with fixed addresses needs it): the destination
+ * itself if it is ours (rule 1); of the same scope, which in IPv6 keeps link-local addresses to
+ * link-local destinations and away from others (rule 2); then the longest prefix in common, counted
+ * up to the length of the own prefix (rule 8); then the first configured.
+ */
+#include <errno.h>
+
+#include "stack/internal.h"
+
+bool tern_route_is_local(const struct tern_stack *st, const struct tern_addr *addr)
+{
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
+		if (tern_addr_eq(&st->cfg.addrs[i].addr, addr))
+			return true;
+	return false;
+}
+
+/* All ones behind the prefix; a prefix of 31 or 32 bits has no broadcast address (RFC 3021). */
+static bool is_broadcast_of(const struct tern_prefix *prefix, const struct tern_addr *addr)
+{
+	uint32_t hosts = UINT32_MAX >> prefix->length % 32;
+
+	if (prefix->addr.family != TERN_INET || prefix->length == 0 || prefix->length > 30)
+		return false;
+	return tern_get_u32(addr->b) == (tern_get_u32(prefix->addr.b) | hosts);
+}
+
+bool tern_route_is_broadcast(const struct tern_stack *st, const struct tern_addr *addr)
+{
+	if (addr->family != TERN_INET)
+		return false;
+	if (tern_addr_is_v4_broadcast(addr))
+		return true;
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
+		if (is_broadcast_of(&st->cfg.addrs[i], addr))
+			return true;
+	return false;
+}
+
+/* 0.0.0.0/8, "this network" (RFC 1122 §3.2.1.3 a, b); ::ffff:0:0/96, which is only for programs. */
+static bool is_no_source(const struct tern_addr *addr)
+{
+	static const struct tern_addr mapped = { .family = TERN_INET6,
+						 .b = { [10] = 0xff, [11] = 0xff } };
+
+	if (addr->family == TERN_INET)
+		return addr->b[0] == 0;
+	return tern_addr_is_any(addr) || tern_addr_in_prefix(addr, &mapped, 96);
+}
+
+bool tern_route_is_martian(const struct tern_stack *st, const struct tern_addr *source)
+{
+	return tern_addr_is_multicast(source) || is_no_source(source) ||
+	       tern_addr_is_loopback(source) || tern_route_is_broadcast(st, source) ||
+	       tern_route_is_local(st, source);
+}
+
+/* Number of leading bits that two addresses of one family share, max at most. */
+static unsigned int common_bits(const struct tern_addr *a, const struct tern_addr *b,
+				unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (n < max && a->b[n / 8] == b->b[n / 8])
+		n += 8;
+	if (n < max)
+		n += (unsigned int)__builtin_clz((unsigned int)(a->b[n / 8] ^ b->b[n / 8])) - 24;
+	return TERN_MIN(n, max);
+}
+
+/* Is the destination, unicast or multicast, one of the link only (RFC 4291 §2.5.6, §2.7)? */
+static bool is_link_scope(const struct tern_addr *dest)
+{
+	return tern_addr_is_linklocal6(dest) ||
+	       (dest->family == TERN_INET6 && dest->b[0] == 0xff && (dest->b[1] & 15) == 2);
+}
+
+int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
+		      struct tern_addr *ret_source)
+{
+	const struct tern_prefix *best = NULL;
+	unsigned int best_bits = 0;
+
+	if (tern_route_is_local(st, dest)) {
+		*ret_source = *dest;
+		return 0;
+	}
+	if (tern_addr_is_any(dest) || tern_addr_is_loopback(dest))
+		return -ENETUNREACH;
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++) {
+		const struct tern_prefix *p = &st->cfg.addrs[i];
+		unsigned int bits;
+
+		if (p->addr.family != dest->family || tern_addr_is_loopback(&p->addr) ||
+		    tern_addr_is_linklocal6(&p->addr) != is_link_scope(dest))
+			continue;
+		bits = common_bits(&p->addr, dest, p->length);
+		if (!best || bits > best_bits) {
+			best = p;
+			best_bits = bits;
+		}
+	}
+	if (!best)
+		return -ENETUNREACH;
+	*ret_source = best->addr;
+	return 0;
+}
