@@ -7,7 +7,8 @@
  * so that the fate of a frame depends on the seed and on its place in the lane and on nothing else.
  *
  *	lost?  no further.	corrupt?  one byte of the copy changes.
- *	due = now + delay ± jitter, never before the frame in front: jitter keeps the order.
+ *	due = now + delay ± jitter; it waits for the frame in front all the same, so that jitter
+ *		keeps the order.
  *	reorder?  it waits beside the queue until 1 … 4 later frames have entered the queue (it is
  *		then queued behind them) or until 2 ms after it was due. Eight can wait at once.
  *	duplicate?  a second copy right behind the first.
@@ -67,7 +68,6 @@ struct lane {
 	uint32_t first, next; /* positions in the ring */
 	struct held held[FAULT_HELD_MAX];
 	unsigned int helds;
-	uint64_t last_due;
 };
 
 struct fault {
@@ -102,10 +102,7 @@ static void drop_first(struct lane *lane, uint32_t n)
 
 static void enqueue(struct lane *lane, const struct item *item)
 {
-	struct item *last = &lane->queue[lane->next++ & lane->mask];
-
-	*last = *item;
-	last->due = lane->last_due = TERN_MAX(lane->last_due, item->due);
+	lane->queue[lane->next++ & lane->mask] = *item;
 }
 
 static void release(struct lane *lane, unsigned int i)

@@ -382,6 +382,27 @@ static void a_jammed_inner_link_is_waited_for_without_loss(void **state)
 	unwrap();
 }
 
+static void a_flood_that_is_all_lost_does_not_hold_the_receiver(void **state)
+{
+	const struct tern_fault_config cfg = { .in.loss_ppm = 1000000, .queue_max = 32 };
+	struct tern_fault_counts c;
+	uint32_t i;
+
+	(void)state;
+	wrap(&cfg, &(struct tern_mem_link_config){ 0 });
+	for (i = 0; i < 40; i++)
+		assert_int_equal(frame_send(far, 0, i, LEN), 1);
+	frame_expect_none(near, 0);
+	assert_true(tern_link_deadline(near) == 0); /* there may be more */
+	tern_fault_counts(near, &c, NULL);
+	assert_in_range(c.lost, 32, 39);
+	frame_expect_none(near, 0);
+	assert_true(tern_link_deadline(near) == TERN_NEVER);
+	tern_fault_counts(near, &c, NULL);
+	assert_int_equal(c.lost, 40);
+	unwrap();
+}
+
 static void values_out_of_range_are_refused(void **state)
 {
 	const struct tern_fault_config wrong[] = {
@@ -421,6 +442,7 @@ int main(void)
 		cmocka_unit_test(the_wrapped_link_is_without_offload),
 		cmocka_unit_test(a_full_queue_loses_what_comes_after),
 		cmocka_unit_test(a_jammed_inner_link_is_waited_for_without_loss),
+		cmocka_unit_test(a_flood_that_is_all_lost_does_not_hold_the_receiver),
 		cmocka_unit_test(values_out_of_range_are_refused),
 	};
 
