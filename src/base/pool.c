@@ -9,7 +9,8 @@
  * four states:
  *	vacant   no memory; on the vacant list (lowest number first, as far as never used)
  *	partial  has free slots; on the partial list, where the next item comes from
- *	spare    partial without a used item; at most one, the next one to empty is given back
+ *	spare    partial without a used item; at most one (raw pools: RAW_SPARES), the next one to empty
+ *	         is given back
  *	full     on no list
  * Free slots of a chunk form a list through the items (after the generation, if there is one);
  * slots that were never used are not on it but counted by `fresh`, so that a new chunk is touched
@@ -32,18 +33,19 @@
 #define CHUNK_BYTES 65536u
 #define ITEM_MAX    (UINT32_C(1) << 24)
 #define ITEM_ALIGN  64u
+#define RAW_SPARES  32u
 
 #define GENERATION_MASK 0xffffffu
 #define FREE            0x80000000u
 
-void *tern_mem_alloc(struct tern_mem *mem, size_t size)
+static void *mem_take(struct tern_mem *mem, size_t size, bool zeroed)
 {
 	void *ptr = NULL;
 	bool injected = mem->fail_in && --mem->fail_in == 0;
 	uint64_t room = mem->limit ? mem->limit - TERN_MIN(mem->limit, mem->used) : UINT64_MAX;
 
 	if (!injected && size <= room)
-		ptr = calloc(1, size ? size : 1);
+		ptr = zeroed ? calloc(1, size ? size : 1) : malloc(size);
 	if (!ptr) {
 		mem->fails++;
 		return NULL;
@@ -51,6 +53,11 @@ void *tern_mem_alloc(struct tern_mem *mem, size_t size)
 	mem->used += size;
 	mem->peak = TERN_MAX(mem->peak, mem->used);
 	return ptr;
+}
+
+void *tern_mem_alloc(struct tern_mem *mem, size_t size)
+{
+	return mem_take(mem, size, true);
 }
 
 void tern_mem_free(struct tern_mem *mem, void *ptr, size_t size)
@@ -62,9 +69,25 @@ void tern_mem_free(struct tern_mem *mem, void *ptr, size_t size)
 	free(ptr);
 }
 
+/* Words of the bitmap of used slots, which stands behind the items. */
+static size_t used_words(const struct tern_pool *p)
+{
+	return ((size_t)p->mask + 64) / 64;
+}
+
+static size_t items_bytes(const struct tern_pool *p)
+{
+	return (((size_t)p->mask + 1) * p->item_size + 7) & ~(size_t)7;
+}
+
 static size_t chunk_bytes(const struct tern_pool *p)
 {
-	return ((size_t)p->mask + 1) * p->item_size + ITEM_ALIGN;
+	return items_bytes(p) + used_words(p) * sizeof(uint64_t) + ITEM_ALIGN;
+}
+
+static uint64_t *used_bits(const struct tern_pool *p, const struct tern_pool_chunk *c)
+{
+	return (uint64_t *)(void *)(c->items + items_bytes(p));
 }
 
 /* Slots of a chunk that may be used: the last chunk ends at max. */
@@ -135,14 +158,16 @@ static int chunk_acquire(struct tern_pool *p)
 
 	if (!p->vacant)
 		return -ENOBUFS;
-	raw = tern_mem_alloc(p->mem, chunk_bytes(p));
+	raw = mem_take(p->mem, chunk_bytes(p), !p->raw);
 	if (!raw)
 		return -ENOMEM;
 	c = &p->chunks[number];
 	p->vacant = c->next;
 	c->items = align_items(raw);
+	memset(used_bits(p, c), 0, used_words(p) * sizeof(uint64_t));
 	c->free = 0;
 	c->fresh = number ? 0 : 1;
+	p->spares++;
 	partial_push(p, number);
 	return 0;
 }
@@ -157,11 +182,10 @@ static void vacant_init(struct tern_pool *p)
 		p->chunks[i].generation = 1;
 }
 
-static int pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max,
-		     bool generations)
+static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool made)
 {
-	struct tern_pool made = { .mem = mem, .max = max, .generations = generations };
-	size_t least = generations ? 2 * sizeof(uint32_t) : sizeof(uint32_t);
+	uint32_t max = made.max;
+	size_t least = made.generations ? 2 * sizeof(uint32_t) : sizeof(uint32_t);
 
 	if (!item_size || item_size > ITEM_MAX || !max || max > INT32_MAX)
 		return -EINVAL;
@@ -171,7 +195,7 @@ static int pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size
 		made.shift++;
 	made.mask = (1u << made.shift) - 1;
 	made.nchunks = (max >> made.shift) + 1;
-	made.chunks = tern_mem_alloc(mem, made.nchunks * sizeof(*made.chunks));
+	made.chunks = tern_mem_alloc(made.mem, made.nchunks * sizeof(*made.chunks));
 	if (!made.chunks)
 		return -ENOMEM;
 	vacant_init(&made);
@@ -181,12 +205,18 @@ static int pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size
 
 int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
 {
-	return pool_init(p, mem, item_size, max, false);
+	return pool_init(p, item_size, (struct tern_pool){ .mem = mem, .max = max });
+}
+
+int tern_pool_init_raw(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
+{
+	return pool_init(p, item_size, (struct tern_pool){ .mem = mem, .max = max, .raw = true });
 }
 
 int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
 {
-	return pool_init(p, mem, item_size, max, true);
+	return pool_init(p, item_size,
+			 (struct tern_pool){ .mem = mem, .max = max, .generations = true });
 }
 
 void tern_pool_free(struct tern_pool *p)
@@ -233,8 +263,10 @@ static uint32_t slot_take(const struct tern_pool *p, struct tern_pool_chunk *c)
 		item = c->items + (size_t)slot * p->item_size;
 		generation = load(item) & GENERATION_MASK;
 		c->free = load(free_link(p, item));
-		memset(item, 0, p->item_size);
+		if (!p->raw)
+			memset(item, 0, p->item_size);
 	}
+	used_bits(p, c)[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (p->generations)
 		store(item, generation);
 	return slot;
@@ -250,9 +282,8 @@ uint32_t tern_pool_get(struct tern_pool *p)
 	number = p->partial - 1;
 	c = &p->chunks[number];
 	slot = slot_take(p, c);
-	c->used++;
-	if (p->spare == number + 1)
-		p->spare = 0;
+	if (c->used++ == 0)
+		p->spares--;
 	if (!has_free(p, number))
 		partial_unlink(p, number);
 	p->used++;
@@ -275,8 +306,8 @@ static void generation_bump(struct tern_pool_chunk *c, uint8_t *item)
 /* A chunk has become wholly free: keep it if it is the only one, else give its memory back. */
 static void chunk_emptied(struct tern_pool *p, uint32_t number)
 {
-	if (!p->spare) {
-		p->spare = number + 1;
+	if (p->spares < (p->raw ? RAW_SPARES : 1u)) {
+		p->spares++;
 		return;
 	}
 	partial_unlink(p, number);
@@ -285,23 +316,43 @@ static void chunk_emptied(struct tern_pool *p, uint32_t number)
 	p->vacant = number + 1;
 }
 
+bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx)
+{
+	const struct tern_pool_chunk *c = &p->chunks[idx >> p->shift];
+	uint32_t slot = idx & p->mask;
+
+	return c->items && (used_bits(p, c)[slot / 64] >> slot % 64 & 1);
+}
+
+uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx)
+{
+	while (++idx <= p->max) {
+		const struct tern_pool_chunk *c = &p->chunks[idx >> p->shift];
+
+		if (!c->used)
+			idx |= p->mask;
+		else if (tern_pool_is_used(p, idx))
+			return idx;
+	}
+	return 0;
+}
+
 void tern_pool_put(struct tern_pool *p, uint32_t idx)
 {
 	uint32_t number = idx >> p->shift;
 	struct tern_pool_chunk *c = &p->chunks[number];
 	uint8_t *item;
 
-	assert(idx && idx <= p->max && c->items && c->used);
+	assert(idx && idx <= p->max && c->items && tern_pool_is_used(p, idx));
+	used_bits(p, c)[(idx & p->mask) / 64] &= ~(UINT64_C(1) << (idx & p->mask) % 64);
 	item = tern_pool_at(p, idx);
 	if (p->partial != number + 1) {
 		if (has_free(p, number))
 			partial_unlink(p, number);
 		partial_push(p, number);
 	}
-	if (p->generations) {
-		assert(!(load(item) & FREE));
+	if (p->generations)
 		generation_bump(c, item);
-	}
 	store(free_link(p, item), c->free);
 	c->free = (idx & p->mask) + 1;
 	p->used--;

@@ -49,9 +49,10 @@ struct tern_pool {
 	uint32_t peak;        /* highest `used` so far */
 	uint32_t nchunks;     /* entries of the directory */
 	uint32_t partial;     /* first chunk with free slots + 1 */
-	uint32_t spare;       /* allocated chunk without used items + 1 */
+	uint32_t spares;      /* allocated chunks without used items */
 	uint32_t vacant;      /* first chunk without memory + 1 (linked by next) */
 	bool generations;
+	bool raw;
 	struct tern_mem *mem;
 };
 
@@ -71,6 +72,10 @@ TERN_NODISCARD int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, siz
 TERN_NODISCARD int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
 				      uint32_t max);
 
+/* The same for buffers: items come as they are, not zeroed, and more spare chunks are kept. */
+TERN_NODISCARD int tern_pool_init_raw(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
+				      uint32_t max);
+
 /* Give everything back, items in use included. A zeroed or freed pool is allowed. */
 void tern_pool_free(struct tern_pool *p);
 
@@ -83,6 +88,12 @@ TERN_NODISCARD uint32_t tern_pool_get(struct tern_pool *p);
 
 /* Give an item back. */
 void tern_pool_put(struct tern_pool *p, uint32_t idx);
+
+/* Is this index (of 1..max) in use? */
+bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx);
+
+/* The lowest index in use above idx, or 0: a walk over a pool begins at 0. */
+uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx);
 
 /* The item of an index that tern_pool_get returned and nobody has put back. Valid until then. */
 static inline void *tern_pool_at(const struct tern_pool *p, uint32_t idx)

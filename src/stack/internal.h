@@ -34,6 +34,9 @@
 #include "wire/ip.h"
 #include "wire/udp.h"
 
+/* Room for the largest packet to ourselves: 65,535 bytes behind an IPv6 header. */
+enum { TERN_LOOP_SIZE = TERN_IP_PACKET_MAX + TERN_IP6_HEADER };
+
 /* Kinds of tern_id, its top byte. */
 enum tern_id_kind {
 	TERN_ID_CONN = 1, /* stream sockets: connections and listeners */
@@ -64,8 +67,29 @@ struct tern_stack {
 	uint64_t icmp_key[2];
 	struct tern_bucket rst_bucket, icmp_bucket;
 	uint64_t realtime_offset_ns;
+	uint8_t *loop;	/* frame on its way from ourselves to ourselves, made when first needed */
+	bool loop_more; /* such frames wait: output was left early */
 	bool ipv6;
 };
+
+/* ---- input.c ---- */
+
+/* One frame; looped: it comes from ourselves. st->tcp.now is set. */
+void tern_input_frame(struct tern_stack *st, const struct tern_frame *frame, bool looped);
+
+/* ---- demux.c ---- */
+
+/* A TCP segment whose checksum is good, to whom it belongs. Returns why it was dropped, if it was. */
+enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
+			  const struct tern_segment *seg);
+
+/* ---- call.c ---- */
+
+/* The connection record of an id that its application still holds, or 0. */
+uint32_t tern_call_conn(const struct tern_stack *st, tern_id id);
+
+/* Carries a record to the room timewait where a verb of tcp asked for it. */
+void tern_stack_move(struct tern_stack *st, uint32_t conn, enum tern_move move, bool ack);
 
 static inline tern_id tern_id_make(enum tern_id_kind kind, uint32_t gen, uint32_t idx)
 {

@@ -31,7 +31,7 @@ int tern_bufs_init(struct tern_bufs *b, struct tern_mem *mem, uint64_t max)
 		int err;
 
 		items = TERN_MIN(TERN_MAX(items, UINT64_C(1)), (uint64_t)INDEX_MASK);
-		err = tern_pool_init(&b->pools[i], mem, class_size[i], (uint32_t)items);
+		err = tern_pool_init_raw(&b->pools[i], mem, class_size[i], (uint32_t)items);
 		if (err) {
 			tern_bufs_free(b);
 			return err;

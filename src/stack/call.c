@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * The calls of tern/stack.h. Each resolves the id, asks the room it belongs to, and carries records
+ * between rooms where that is the outcome. No call sends anything: output does.
+ *
+ * A stream socket is a connection record from open to close. bind writes its local half; listen puts a
+ * listener beside it; connect completes the flow; accept hands out a record that syn made. After close
+ * the record may live on as an orphan, but its id is dead.
+ */
+#include <errno.h>
+
+#include "stack/internal.h"
+
+uint32_t tern_call_conn(const struct tern_stack *st, tern_id id)
+{
+	uint32_t idx = (uint32_t)id;
+	const struct tern_conn *c;
+
+	if (tern_id_kind(id) != TERN_ID_CONN)
+		return 0;
+	c = tern_pool_check(&st->tcp.conns, idx, tern_id_gen(id));
+	return c && (c->flags & TERN_CF_OWNED) ? idx : 0;
+}
+
+static bool is_udp(tern_id id)
+{
+	return tern_id_kind(id) == TERN_ID_UDP;
+}
+
+static tern_id conn_id(const struct tern_stack *st, uint32_t idx)
+{
+	return tern_id_make(TERN_ID_CONN, tern_conn_at(&st->tcp, idx)->gen, idx);
+}
+
+static int open_stream(struct tern_stack *st, enum tern_family family, tern_id *ret_id)
+{
+	uint32_t idx = tern_conn_new(&st->tcp, TERN_CLOSED);
+	struct tern_conn *c;
+
+	if (!idx)
+		return -ENOBUFS;
+	c = tern_conn_at(&st->tcp, idx);
+	c->flags |= TERN_CF_OWNED;
+	c->open_family = (uint8_t)family;
+	*ret_id = conn_id(st, idx);
+	return 0;
+}
+
+int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
+		    enum tern_family family, tern_id *ret_id)
+{
+	st->tcp.now = now;
+	if (family != TERN_INET && !(family == TERN_INET6 && st->ipv6))
+		return -EAFNOSUPPORT;
+	if (type == TERN_DGRAM)
+		return tern_udp_open(st, family, ret_id);
+	if (type != TERN_STREAM)
+		return -EPROTONOSUPPORT;
+	return open_stream(st, family, ret_id);
+}
+
+/* Is it an address that this socket may have: one of ours, or the wildcard of its family? */
+static int check_local(const struct tern_stack *st, const struct tern_conn *c,
+		       const struct tern_addr *addr)
+{
+	bool v6 = addr->family == TERN_INET6;
+
+	if (addr->family != TERN_INET && !v6)
+		return -EAFNOSUPPORT;
+	if (v6 != (c->open_family == TERN_INET6) && (v6 || (c->flags & TERN_CF_V6ONLY)))
+		return -EAFNOSUPPORT;
+	return tern_addr_is_any(addr) || tern_route_is_local(st, addr) ? 0 : -EADDRNOTAVAIL;
+}
+
+static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_endpoint *local)
+{
+	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
+	struct tern_endpoint at = *local;
+	struct tern_flow flow = { .local = at.addr, .remote = tern_addr_any(at.addr.family) };
+	bool v6only = c->flags & TERN_CF_V6ONLY, reuse = c->flags & TERN_CF_REUSEADDR;
+	int err;
+
+	if (c->family || c->state != TERN_CLOSED)
+		return -EINVAL;
+	err = check_local(st, c, &at.addr);
+	if (err)
+		return err;
+	if (!at.port) {
+		err = tern_port_choose_bind(st, TERN_PROTO_TCP, &at.addr, &at.port);
+		if (err)
+			return err;
+	} else if (tern_port_bind_conflict(st, TERN_PROTO_TCP, &at, v6only, reuse)) {
+		return -EADDRINUSE;
+	}
+	err = tern_ports_bind(st->ports, idx, &at, v6only, reuse);
+	if (err)
+		return err;
+	c->family = at.addr.family;
+	c->lport = at.port;
+	c->flags |= TERN_CF_BOUND;
+	tern_flow_pack(&flow, c->addrs);
+	return 0;
+}
+
+int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
+		    const struct tern_endpoint *local)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_bind(st, id, local);
+	idx = tern_call_conn(st, id);
+	return idx ? bind_stream(st, idx, local) : -EBADF;
+}
+
+int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backlog)
+{
+	uint32_t idx = tern_call_conn(st, id);
+	struct tern_endpoint local;
+	struct tern_flow flow;
+	struct tern_conn *c;
+	int err;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return -EOPNOTSUPP;
+	if (!idx)
+		return -EBADF;
+	c = tern_conn_at(&st->tcp, idx);
+	if (c->state == TERN_LISTEN) {
+		tern_listener_set_backlog(&st->syn, c->listener, backlog);
+		return 0;
+	}
+	if (c->state != TERN_CLOSED || (c->flags & TERN_CF_DEAD))
+		return -EINVAL;
+	if (!c->family) {
+		local = (struct tern_endpoint){ tern_addr_any(c->open_family), 0 };
+		err = bind_stream(st, idx, &local);
+		if (err)
+			return err;
+	}
+	tern_conn_flow(c, &flow);
+	local = (struct tern_endpoint){ flow.local, flow.lport };
+	return tern_listener_open(&st->syn, idx, &local, c->flags & TERN_CF_V6ONLY, backlog);
+}
+
+/* Why connect() cannot begin; 0 if it can. */
+static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
+			 const struct tern_endpoint *remote)
+{
+	if (c->state == TERN_LISTEN)
+		return -EOPNOTSUPP;
+	if (c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED)
+		return -EALREADY;
+	if (c->state != TERN_CLOSED || (c->flags & TERN_CF_DEAD))
+		return -EISCONN;
+	if (remote->addr.family == TERN_UNSPEC || (remote->addr.family == TERN_INET6 &&
+						   c->open_family == TERN_INET))
+		return -EAFNOSUPPORT;
+	if (c->family && c->family != remote->addr.family)
+		return -EAFNOSUPPORT;
+	if (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr))
+		return -ENETUNREACH; /* MUST-46 */
+	return tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
+}
+
+/* The local half of the flow: bound before, or chosen now. *ret_tw is a TIME-WAIT to take over. */
+static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct tern_flow *flow,
+			uint32_t *ret_tw)
+{
+	struct tern_flow bound;
+	int err = 0;
+
+	flow->lport = 0;
+	flow->local = tern_addr_any(flow->remote.family);
+	if (c->family) {
+		tern_conn_flow(c, &bound);
+		flow->local = bound.local;
+		flow->lport = bound.lport;
+	}
+	if (tern_addr_is_any(&flow->local))
+		err = tern_route_source(st, &flow->remote, &flow->local);
+	if (err)
+		return err;
+	if (!flow->lport)
+		return tern_port_choose(st, flow, ret_tw);
+	return 0;
+}
+
+/* A bound flow must be free: no connection has it, and a TIME-WAIT only if it may be taken over. */
+static int check_flow(struct tern_stack *st, const struct tern_flow *flow, uint32_t *tw,
+		      tern_seq *iss, uint32_t *ts_offset)
+{
+	uint32_t hash = tern_flow_hash(st->tcp.map_key, flow);
+	bool loopback = tern_route_is_local(st, &flow->remote);
+
+	*iss = tern_isn(&st->tcp.isn, flow, st->tcp.now);
+	*ts_offset = tern_ts_offset(&st->tcp.isn, flow, st->knobs.tcp_timestamps);
+	if (tern_conn_find(&st->tcp, hash, flow) || tern_half_find(&st->syn, hash, flow))
+		return -EADDRNOTAVAIL;
+	*tw = tern_timewait_find(&st->tw, hash, flow);
+	if (*tw && !tern_timewait_may_connect(&st->tw, *tw, loopback, iss, ts_offset))
+		return -EADDRNOTAVAIL;
+	return 0;
+}
+
+static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern_endpoint *remote)
+{
+	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
+	struct tern_flow flow = { .remote = remote->addr, .rport = remote->port };
+	uint32_t ts_offset, tw = 0, mtu;
+	tern_seq iss;
+	int err = check_connect(st, c, remote);
+
+	if (!err)
+		err = choose_local(st, c, &flow, &tw);
+	if (!err)
+		err = check_flow(st, &flow, &tw, &iss, &ts_offset);
+	if (err)
+		return err;
+	mtu = tern_route_is_local(st, &flow.remote) ? st->cfg.mtu
+						    : tern_path_mtu(st, &flow.remote);
+	err = tern_tcp_connect(&st->tcp, idx, &flow, iss, ts_offset, mtu);
+	if (err)
+		return err;
+	if (c->flags & TERN_CF_BOUND)
+		tern_ports_move(st->ports, idx, flow.lport, &flow.local);
+	if (tw) {
+		tern_count(&st->trace, TERN_CNT_TcpExtTWRecycled);
+		tern_timewait_remove(&st->tw, tw);
+	}
+	return 0;
+}
+
+int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
+		       const struct tern_endpoint *remote)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_connect(st, id, remote);
+	idx = tern_call_conn(st, id);
+	return idx ? connect_stream(st, idx, remote) : -EBADF;
+}
+
+int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id)
+{
+	uint32_t idx = tern_call_conn(st, listener);
+	struct tern_conn *c;
+
+	st->tcp.now = now;
+	if (!idx)
+		return is_udp(listener) ? -EOPNOTSUPP : -EBADF;
+	c = tern_conn_at(&st->tcp, idx);
+	if (c->state != TERN_LISTEN)
+		return -EINVAL;
+	idx = tern_listener_accept(&st->syn, c->listener);
+	if (!idx)
+		return -EAGAIN;
+	c = tern_conn_at(&st->tcp, idx);
+	c->flags |= TERN_CF_OWNED;
+	*ret_id = conn_id(st, idx);
+	return 0;
+}
+
+int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
+			size_t len, unsigned int flags)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_sendto(st, id, data, len, NULL);
+	idx = tern_call_conn(st, id);
+	return idx ? tern_tcp_send(&st->tcp, idx, data, len, flags) : -EBADF;
+}
+
+int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
+			unsigned int flags)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_recvfrom(st, id, data, len, flags, NULL);
+	idx = tern_call_conn(st, id);
+	return idx ? tern_tcp_recv(&st->tcp, idx, data, len, flags) : -EBADF;
+}
+
+int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
+			  size_t len, const struct tern_endpoint *remote)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_sendto(st, id, data, len, remote);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	return remote ? -EISCONN : tern_tcp_send(&st->tcp, idx, data, len, 0);
+}
+
+int64_t tern_stack_recvfrom(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
+			    unsigned int flags, struct tern_endpoint *ret_remote)
+{
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_recvfrom(st, id, data, len, flags, ret_remote);
+	return tern_stack_recv(st, now, id, data, len, flags);
+}
+
+/* LISTEN ends; the record stays, CLOSED, and keeps its binding. */
+static void stop_listening(struct tern_stack *st, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
+
+	tern_listener_close(&st->syn, c->listener);
+	c->listener = 0;
+}
+
+int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum tern_how how)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_shutdown(st, id, how);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	if (tern_conn_at(&st->tcp, idx)->state == TERN_LISTEN && how != TERN_SHUT_WR) {
+		stop_listening(st, idx);
+		return 0;
+	}
+	return tern_tcp_shutdown(&st->tcp, idx, how);
+}
+
+/* What both ways of giving a stream socket up have in common: LISTEN ends, the bound port is let go. */
+static void release(struct tern_stack *st, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
+
+	if (c->state == TERN_LISTEN)
+		stop_listening(st, idx);
+	if (c->flags & TERN_CF_BOUND)
+		tern_ports_unbind(st->ports, idx, c->lport);
+	c->flags &= ~(uint32_t)TERN_CF_BOUND;
+}
+
+int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_close(st, id);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	release(st, idx);
+	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx), false);
+	return 0;
+}
+
+int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_close(st, id);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	release(st, idx);
+	tern_tcp_abort(&st->tcp, idx, 0);
+	return tern_tcp_close(&st->tcp, idx) == TERN_MOVE_NONE ? 0 : -EINVAL;
+}
+
+int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
+		      int64_t value)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_set_option(st, id, option, value);
+	idx = tern_call_conn(st, id);
+	return idx ? tern_tcp_set_option(&st->tcp, idx, option, value) : -EBADF;
+}
+
+int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
+			  int64_t *ret_value)
+{
+	uint32_t idx;
+
+	st->tcp.now = now;
+	if (is_udp(id))
+		return tern_udp_get_option(st, id, option, ret_value);
+	idx = tern_call_conn(st, id);
+	return idx ? tern_tcp_get_option(&st->tcp, idx, option, ret_value) : -EBADF;
+}
+
+int tern_stack_set_user(struct tern_stack *st, tern_id id, uint64_t user)
+{
+	uint32_t idx;
+
+	if (is_udp(id))
+		return tern_udp_set_user(st, id, user);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	tern_conn_at(&st->tcp, idx)->user = user;
+	return 0;
+}
+
+int tern_stack_local(struct tern_stack *st, tern_id id, struct tern_endpoint *ret_local)
+{
+	struct tern_flow flow;
+	struct tern_conn *c;
+	uint32_t idx;
+
+	if (is_udp(id))
+		return tern_udp_local(st, id, ret_local);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	c = tern_conn_at(&st->tcp, idx);
+	*ret_local = (struct tern_endpoint){ tern_addr_any(c->open_family), 0 };
+	if (c->family) {
+		tern_conn_flow(c, &flow);
+		*ret_local = (struct tern_endpoint){ flow.local, flow.lport };
+	}
+	return 0;
+}
+
+int tern_stack_remote(struct tern_stack *st, tern_id id, struct tern_endpoint *ret_remote)
+{
+	struct tern_flow flow;
+	struct tern_conn *c;
+	uint32_t idx;
+
+	if (is_udp(id))
+		return tern_udp_remote(st, id, ret_remote);
+	idx = tern_call_conn(st, id);
+	if (!idx)
+		return -EBADF;
+	c = tern_conn_at(&st->tcp, idx);
+	if (!c->rport || c->state == TERN_CLOSED || c->state == TERN_LISTEN)
+		return -ENOTCONN;
+	tern_conn_flow(c, &flow);
+	*ret_remote = (struct tern_endpoint){ flow.remote, flow.rport };
+	return 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A segment belongs to the first of these that knows its flow: a connection, a half-open connection, a
+ * TIME-WAIT record (which may give way to a SYN and let it fall through), a listener. Else its port is
+ * closed. The hash of the flow is computed once for all tables.
+ *
+ * Records move between rooms here: half-open to connection (one way in), connection to TIME-WAIT.
+ */
+#include "stack/internal.h"
+
+#define RST_BURST 1000 /* resets in a row, whatever tern_rst_per_sec */
+
+/* The event ring's record of an arriving segment; NULL where tracing is off. */
+static struct tern_trace_record *trace_segment(struct tern_stack *st, const struct tern_flow *flow,
+					       const struct tern_segment *seg)
+{
+	struct tern_trace_record *r = tern_trace_next(&st->trace);
+
+	if (!r)
+		return NULL;
+	r->time_ns = st->tcp.now;
+	r->kind = TERN_TRACE_SEGMENT_IN;
+	r->local = (struct tern_endpoint){ flow->local, flow->lport };
+	r->remote = (struct tern_endpoint){ flow->remote, flow->rport };
+	r->seq = seg->seq;
+	r->ack = seg->ack;
+	r->window = seg->wnd;
+	r->length = seg->len;
+	r->tsval = seg->opt.tsval;
+	r->tsecr = seg->opt.tsecr;
+	r->mss = seg->opt.mss;
+	r->flags = seg->flags;
+	r->options = seg->opt.present;
+	r->wscale = seg->opt.wscale;
+	return r;
+}
+
+/* State of whoever stands for a flow now; LISTEN or CLOSED where no record does. */
+static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
+				const struct tern_flow *flow)
+{
+	uint32_t idx = tern_conn_find(&st->tcp, hash, flow);
+
+	if (idx)
+		return tern_conn_at(&st->tcp, idx)->state;
+	if (tern_half_find(&st->syn, hash, flow))
+		return TERN_SYN_RECEIVED;
+	idx = tern_timewait_find(&st->tw, hash, flow);
+	if (idx)
+		return tern_timewait_state(&st->tw, idx);
+	return tern_listener_find(&st->syn, &flow->local, flow->lport) ? TERN_LISTEN : TERN_CLOSED;
+}
+
+static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
+				    const struct tern_segment *seg)
+{
+	struct tern_outcome outcome;
+
+	tern_tcp_input(&st->tcp, conn, seg, &outcome);
+	tern_stack_move(st, conn, outcome.move, outcome.ack);
+	return outcome.reason;
+}
+
+static enum tern_drop to_half_open(struct tern_stack *st, uint32_t half,
+				   const struct tern_flow *flow, uint32_t hash,
+				   const struct tern_segment *seg)
+{
+	enum tern_drop reason = TERN_DROP_NONE;
+	uint32_t conn = tern_half_input(&st->syn, half, flow, hash, seg, &reason);
+
+	return conn ? to_connection(st, conn, seg) : reason;
+}
+
+/* A SYN that a TIME-WAIT gives way to: the record stays until someone has taken the SYN. */
+static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw, const struct tern_flow *flow,
+				  uint32_t hash, const struct tern_segment *seg)
+{
+	enum tern_drop reason = TERN_DROP_NONE;
+	struct tern_reopen reopen;
+	uint32_t listener;
+
+	if (tern_timewait_input(&st->tw, tw, flow, seg, &reopen.iss, &reopen.ts_offset, &reason) !=
+	    TERN_TW_REOPEN)
+		return reason;
+	listener = tern_listener_find(&st->syn, &flow->local, flow->lport);
+	if (!listener) {
+		tern_timewait_refuse(&st->tw, tw, flow, seg, &reason);
+		return reason;
+	}
+	tern_listener_input(&st->syn, listener, flow, hash, seg, &reopen, &reason);
+	if (reason == TERN_DROP_NONE) {
+		tern_timewait_remove(&st->tw, tw);
+		tern_count(&st->trace, TERN_CNT_TernTimeWaitAccepted);
+	}
+	return reason;
+}
+
+/* RFC 9293 §3.10.7.1: nobody is there. Resets are limited in all, so that we do not serve as a mirror. */
+static enum tern_drop to_closed_port(struct tern_stack *st, const struct tern_flow *flow,
+				     const struct tern_segment *seg)
+{
+	uint32_t rate = st->knobs.tern_rst_per_sec;
+
+	if (!(seg->flags & TERN_RST) &&
+	    (!rate || tern_bucket_take(&st->rst_bucket, st->tcp.now, rate, RST_BURST)))
+		tern_reply_reset(&st->tcp.replies, flow, seg);
+	return TERN_DROP_NO_SOCKET;
+}
+
+static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+			       const struct tern_segment *seg)
+{
+	enum tern_drop reason = TERN_DROP_NONE;
+	uint32_t idx;
+
+	idx = tern_conn_find(&st->tcp, hash, flow);
+	if (idx)
+		return to_connection(st, idx, seg);
+	idx = tern_half_find(&st->syn, hash, flow);
+	if (idx)
+		return to_half_open(st, idx, flow, hash, seg);
+	idx = tern_timewait_find(&st->tw, hash, flow);
+	if (idx)
+		return to_timewait(st, idx, flow, hash, seg);
+	idx = tern_listener_find(&st->syn, &flow->local, flow->lport);
+	if (!idx)
+		return to_closed_port(st, flow, seg);
+	tern_listener_input(&st->syn, idx, flow, hash, seg, NULL, &reason);
+	return reason;
+}
+
+enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
+			  const struct tern_segment *seg)
+{
+	uint32_t hash = tern_flow_hash(st->tcp.map_key, flow);
+	struct tern_trace_record *record = trace_segment(st, flow, seg);
+	enum tern_drop reason;
+
+	if (record)
+		record->before = (uint8_t)state_of(st, hash, flow);
+	reason = dispatch(st, flow, hash, seg);
+	if (record) {
+		record->after = (uint8_t)state_of(st, hash, flow);
+		record->reason = (uint16_t)reason;
+	}
+	return reason;
+}
