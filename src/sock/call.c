@@ -191,6 +191,7 @@ static int connect_stream(struct tern_socks *ss, uint64_t now, int fd, struct te
 	if (err)
 		return err;
 	s->phase = TERN_PHASE_CONNECTING;
+	s->error = 0;
 	return -EINPROGRESS;
 }
 

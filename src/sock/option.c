@@ -20,6 +20,7 @@ enum {
 	SNDBUF_MIN = 4608, /* Linux' SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF */
 	RCVBUF_MIN = 2304,
 	MSS_MIN = 88,
+	MSS_DEFAULT = 536,
 	MSS_MAX = 32767,
 	CC_NAME_MAX = 16, /* TCP_CA_NAME_MAX */
 	NS_PER_S = 1000000000,
@@ -216,6 +217,16 @@ static int set_timeout(struct tern_sock *s, int name, const void *value, uint32_
 	return 0;
 }
 
+/* More than the window would never be there at once. */
+static int set_rcvlowat(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int v)
+{
+	int64_t window = tern_sock_engine_option(ss, now, s, TERN_SO_RCVBUF) / 2;
+	int64_t low = v < 0 ? INT_MAX : TERN_MAX(v, 1);
+
+	s->rcvlowat = (uint32_t)TERN_MAX(TERN_MIN(low, window), (int64_t)1);
+	return 0;
+}
+
 static int set_maxseg(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int v)
 {
 	int err;
@@ -274,8 +285,7 @@ static int set_socket(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 	case TERN_ABI_SO_KEEPALIVE:
 		return set_keepalive(ss, now, s, v);
 	case TERN_ABI_SO_RCVLOWAT:
-		s->rcvlowat = v < 0 ? INT_MAX : TERN_MAX((uint32_t)v, 1u);
-		return 0;
+		return set_rcvlowat(ss, now, s, v);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -442,6 +452,14 @@ static int get_socket(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 	return give_int(TERN_ABI_SOL_SOCKET, v, value, len);
 }
 
+/* The segment size in use; of a socket without connection what the program set, or Linux' 536. */
+static uint32_t maxseg(const struct tern_sock *s, const struct tern_socket_info *row)
+{
+	if ((s->flags & TERN_SF_ESTABLISHED) && (row->has & TERN_INFO_TCP) && row->mss)
+		return row->mss;
+	return s->max_seg ? s->max_seg : MSS_DEFAULT;
+}
+
 /* Options that are read off the engine's row. */
 static int get_from_row(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int level,
 			int name, void *value, uint32_t *len)
@@ -454,11 +472,7 @@ static int get_from_row(struct tern_socks *ss, uint64_t now, struct tern_sock *s
 	if (err)
 		return err;
 	if (level == TERN_ABI_SOL_TCP && name == TERN_ABI_TCP_MAXSEG)
-		return give_int(level,
-				row.has & TERN_INFO_TCP && row.mss ? row.mss
-				: s->max_seg                       ? s->max_seg
-								   : 536,
-				value, len);
+		return give_int(level, maxseg(s, &row), value, len);
 	if (level == TERN_ABI_SOL_TCP && name == TERN_ABI_TCP_INFO) {
 		err = tern_sock_tcp_info(ss, now, s, &info);
 		return err ? err : give(&info, sizeof(info), value, len);
@@ -472,7 +486,8 @@ static int get_from_row(struct tern_socks *ss, uint64_t now, struct tern_sock *s
 	}
 	if ((level == TERN_ABI_SOL_IP && name == TERN_ABI_IP_MTU) ||
 	    (level == TERN_ABI_SOL_IPV6 && name == TERN_ABI_IPV6_MTU))
-		return row.pmtu ? give_int(level, row.pmtu, value, len) : -ENOTCONN;
+		return s->flags & TERN_SF_ESTABLISHED ? give_int(level, row.pmtu, value, len)
+						      : -ENOTCONN;
 	return -ENOPROTOOPT;
 }
 

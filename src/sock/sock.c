@@ -267,6 +267,8 @@ int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd)
 	if (err)
 		return err;
 	carry_options(ss, now, s, id);
+	if (s->phase != TERN_PHASE_UNCONNECTED && !(s->flags & TERN_SF_CLOSED))
+		s->error = ECONNRESET; /* the program itself reset it, and Linux tells it so */
 	if (tern_sock_is_stream(s) && !(s->flags & TERN_SF_LISTENING))
 		(void)tern_stack_abort(ss->st, now, s->id);
 	else
