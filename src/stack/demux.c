@@ -37,9 +37,12 @@ static struct tern_trace_record *trace_segment(struct tern_stack *st, const stru
 	return r;
 }
 
-/* State of whoever stands for a flow now; LISTEN or CLOSED where no record does. */
+/*
+ * State of whoever stands for a flow. Where no record does: LISTEN if somebody listens and nothing
+ * stood there before, else CLOSED.
+ */
 static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
-				const struct tern_flow *flow)
+				const struct tern_flow *flow, enum tern_state before)
 {
 	uint32_t idx = tern_conn_find(&st->tcp, hash, flow);
 
@@ -50,6 +53,8 @@ static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
 	idx = tern_timewait_find(&st->tw, hash, flow);
 	if (idx)
 		return tern_timewait_state(&st->tw, idx);
+	if (before != TERN_LISTEN)
+		return TERN_CLOSED;
 	return tern_listener_find(&st->syn, &flow->local, flow->lport) ? TERN_LISTEN : TERN_CLOSED;
 }
 
@@ -139,10 +144,10 @@ enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
 	enum tern_drop reason;
 
 	if (record)
-		record->before = (uint8_t)state_of(st, hash, flow);
+		record->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
 	reason = dispatch(st, flow, hash, seg);
 	if (record) {
-		record->after = (uint8_t)state_of(st, hash, flow);
+		record->after = (uint8_t)state_of(st, hash, flow, record->before);
 		record->reason = (uint16_t)reason;
 	}
 	return reason;
