@@ -3,8 +3,8 @@
  * report/ss.c: formats socket rows into columns.
  *
  * Two passes over the rows: the first measures every cell, the second prints. A column is as wide
- * as its widest cell or its title; spare columns of a terminal are dealt out evenly, right
- * ones first, as ss does. Address and port are columns of their own that touch: addresses are aligned to
+ * as its widest cell or its title; spare columns of a terminal are dealt out evenly, right ones
+ * first, as ss does. Address and port are columns of their own that touch: addresses are aligned to
  * the right, ports to the left, so the colons stand below each other.
  *
  * Where ss has a flaw we differ: no blanks at line ends, a blank before "Process" with any port,

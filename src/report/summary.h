@@ -12,7 +12,7 @@
 struct tern_json;
 struct tern_sink;
 
-/* Writes ss' totals and table out of all n rows of a stack, and its limits and memory behind them. */
+/* Writes ss' totals and table out of all n rows of a stack; its limits and memory behind them. */
 void tern_summary_text(struct tern_sink *out, const struct tern_stack_info *info,
 		       const struct tern_socket_info *rows, size_t n);
 
