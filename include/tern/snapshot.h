@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tern/snapshot.h: what a stack tells about itself. Plain structs, filled by tern_stack_snapshot() and its kin.
+ * tern/snapshot.h: what a stack tells about itself. Plain structs, filled by tern_stack_snapshot()
+ * and its kin.
  */
 #ifndef TERN_SNAPSHOT_H
 #define TERN_SNAPSHOT_H
@@ -18,39 +19,43 @@ extern "C" {
 /* Which timer a row waits for, in ss' words. */
 enum tern_timer_kind {
 	TERN_TIMER_NONE,
-	TERN_TIMER_ON,		/* retransmission */
+	TERN_TIMER_ON, /* retransmission */
 	TERN_TIMER_KEEPALIVE,
 	TERN_TIMER_TIMEWAIT,
-	TERN_TIMER_PERSIST,	/* zero-window probe */
+	TERN_TIMER_PERSIST, /* zero-window probe */
 	TERN_TIMER_DELACK,
 };
 
 /* Memory of a socket, the fields of ss -m: skmem:(r,rb,t,tb,f,w,o,bl,d). Bytes; d counts drops. */
 struct tern_skmem {
-	uint32_t rmem_alloc, rcvbuf, wmem_alloc, sndbuf, fwd_alloc, wmem_queued, optmem, backlog, drops;
+	uint32_t rmem_alloc, rcvbuf, wmem_alloc, sndbuf, fwd_alloc, wmem_queued, optmem, backlog,
+		drops;
 };
 
 /* Which fields of struct tern_socket_info are filled. */
 enum tern_info_bit {
-	TERN_INFO_TCP = 1,	/* a TCP connection: rtt … totals */
-	TERN_INFO_LISTEN = 2,	/* a listener: synq … */
+	TERN_INFO_TCP = 1,    /* a TCP connection: rtt … totals */
+	TERN_INFO_LISTEN = 2, /* a listener: synq … */
 };
 
-/* One row of a socket table. Times are ns, sizes bytes; recv_q and send_q mean what ss means by them. */
+/*
+ * One row of a socket table. Times are ns, sizes bytes; recv_q and send_q mean what ss means by
+ * them.
+ */
 struct tern_socket_info {
-	uint64_t id;	    /* the handle, or 0 for half-open and TIME-WAIT rows */
-	uint64_t cookie;    /* unique among the rows of a stack: what ss prints as sk: */
+	uint64_t id;     /* the handle, or 0 for half-open and TIME-WAIT rows */
+	uint64_t cookie; /* unique among the rows of a stack: what ss prints as sk: */
 	struct tern_endpoint local, remote;
-	uint8_t proto;	    /* enum tern_proto */
-	uint8_t state;	    /* enum tern_state; a UDP socket is TERN_CLOSED (UNCONN) or TERN_ESTABLISHED */
-	uint8_t has;	    /* enum tern_info_bit bits */
-	uint8_t timer;	    /* enum tern_timer_kind */
-	uint8_t retrans;    /* third field of timer:() */
-	bool orphan;	    /* closed by its application */
-	bool unaccepted;    /* in an accept queue */
+	uint8_t proto; /* enum tern_proto */
+	uint8_t state; /* enum tern_state; of a UDP socket TERN_CLOSED (UNCONN) or TERN_ESTABLISHED */
+	uint8_t has;   /* enum tern_info_bit bits */
+	uint8_t timer;   /* enum tern_timer_kind */
+	uint8_t retrans; /* third field of timer:() */
+	bool orphan;     /* closed by its application */
+	bool unaccepted; /* in an accept queue */
 	bool nodelay, keepalive;
-	uint64_t timer_ns;  /* until the timer fires */
-	uint64_t age_ns;    /* time in this state */
+	uint64_t timer_ns; /* until the timer fires */
+	uint64_t age_ns;   /* time in this state */
 	uint32_t recv_q, send_q;
 	struct tern_skmem mem;
 	/* TERN_INFO_LISTEN */
@@ -74,7 +79,7 @@ struct tern_stack_info {
 	uint64_t now_ns;
 	uint32_t conns, orphans, halfopens, timewaits, listeners, udps, accept_queued;
 	uint32_t conns_max, halfopens_max, timewaits_max;
-	uint64_t tcp_buffer_bytes;  /* charged to tcp_mem */
+	uint64_t tcp_buffer_bytes; /* charged to tcp_mem */
 	uint64_t tcp_buffer_limit;
 	uint64_t udp_buffer_bytes;
 	uint64_t memory_bytes, memory_peak_bytes; /* all engine memory */

@@ -37,7 +37,7 @@ struct tern_stack;
 
 /* What a host is made with. Zero and NULL mean the default. All strings stay the caller's. */
 struct tern_host_config {
-	const char *link; /* "tun:NAME" (default "tun:tern0"), or "none": only own addresses */
+	const char *link;  /* "tun:NAME" (default "tun:tern0"), or "none": only own addresses */
 	const char *fault; /* what the link does wrong: "loss=1%,dup=1%"; default nothing */
 	const char *const *addrs; /* own addresses with prefix length: "10.77.0.2/24" */
 	unsigned int addr_count;  /* at least 1 */

@@ -2,7 +2,8 @@
 /*
  * tern/stack.h: the engine, sans-IO.
  *
- * A stack makes no system call, reads no clock, owns no thread and calls nobody back. Five verbs drive it:
+ * A stack makes no system call, reads no clock, owns no thread and calls nobody back. Five verbs
+ * drive it:
  *
  *	tern_stack_input     frames in
  *	tern_stack_tick      due timers run
@@ -10,12 +11,14 @@
  *	tern_stack_deadline  when tick is due
  *	tern_stack_event     what happened to the sockets
  *
- * Beside them stand calls (open bind listen connect accept send recv shutdown close option knob snapshot …). A call
- * returns at once and emits no frame itself: the caller drains tern_stack_output() afterwards. Every entry takes `now`,
- * nanoseconds of a monotonic clock that never goes back. The same entries with the same seed give the same frames, bit
- * for bit. One stack belongs to one thread.
+ * Beside them stand calls (open bind listen connect accept send recv shutdown close option knob
+ * snapshot …). A call returns at once and emits no frame itself: the caller drains
+ * tern_stack_output() afterwards. Every entry takes `now`, nanoseconds of a monotonic clock that
+ * never goes back. The same entries with the same seed give the same frames, bit for bit. One stack
+ * belongs to one thread.
  *
- * Errors are negative errno values. A tern_id names a socket until it is closed; a stale one is refused by -EBADF.
+ * Errors are negative errno values. A tern_id names a socket until it is closed; a stale one is
+ * refused by -EBADF.
  */
 #ifndef TERN_STACK_H
 #define TERN_STACK_H
@@ -32,9 +35,11 @@
 extern "C" {
 #endif
 
-#define TERN_NEVER UINT64_MAX
-#define TERN_ADDRS_MAX 16  /* own addresses of a stack */
-#define TERN_OUT_PIECES 20 /* pieces of a frame: headers, then payload */
+#pragma GCC visibility push(default)
+
+#define TERN_NEVER      UINT64_MAX
+#define TERN_ADDRS_MAX  16  /* own addresses of a stack */
+#define TERN_OUT_PIECES 20  /* pieces of a frame: headers, then payload */
 #define TERN_OUT_HEADER 160 /* room that output needs for the headers of one frame */
 
 struct tern_stack;
@@ -47,31 +52,32 @@ struct tern_prefix {
 };
 
 /*
- * What a stack is made with. Zero means the default. All limits are fixed here; tables are reserved at once and their
- * memory is touched as it is used.
+ * What a stack is made with. Zero means the default. All limits are fixed here; tables are reserved
+ * at once and their memory is touched as it is used.
  */
 struct tern_config {
 	struct tern_prefix addrs[TERN_ADDRS_MAX];
 	unsigned int addr_count;
-	uint32_t mtu;		/* of the link; default 1500; 576 … 65535 */
-	uint32_t gso_max;	/* largest frame the link takes with gso_size set; 0: none larger than mtu */
-	bool csum_offload;	/* the link finishes TCP and UDP checksums: output leaves them partial */
-	uint32_t conns_max;	/* default 65,536; open connections, orphans included */
-	uint32_t halfopens_max;	/* default 16,384 */
-	uint32_t timewaits_max;	/* default 131,072 */
-	uint32_t listeners_max;	/* default 1,024 */
-	uint32_t udps_max;	/* default 1,024 */
-	uint32_t frags_max;	/* default 64; packets being reassembled */
-	uint32_t trace_max;	/* default 0; records of the event ring */
-	uint64_t memory_max;	/* default none; bytes of engine memory in all */
-	uint8_t seed[32];	/* entropy for all keys; all zero is a seed like any other */
+	uint32_t mtu;      /* of the link; default 1500; 576 … 65535 */
+	uint32_t gso_max;  /* largest frame the link takes with gso_size set; 0: it takes none */
+	bool csum_offload; /* the link finishes TCP and UDP checksums: output leaves them partial */
+	uint32_t conns_max;     /* default 65,536; open connections, orphans included */
+	uint32_t halfopens_max; /* default 16,384 */
+	uint32_t timewaits_max; /* default 131,072 */
+	uint32_t listeners_max; /* default 1,024 */
+	uint32_t udps_max;      /* default 1,024 */
+	uint32_t frags_max;     /* default 64; packets being reassembled */
+	uint32_t trace_max;     /* default 0; records of the event ring */
+	uint64_t memory_max;    /* default none; bytes of engine memory in all */
+	uint8_t seed[32];       /* entropy for all keys; all zero is a seed like any other */
 };
 
 /* State of the transport checksum of a frame. */
 enum tern_csum {
-	TERN_CSUM_FULL,	   /* in: to be verified; out: complete */
-	TERN_CSUM_PARTIAL, /* holds the pseudo-header sum: trusted in, to be finished by the link out (virtio NEEDS_CSUM) */
-	TERN_CSUM_GOOD,	   /* in only: already verified by the link */
+	TERN_CSUM_FULL,    /* in: to be verified; out: complete */
+	TERN_CSUM_PARTIAL, /* holds the pseudo-header sum: trusted in, to be finished by the link
+			      out (virtio NEEDS_CSUM) */
+	TERN_CSUM_GOOD,    /* in only: already verified by the link */
 };
 
 /* One frame in: an IP packet. The bytes stay the caller's and are not kept. */
@@ -83,14 +89,15 @@ struct tern_frame {
 };
 
 /*
- * One frame out. piece[0] is the headers, in the caller's `header`; the others refer to payload inside the stack and are
- * valid until the next entry into it. csum_start and csum_offset count from the start of the frame, as virtio has them.
+ * One frame out. piece[0] is the headers, in the caller's `header`; the others refer to payload
+ * inside the stack and are valid until the next entry into it. csum_start and csum_offset count
+ * from the start of the frame, as virtio has them.
  */
 struct tern_out {
 	uint8_t header[TERN_OUT_HEADER];
 	struct tern_piece piece[TERN_OUT_PIECES];
 	unsigned int pieces;
-	uint32_t len;	   /* of all pieces */
+	uint32_t len;      /* of all pieces */
 	uint32_t gso_size; /* payload bytes of each segment where the frame is to be cut, else 0 */
 	uint16_t header_len, csum_start, csum_offset;
 	uint8_t family;
@@ -99,13 +106,14 @@ struct tern_out {
 
 /* Level bits of a socket. An event reports those that hold and are news. */
 enum tern_event_bit {
-	TERN_EV_ACCEPTABLE = 1,	/* listener: tern_stack_accept will give a connection */
-	TERN_EV_CONNECTED = 2,	/* connect() succeeded */
-	TERN_EV_READABLE = 4,	/* data, or the end of it */
-	TERN_EV_WRITABLE = 8,	/* room again after a short send */
+	TERN_EV_ACCEPTABLE = 1,   /* listener: tern_stack_accept will give a connection */
+	TERN_EV_CONNECTED = 2,    /* connect() succeeded */
+	TERN_EV_READABLE = 4,     /* data, or the end of it */
+	TERN_EV_WRITABLE = 8,     /* room again after a short send */
 	TERN_EV_PEER_CLOSED = 16, /* the peer's FIN came: no data will follow what is queued */
-	TERN_EV_ERROR = 32,	/* reset, refused, timed out or unreachable: TERN_SO_ERROR tells */
-	TERN_EV_CLOSED = 64,	/* CLOSED; after both FINs or an error. The id stays until tern_stack_close */
+	TERN_EV_ERROR = 32,  /* reset, refused, timed out or unreachable: TERN_SO_ERROR tells */
+	TERN_EV_CLOSED = 64, /* CLOSED; after both FINs or an error. The id stays until
+				tern_stack_close */
 };
 
 struct tern_event {
@@ -116,7 +124,7 @@ struct tern_event {
 
 enum tern_type {
 	TERN_STREAM = 1, /* TCP */
-	TERN_DGRAM = 2,	 /* UDP */
+	TERN_DGRAM = 2,  /* UDP */
 };
 
 /* Half of a connection, for tern_stack_shutdown; Linux' values. */
@@ -126,30 +134,33 @@ enum tern_how {
 	TERN_SHUT_RDWR,
 };
 
-/* Options of a socket for tern_stack_option and tern_stack_get_option. Values are 64-bit integers. */
+/*
+ * Options of a socket for tern_stack_option and tern_stack_get_option. Values are 64-bit integers.
+ */
 enum tern_option {
-	TERN_SO_NODELAY,	 /* 0 or 1: Nagle off (RFC 9293 MUST-17) */
-	TERN_SO_CORK,		 /* 0 or 1: send full segments only, 200 ms at most */
-	TERN_SO_QUICKACK,	 /* 0 or 1: no delayed ACKs */
-	TERN_SO_KEEPALIVE,	 /* 0 or 1 */
-	TERN_SO_KEEPIDLE,	 /* seconds, 1 … 32767 */
-	TERN_SO_KEEPINTVL,	 /* seconds, 1 … 32767 */
-	TERN_SO_KEEPCNT,	 /* 1 … 127 */
-	TERN_SO_USER_TIMEOUT,	 /* ms, 0: R2 by tcp_retries2 (RFC 5482) */
-	TERN_SO_SYNCNT,	 /* SYN retransmissions, 1 … 127 */
-	TERN_SO_LINGER,	 /* -1: off; 0: close resets; n: seconds, what the caller waits for is its own business */
-	TERN_SO_SNDBUF,	 /* bytes; fixes the size */
-	TERN_SO_RCVBUF,	 /* bytes; fixes the size */
-	TERN_SO_MAXSEG,	 /* bytes, 88 … 32767 */
-	TERN_SO_TTL,		 /* 1 … 255 */
-	TERN_SO_TOS,		 /* 0 … 255 */
-	TERN_SO_REUSEADDR,	 /* 0 or 1 */
-	TERN_SO_V6ONLY,	 /* 0 or 1; before bind */
-	TERN_SO_ERROR,		 /* read only: the pending error as a positive errno; reading clears it */
-	TERN_SO_SOFT_ERROR,	 /* read only: last soft error (RFC 9293 MUST-47); reading clears it */
-	TERN_SO_INQ,		 /* read only: bytes that recv would give */
-	TERN_SO_OUTQ,		 /* read only: bytes not yet acknowledged */
-	TERN_SO_STATE,		 /* read only: enum tern_state */
+	TERN_SO_NODELAY,      /* 0 or 1: Nagle off (RFC 9293 MUST-17) */
+	TERN_SO_CORK,         /* 0 or 1: send full segments only, 200 ms at most */
+	TERN_SO_QUICKACK,     /* 0 or 1: no delayed ACKs */
+	TERN_SO_KEEPALIVE,    /* 0 or 1 */
+	TERN_SO_KEEPIDLE,     /* seconds, 1 … 32767 */
+	TERN_SO_KEEPINTVL,    /* seconds, 1 … 32767 */
+	TERN_SO_KEEPCNT,      /* 1 … 127 */
+	TERN_SO_USER_TIMEOUT, /* ms, 0: R2 by tcp_retries2 (RFC 5482) */
+	TERN_SO_SYNCNT,       /* SYN retransmissions, 1 … 127 */
+	TERN_SO_LINGER,    /* -1: off; 0: close resets; n: seconds, what the caller waits for is its
+			      own business */
+	TERN_SO_SNDBUF,    /* bytes; fixes the size */
+	TERN_SO_RCVBUF,    /* bytes; fixes the size */
+	TERN_SO_MAXSEG,    /* bytes, 88 … 32767 */
+	TERN_SO_TTL,       /* 1 … 255 */
+	TERN_SO_TOS,       /* 0 … 255 */
+	TERN_SO_REUSEADDR, /* 0 or 1 */
+	TERN_SO_V6ONLY,    /* 0 or 1; before bind */
+	TERN_SO_ERROR,     /* read only: the pending error as a positive errno; reading clears it */
+	TERN_SO_SOFT_ERROR, /* read only: last soft error (RFC 9293 MUST-47); reading clears it */
+	TERN_SO_INQ,        /* read only: bytes that recv would give */
+	TERN_SO_OUTQ,       /* read only: bytes not yet acknowledged */
+	TERN_SO_STATE,      /* read only: enum tern_state */
 };
 
 enum tern_send_flag {
@@ -170,18 +181,24 @@ int tern_stack_new(const struct tern_config *cfg, uint64_t now, struct tern_stac
 void tern_stack_free(struct tern_stack *st);
 
 /* Takes n frames in order. Whatever they hold costs a counter at most. */
-void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_frame *frames, unsigned int n);
+void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_frame *frames,
+		      unsigned int n);
 
 /* Runs the timers that are due at now. */
 void tern_stack_tick(struct tern_stack *st, uint64_t now);
 
 /*
- * Fills up to n frames to be sent, in order, and returns how many; 0 when there is nothing to send. What they refer to
- * is valid until the next entry into the stack, except that events may be pulled.
+ * Fills up to n frames to be sent, in order, and returns how many; 0 when there is nothing to send.
+ * What they refer to is valid until the next entry into the stack, except that events may be
+ * pulled.
  */
-unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs, unsigned int n);
+unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,
+			       unsigned int n);
 
-/* When tern_stack_tick() is due, absolute, or TERN_NEVER. May be earlier than the first timer, never later. */
+/*
+ * When tern_stack_tick() is due, absolute, or TERN_NEVER. May be earlier than the first timer,
+ * never later.
+ */
 uint64_t tern_stack_deadline(const struct tern_stack *st);
 
 /* Pulls the next event into *ret_ev. False when there is none. */
@@ -191,13 +208,16 @@ bool tern_stack_event(struct tern_stack *st, struct tern_event *ret_ev);
  * Makes a socket. family TERN_INET or TERN_INET6 (dual stack unless TERN_SO_V6ONLY).
  * -EAFNOSUPPORT, -EPROTONOSUPPORT, -ENOBUFS (limit reached).
  */
-int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type, enum tern_family family, tern_id *ret_id);
+int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
+		    enum tern_family family, tern_id *ret_id);
 
 /*
  * Binds to an own address or to the unspecified one (family's); port 0 takes a free one (RFC 6056).
- * -EINVAL (already bound), -EADDRNOTAVAIL (not an own address; no port free), -EADDRINUSE, -EAFNOSUPPORT.
+ * -EINVAL (already bound), -EADDRNOTAVAIL (not an own address; no port free), -EADDRINUSE,
+ * -EAFNOSUPPORT.
  */
-int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id, const struct tern_endpoint *local);
+int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
+		    const struct tern_endpoint *local);
 
 /*
  * Turns an unconnected stream socket into a listener (RFC 9293 §3.10.1, passive). On a listener it
@@ -208,53 +228,66 @@ int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id, const struc
 int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backlog);
 
 /*
- * Starts the active open (RFC 9293 §3.10.1); TERN_EV_CONNECTED or TERN_EV_ERROR tells the end. Of a datagram socket:
- * sets the peer. -EISCONN, -EALREADY, -EADDRNOTAVAIL (no port or source), -ENETUNREACH, -EACCES (broadcast),
- * -EAFNOSUPPORT, -EOPNOTSUPP (listener), -ENOBUFS.
+ * Starts the active open (RFC 9293 §3.10.1); TERN_EV_CONNECTED or TERN_EV_ERROR tells the end. Of a
+ * datagram socket: sets the peer. -EISCONN, -EALREADY, -EADDRNOTAVAIL (no port or source),
+ * -ENETUNREACH, -EACCES (broadcast), -EAFNOSUPPORT, -EOPNOTSUPP (listener), -ENOBUFS.
  */
-int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id, const struct tern_endpoint *remote);
+int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
+		       const struct tern_endpoint *remote);
 
 /* Takes the oldest connection of a listener's accept queue. -EAGAIN, -EINVAL (not a listener). */
 int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id);
 
 /*
- * Queues bytes; returns how many were taken (RFC 9293 §3.10.2; SYN-SENT and SYN-RECEIVED queue too). -EAGAIN (no room:
- * TERN_EV_WRITABLE follows), -EPIPE (closed for sending), -ENOTCONN, -ENOBUFS (tcp_mem), or the pending error.
+ * Queues bytes; returns how many were taken (RFC 9293 §3.10.2; SYN-SENT and SYN-RECEIVED queue
+ * too). -EAGAIN (no room: TERN_EV_WRITABLE follows), -EPIPE (closed for sending), -ENOTCONN,
+ * -ENOBUFS (tcp_mem), or the pending error.
  */
-int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const void *data, size_t len, unsigned int flags);
-
-/* Takes received bytes; 0 is the peer's FIN (RFC 9293 §3.10.3). -EAGAIN, -ENOTCONN, or the pending error (once). */
-int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len, unsigned int flags);
-
-/*
- * One datagram out, to `remote` or, NULL, to the connected peer; -EDESTADDRREQ, -EMSGSIZE, -EAGAIN (send buffer full),
- * -ENETUNREACH, or the pending error (-ECONNREFUSED after a port unreachable).
- */
-int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data, size_t len,
-			  const struct tern_endpoint *remote);
+int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
+			size_t len, unsigned int flags);
 
 /*
- * One datagram in: as much as fits is copied; returns the length the datagram had. *ret_remote (may be NULL) is where it
- * came from. -EAGAIN, or the pending error.
+ * Takes received bytes; 0 is the peer's FIN (RFC 9293 §3.10.3). -EAGAIN, -ENOTCONN, or the pending
+ * error (once).
  */
-int64_t tern_stack_recvfrom(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len, unsigned int flags,
-			    struct tern_endpoint *ret_remote);
+int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
+			unsigned int flags);
+
+/*
+ * One datagram out, to `remote` or, NULL, to the connected peer; -EDESTADDRREQ, -EMSGSIZE, -EAGAIN
+ * (send buffer full), -ENETUNREACH, or the pending error (-ECONNREFUSED after a port unreachable).
+ */
+int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
+			  size_t len, const struct tern_endpoint *remote);
+
+/*
+ * One datagram in: as much as fits is copied; returns the length the datagram had. *ret_remote (may
+ * be NULL) is where it came from. -EAGAIN, or the pending error.
+ */
+int64_t tern_stack_recvfrom(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
+			    unsigned int flags, struct tern_endpoint *ret_remote);
 
 /* Half-close (RFC 9293 §3.6). -ENOTCONN. */
 int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum tern_how how);
 
 /*
- * Gives the socket up; the id is dead at once. The connection goes on closing as an orphan; unread data or linger 0
- * makes it a reset (RFC 2525 §2.17, RFC 9293 SHLD-3). A listener resets what it had not handed out.
+ * Gives the socket up; the id is dead at once. The connection goes on closing as an orphan; unread
+ * data or linger 0 makes it a reset (RFC 2525 §2.17, RFC 9293 SHLD-3). A listener resets what it
+ * had not handed out.
  */
 int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id);
 
 /* ABORT (RFC 9293 §3.10.5): RST to the peer; the id is dead at once. */
 int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id);
 
-/* Sets and reads options. -ENOPROTOOPT, -EINVAL (range or state). A listener's options are its children's. */
-int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option, int64_t value);
-int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option, int64_t *ret_value);
+/*
+ * Sets and reads options. -ENOPROTOOPT, -EINVAL (range or state). A listener's options are its
+ * children's.
+ */
+int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
+		      int64_t value);
+int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
+			  int64_t *ret_value);
 
 /* Attaches a number of the caller's to a socket; events carry it. -EBADF. */
 int tern_stack_set_user(struct tern_stack *st, tern_id id, uint64_t user);
@@ -264,29 +297,44 @@ int tern_stack_local(struct tern_stack *st, tern_id id, struct tern_endpoint *re
 int tern_stack_remote(struct tern_stack *st, tern_id id, struct tern_endpoint *ret_remote);
 
 /*
- * Knobs by Linux name; a triple is written and read as numbers with blanks or tabs between. Set: -ENOENT (no such knob),
- * -EINVAL (not a number), -ERANGE. Get fills text of cap bytes: -ENOENT, -ENOSPC.
+ * Knobs by Linux name; a triple is written and read as numbers with blanks or tabs between. Set:
+ * -ENOENT (no such knob), -EINVAL (not a number), -ERANGE. Get fills text of cap bytes: -ENOENT,
+ * -ENOSPC.
  */
 int tern_stack_knob(struct tern_stack *st, uint64_t now, const char *name, const char *value);
 int tern_stack_get_knob(const struct tern_stack *st, const char *name, char *text, size_t cap);
 
-/* Wall-clock time, ns since 1970, belonging to now. Nothing but cookie epochs and captures needs it. */
+/*
+ * Wall-clock time, ns since 1970, belonging to now. Nothing but cookie epochs and captures needs
+ * it.
+ */
 void tern_stack_set_realtime(struct tern_stack *st, uint64_t now, uint64_t realtime_ns);
 
-/* Snapshots: totals, one row by id, and all rows: *cursor starts at 0; false at the end. Rows come in table order. */
+/*
+ * Snapshots: totals, one row by id, and all rows: *cursor starts at 0; false at the end. Rows come
+ * in table order.
+ */
 void tern_stack_info(const struct tern_stack *st, uint64_t now, struct tern_stack_info *ret_info);
-int tern_stack_socket(const struct tern_stack *st, uint64_t now, tern_id id, struct tern_socket_info *ret_row);
-bool tern_stack_next_socket(const struct tern_stack *st, uint64_t now, uint64_t *cursor, struct tern_socket_info *ret_row);
+int tern_stack_socket(const struct tern_stack *st, uint64_t now, tern_id id,
+		      struct tern_socket_info *ret_row);
+bool tern_stack_next_socket(const struct tern_stack *st, uint64_t now, uint64_t *cursor,
+			    struct tern_socket_info *ret_row);
 
-/* Value of a counter (see tern_counter_name) and of a drop reason (see tern_drop_name). 0 beyond the last. */
+/*
+ * Value of a counter (see tern_counter_name) and of a drop reason (see tern_drop_name). 0 beyond
+ * the last.
+ */
 uint64_t tern_stack_counter(const struct tern_stack *st, unsigned int counter);
 uint64_t tern_stack_drops(const struct tern_stack *st, unsigned int reason);
 
 /*
- * Reads the event ring: *cursor starts at 0 and moves on; false when nothing newer is there. Records that were
- * overwritten before they were read are skipped.
+ * Reads the event ring: *cursor starts at 0 and moves on; false when nothing newer is there.
+ * Records that were overwritten before they were read are skipped.
  */
-bool tern_stack_trace(const struct tern_stack *st, uint64_t *cursor, struct tern_trace_record *ret_record);
+bool tern_stack_trace(const struct tern_stack *st, uint64_t *cursor,
+		      struct tern_trace_record *ret_record);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -5,9 +5,9 @@
  * The calls of tern/stack.h. Each resolves the id, asks the room it belongs to, and carries records
  * between rooms where that is the outcome. No call sends anything: output does.
  *
- * A stream socket is a connection record from open to close. bind writes its local half; listen puts a
- * listener beside it; connect completes the flow; accept hands out a record that syn made. After close
- * the record may live on as an orphan, but its id is dead.
+ * A stream socket is a connection record from open to close. bind writes its local half; listen
+ * puts a listener beside it; connect completes the flow; accept hands out a record that syn made.
+ * After close the record may live on as an orphan, but its id is dead.
  */
 #include <errno.h>
 
@@ -157,8 +157,8 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 		return -EALREADY;
 	if (c->state != TERN_CLOSED || (c->flags & TERN_CF_DEAD))
 		return -EISCONN;
-	if (remote->addr.family == TERN_UNSPEC || (remote->addr.family == TERN_INET6 &&
-						   c->open_family == TERN_INET))
+	if (remote->addr.family == TERN_UNSPEC ||
+	    (remote->addr.family == TERN_INET6 && c->open_family == TERN_INET))
 		return -EAFNOSUPPORT;
 	if (c->family && c->family != remote->addr.family)
 		return -EAFNOSUPPORT;
@@ -221,8 +221,7 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern
 		err = check_flow(st, &flow, &tw, &iss, &ts_offset);
 	if (err)
 		return err;
-	mtu = tern_route_is_local(st, &flow.remote) ? st->cfg.mtu
-						    : tern_path_mtu(st, &flow.remote);
+	mtu = tern_route_is_local(st, &flow.remote) ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);
 	err = tern_tcp_connect(&st->tcp, idx, &flow, iss, ts_offset, mtu);
 	if (err)
 		return err;
@@ -340,7 +339,10 @@ int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum te
 	return tern_tcp_shutdown(&st->tcp, idx, how);
 }
 
-/* What both ways of giving a stream socket up have in common: LISTEN ends, the bound port is let go. */
+/*
+ * What both ways of giving a stream socket up have in common: LISTEN ends, the bound port is let
+ * go.
+ */
 static void release(struct tern_stack *st, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(&st->tcp, idx);

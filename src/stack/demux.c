@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * A segment belongs to the first of these that knows its flow: a connection, a half-open connection, a
- * TIME-WAIT record (which may give way to a SYN and let it fall through), a listener. Else its port is
- * closed. The hash of the flow is computed once for all tables.
+ * A segment belongs to the first of these that knows its flow: a connection, a half-open
+ * connection, a TIME-WAIT record (which may give way to a SYN and let it fall through), a listener.
+ * Else its port is closed. The hash of the flow is computed once for all tables.
  *
  * Records move between rooms here: half-open to connection (one way in), connection to TIME-WAIT.
  */
@@ -102,7 +102,10 @@ static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw, const stru
 	return reason;
 }
 
-/* RFC 9293 §3.10.7.1: nobody is there. Resets are limited in all, so that we do not serve as a mirror. */
+/*
+ * RFC 9293 §3.10.7.1: nobody is there. Resets are limited in all, so that we do not serve as a
+ * mirror.
+ */
 static enum tern_drop to_closed_port(struct tern_stack *st, const struct tern_flow *flow,
 				     const struct tern_segment *seg)
 {

@@ -122,7 +122,10 @@ static void answer_bad_header(struct tern_stack *st, enum tern_parse verdict,
 				     frame, len);
 }
 
-/* A fragment, and perhaps the packet that it makes whole: its checksum is then still to be verified. */
+/*
+ * A fragment, and perhaps the packet that it makes whole: its checksum is then still to be
+ * verified.
+ */
 static enum tern_drop collect(struct tern_stack *st, struct tern_packet *pkt, const uint8_t **whole,
 			      uint32_t *len, bool *ret_complete)
 {

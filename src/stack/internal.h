@@ -67,7 +67,7 @@ struct tern_stack {
 	uint64_t icmp_key[2];
 	struct tern_bucket rst_bucket, icmp_bucket;
 	uint64_t realtime_offset_ns;
-	uint8_t *loop;	/* frame on its way from ourselves to ourselves, made when first needed */
+	uint8_t *loop;  /* frame on its way from ourselves to ourselves, made when first needed */
 	bool loop_more; /* such frames wait: output was left early */
 	bool ipv6;
 };
@@ -79,7 +79,9 @@ void tern_input_frame(struct tern_stack *st, const struct tern_frame *frame, boo
 
 /* ---- demux.c ---- */
 
-/* A TCP segment whose checksum is good, to whom it belongs. Returns why it was dropped, if it was. */
+/*
+ * A TCP segment whose checksum is good, to whom it belongs. Returns why it was dropped, if it was.
+ */
 enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
 			  const struct tern_segment *seg);
 

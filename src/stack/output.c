@@ -5,8 +5,9 @@
  * A frame out. Three sources, in this order: replies that no connection stands behind, connections,
  * whole packets (UDP, ICMP). Headers are written into the caller's frame, payload is pointed to.
  *
- * A packet for one of our own addresses never reaches the link: it is put together in one buffer and
- * goes through input at once, at most LOOP_MAX of them in an entry; when more wait, the deadline is now.
+ * A packet for one of our own addresses never reaches the link: it is put together in one buffer
+ * and goes through input at once, at most LOOP_MAX of them in an entry; when more wait, the
+ * deadline is now.
  */
 #include "stack/internal.h"
 #include "wire/tcp.h"
@@ -49,8 +50,11 @@ static void count_out(struct tern_stack *st, uint8_t family)
 static void emit_segment(struct tern_stack *st, struct tern_out *out, const struct tern_flow *flow,
 			 const struct tern_segment *seg, uint8_t ttl, uint8_t tos)
 {
-	struct tern_packet pkt = { .src = flow->local, .dst = flow->remote,
-				   .proto = TERN_PROTO_TCP, .tos = tos, .df = true,
+	struct tern_packet pkt = { .src = flow->local,
+				   .dst = flow->remote,
+				   .proto = TERN_PROTO_TCP,
+				   .tos = tos,
+				   .df = true,
 				   .ttl = ttl ? ttl : (uint8_t)st->knobs.ip_default_ttl };
 	uint32_t ip_len = flow->local.family == TERN_INET ? TERN_IP4_HEADER : TERN_IP6_HEADER;
 	uint8_t *tcp = out->header + ip_len;
@@ -76,8 +80,11 @@ static void emit_segment(struct tern_stack *st, struct tern_out *out, const stru
 
 static void fill_reply(struct tern_stack *st, const struct tern_reply *reply, struct tern_out *out)
 {
-	struct tern_segment seg = { .sport = reply->flow.lport, .dport = reply->flow.rport,
-				    .seq = reply->seq, .ack = reply->ack, .wnd = reply->wnd,
+	struct tern_segment seg = { .sport = reply->flow.lport,
+				    .dport = reply->flow.rport,
+				    .seq = reply->seq,
+				    .ack = reply->ack,
+				    .wnd = reply->wnd,
 				    .flags = reply->flags };
 
 	seg.opt.present = reply->options;
@@ -89,8 +96,7 @@ static void fill_reply(struct tern_stack *st, const struct tern_reply *reply, st
 	out->gso_size = 0;
 	emit_segment(st, out, &reply->flow, &seg, reply->ttl, reply->tos);
 	trace_segment(st, &reply->flow, &seg, reply->state);
-	tern_count(&st->trace,
-		   reply->flags & TERN_RST ? TERN_CNT_TcpOutRsts : TERN_CNT_TcpOutSegs);
+	tern_count(&st->trace, reply->flags & TERN_RST ? TERN_CNT_TcpOutRsts : TERN_CNT_TcpOutSegs);
 }
 
 static void fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct tern_out *out)
@@ -145,7 +151,8 @@ static bool next_frame(struct tern_stack *st, struct tern_out *out, struct tern_
 /* Carries a frame to ourselves. Without memory for it, it is lost as on a wire. */
 static void loop_back(struct tern_stack *st, const struct tern_out *out)
 {
-	struct tern_frame frame = { .len = out->len, .gso_size = out->gso_size,
+	struct tern_frame frame = { .len = out->len,
+				    .gso_size = out->gso_size,
 				    .csum = TERN_CSUM_GOOD };
 	uint8_t *to;
 

@@ -2,9 +2,10 @@
 /*
  * Theory of operation
  *
- * Snapshots: rows and totals, read without changing anything, so that looking never stops the stack. The
- * cursor of tern_stack_next_socket is the table in its top byte and the last index visited below; a
- * record that appears or goes between two calls may be missed, one that stays is seen once.
+ * Snapshots: rows and totals, read without changing anything, so that looking never stops the
+ * stack. The cursor of tern_stack_next_socket is the table in its top byte and the last index
+ * visited below; a record that appears or goes between two calls may be missed, one that stays is
+ * seen once.
  */
 #include <errno.h>
 

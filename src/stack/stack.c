@@ -27,16 +27,20 @@ static int make_rooms(struct tern_stack *st, uint64_t now)
 	st->udp = tern_udp_new(st, cfg->udps_max);
 	if (!st->ports || !st->frags || !st->queue || !st->paths || !st->udp)
 		return -ENOMEM;
-	st->tcp = (struct tern_tcp){ .mem = &st->mem, .trace = &st->trace, .knobs = &st->knobs,
-				     .rng = &st->rng, .ports = st->ports, .mtu = cfg->mtu,
+	st->tcp = (struct tern_tcp){ .mem = &st->mem,
+				     .trace = &st->trace,
+				     .knobs = &st->knobs,
+				     .rng = &st->rng,
+				     .ports = st->ports,
+				     .mtu = cfg->mtu,
 				     .gso_max = cfg->gso_max };
 	err = tern_tcp_init(&st->tcp, cfg->conns_max, buffers, addrs_len, now);
 	if (!err)
 		err = tern_syn_init(&st->syn, &st->tcp, cfg->listeners_max, cfg->halfopens_max,
 				    addrs_len, now);
 	if (!err)
-		err = tern_timewait_init(&st->tw, &st->tcp, st->ports, cfg->timewaits_max, addrs_len,
-					 now);
+		err = tern_timewait_init(&st->tw, &st->tcp, st->ports, cfg->timewaits_max,
+					 addrs_len, now);
 	if (!err)
 		err = tern_trace_init(&st->trace, &st->mem, cfg->trace_max);
 	return err;
@@ -129,7 +133,8 @@ bool tern_stack_event(struct tern_stack *st, struct tern_event *ev)
 		return tern_udp_event(st, ev);
 	c = tern_conn_at(&st->tcp, idx);
 	*ev = (struct tern_event){ .id = tern_id_make(TERN_ID_CONN, c->gen, idx),
-				   .user = c->user, .bits = bits };
+				   .user = c->user,
+				   .bits = bits };
 	return true;
 }
 

@@ -23,7 +23,8 @@
 #define DUPACKS 3
 
 /* A round trip, if the segment that is being timed is acknowledged (Karn: it was sent once). */
-static void sample_rtt(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x, tern_seq ack)
+static void sample_rtt(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
+		       tern_seq ack)
 {
 	if (!x->repair.timed || tern_seq_lt(ack, x->repair.timed_seq))
 		return;
@@ -149,7 +150,9 @@ static void take_ack(struct tern_input *in, struct tern_traffic *x)
 	make_room(t, in->idx, c, x);
 }
 
-/* SEG.ACK = SND.UNA: a duplicate in the sense of RFC 5681 §2? The third one starts fast recovery. */
+/*
+ * SEG.ACK = SND.UNA: a duplicate in the sense of RFC 5681 §2? The third one starts fast recovery.
+ */
 static void count_duplicate(struct tern_input *in, struct tern_traffic *x, bool window_changed)
 {
 	struct tern_tcp *t = in->t;

@@ -10,8 +10,8 @@
  * bytes charged stay within a small multiple of the bytes kept: a one-byte segment pins 512
  * bytes at worst, and the next one is copied in behind it.
  *
- * Limits: the pools hold what the caller gave at init; `limit` and `pressure` (tcp_mem) bound what may
- * be in use at one time.
+ * Limits: the pools hold what the caller gave at init; `limit` and `pressure` (tcp_mem) bound what
+ * may be in use at one time.
  */
 #include "tcp/buf.h"
 
@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define CLASS_SHIFT 30
-#define INDEX_MASK ((UINT32_C(1) << CLASS_SHIFT) - 1)
+#define INDEX_MASK  ((UINT32_C(1) << CLASS_SHIFT) - 1)
 
 static const uint32_t class_size[TERN_BUF_CLASSES] = { 512, 2048, 16384, 65536 };
 
@@ -70,7 +70,7 @@ static uint32_t buf_get(struct tern_bufs *b, uint32_t want)
 {
 	unsigned int class = TERN_BUF_CLASSES;
 
-	while (class-- > 0) {
+	while (class -- > 0) {
 		struct tern_buf *buf;
 		uint32_t idx;
 
@@ -103,8 +103,12 @@ static uint32_t buf_put(struct tern_bufs *b, uint32_t idx)
 	return size;
 }
 
-/* New buffers that hold len bytes from seq on, still empty. Returns what they are charged at, or -ENOBUFS. */
-static int64_t chain_reserve(struct tern_bufs *b, struct tern_chain *chain, uint32_t len, uint32_t hint)
+/*
+ * New buffers that hold len bytes from seq on, still empty. Returns what they are charged at, or
+ * -ENOBUFS.
+ */
+static int64_t chain_reserve(struct tern_bufs *b, struct tern_chain *chain, uint32_t len,
+			     uint32_t hint)
 {
 	int64_t charged = 0;
 
@@ -126,8 +130,8 @@ static int64_t chain_reserve(struct tern_bufs *b, struct tern_chain *chain, uint
 	return charged;
 }
 
-int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq, const void *data, uint32_t len,
-			  uint32_t hint)
+int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq,
+			  const void *data, uint32_t len, uint32_t hint)
 {
 	struct tern_buf *tail = chain->tail ? tern_buf_at(b, chain->tail) : NULL;
 	uint32_t room = tail ? TERN_MIN(tail->cap - tail->len, len) : 0;
@@ -215,11 +219,12 @@ static uint32_t chain_seek(const struct tern_bufs *b, uint32_t idx, tern_seq seq
 	return idx;
 }
 
-void tern_chain_copy(const struct tern_bufs *b, const struct tern_chain *chain, tern_seq seq, void *dst, uint32_t len)
+void tern_chain_copy(const struct tern_bufs *b, const struct tern_chain *chain, tern_seq seq,
+		     void *dst, uint32_t len)
 {
 	uint8_t *to = dst;
 
-	for (uint32_t idx = chain_seek(b, chain->head, seq); len > 0; ) {
+	for (uint32_t idx = chain_seek(b, chain->head, seq); len > 0;) {
 		const struct tern_buf *buf = tern_buf_at(b, idx);
 		uint32_t skip = seq - buf->seq;
 		uint32_t n = TERN_MIN(len, buf->len - skip);
@@ -233,8 +238,9 @@ void tern_chain_copy(const struct tern_bufs *b, const struct tern_chain *chain, 
 	}
 }
 
-unsigned int tern_chain_pieces(const struct tern_bufs *b, const struct tern_chain *chain, uint32_t *cursor, tern_seq seq,
-			       uint32_t len, struct tern_piece *pieces, unsigned int max, uint32_t *ret_len)
+unsigned int tern_chain_pieces(const struct tern_bufs *b, const struct tern_chain *chain,
+			       uint32_t *cursor, tern_seq seq, uint32_t len,
+			       struct tern_piece *pieces, unsigned int max, uint32_t *ret_len)
 {
 	uint32_t idx = chain_seek(b, *cursor ? *cursor : chain->head, seq);
 	unsigned int n = 0;

@@ -3,8 +3,8 @@
  * tcp/buf.h: buffers, and chains of them that hold a run of the sequence space.
  *
  * A buffer is one of four sizes. It is charged at that true size to the stack (tcp_mem) and by the
- * owner of the chain to its connection. Bytes are copied together, so that small segments cannot pin
- * large buffers.
+ * owner of the chain to its connection. Bytes are copied together, so that small segments cannot
+ * pin large buffers.
  */
 #ifndef TERN_TCP_BUF_H
 #define TERN_TCP_BUF_H
@@ -35,8 +35,8 @@ struct tern_chain {
 /* All buffers of a stack. */
 struct tern_bufs {
 	struct tern_pool pools[TERN_BUF_CLASSES];
-	uint64_t used;	   /* bytes at true size */
-	uint64_t limit;	   /* tcp_mem's third number, in bytes */
+	uint64_t used;     /* bytes at true size */
+	uint64_t limit;    /* tcp_mem's third number, in bytes */
 	uint64_t pressure; /* tcp_mem's second */
 };
 
@@ -53,12 +53,12 @@ uint32_t tern_buf_size(const struct tern_bufs *b, uint32_t idx);
 bool tern_bufs_pressure(const struct tern_bufs *b);
 
 /*
- * Appends bytes at seq, which is where the chain ends (or begins, if it is empty): first into the last
- * buffer's room, then into new ones, sized for len and for `hint` bytes already there. Returns the bytes
- * charged, or -ENOBUFS with nothing changed.
+ * Appends bytes at seq, which is where the chain ends (or begins, if it is empty): first into the
+ * last buffer's room, then into new ones, sized for len and for `hint` bytes already there. Returns
+ * the bytes charged, or -ENOBUFS with nothing changed.
  */
-int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq, const void *data, uint32_t len,
-			  uint32_t hint);
+int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq,
+			  const void *data, uint32_t len, uint32_t hint);
 
 /* Frees all buffers that end at or before seq. Returns the bytes uncharged. */
 uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq);
@@ -66,17 +66,22 @@ uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq
 /* Frees all buffers. Returns the bytes uncharged. */
 uint32_t tern_chain_clear(struct tern_bufs *b, struct tern_chain *chain);
 
-/* Hangs the chain `more`, which begins where `chain` ends, behind it; `more` is empty afterwards. */
+/*
+ * Hangs the chain `more`, which begins where `chain` ends, behind it; `more` is empty afterwards.
+ */
 void tern_chain_join(struct tern_bufs *b, struct tern_chain *chain, struct tern_chain *more);
 
 /* Copies len bytes from seq on, which the chain holds. */
-void tern_chain_copy(const struct tern_bufs *b, const struct tern_chain *chain, tern_seq seq, void *dst, uint32_t len);
+void tern_chain_copy(const struct tern_bufs *b, const struct tern_chain *chain, tern_seq seq,
+		     void *dst, uint32_t len);
 
 /*
- * Lists the pieces that make up [seq, seq + len), at most max of them; returns how many and in *ret_len how many
- * bytes they hold. *cursor is a buffer to look from (0: the head) and becomes the one that holds the end.
+ * Lists the pieces that make up [seq, seq + len), at most max of them; returns how many and in
+ * *ret_len how many bytes they hold. *cursor is a buffer to look from (0: the head) and becomes the
+ * one that holds the end.
  */
-unsigned int tern_chain_pieces(const struct tern_bufs *b, const struct tern_chain *chain, uint32_t *cursor, tern_seq seq,
-			       uint32_t len, struct tern_piece *pieces, unsigned int max, uint32_t *ret_len);
+unsigned int tern_chain_pieces(const struct tern_bufs *b, const struct tern_chain *chain,
+			       uint32_t *cursor, tern_seq seq, uint32_t len,
+			       struct tern_piece *pieces, unsigned int max, uint32_t *ret_len);
 
 #endif

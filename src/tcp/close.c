@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * CLOSE, its halves, and ABORT (RFC 9293 §3.10.4, §3.10.5). Closing queues a FIN behind what is to be
- * sent. A socket that its application gives up becomes an orphan, unless bytes would be lost
+ * CLOSE, its halves, and ABORT (RFC 9293 §3.10.4, §3.10.5). Closing queues a FIN behind what is to
+ * be sent. A socket that its application gives up becomes an orphan, unless bytes would be lost
  * unseen: unread data, or SO_LINGER with 0, make it a reset (SHLD-3, RFC 2525 §2.17). Orphans are
  * counted and limited; one in FIN-WAIT-2 moves to a small record of the room timewait.
  */
@@ -14,8 +14,8 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
-#define NEEDS_RESET                                                                                \
-	(TERN_STATES(SYN_RECEIVED) | TERN_STATES(ESTABLISHED) | TERN_STATES(FIN_WAIT_1) |          \
+#define NEEDS_RESET                                                                       \
+	(TERN_STATES(SYN_RECEIVED) | TERN_STATES(ESTABLISHED) | TERN_STATES(FIN_WAIT_1) | \
 	 TERN_STATES(FIN_WAIT_2) | TERN_STATES(CLOSE_WAIT))
 
 /* Our FIN follows the queued data. In SYN-RECEIVED the state changes when the handshake is done. */
@@ -104,8 +104,7 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
 			tern_conn_free(t, idx);
 		return TERN_MOVE_NONE;
 	}
-	if (close_resets(t, c) ||
-	    (tern_state_in(c->state, NEEDS_RESET) && queue_fin(t, idx, c))) {
+	if (close_resets(t, c) || (tern_state_in(c->state, NEEDS_RESET) && queue_fin(t, idx, c))) {
 		tern_conn_reset_peer(t, idx);
 		tern_conn_finish(t, idx, 0);
 		return TERN_MOVE_NONE;

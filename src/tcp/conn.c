@@ -4,10 +4,12 @@
  *
  * A connection's record is taken from a pool, named by its index, and found by its flow in a keyed
  * map. It may stand on three lists: the output list (it may have something to send), the event list
- * (the application has news to hear), a listener's accept queue. Freeing it takes it off all of them.
+ * (the application has news to hear), a listener's accept queue. Freeing it takes it off all of
+ * them.
  *
- * The traffic record comes with the first byte, SYN or FIN that is queued or in flight, and goes when
- * nothing is queued, in flight or owed any more: an idle connection is one record and one map slot.
+ * The traffic record comes with the first byte, SYN or FIN that is queued or in flight, and goes
+ * when nothing is queued, in flight or owed any more: an idle connection is one record and one map
+ * slot.
  */
 #include "tcp/conn.h"
 
@@ -19,12 +21,13 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
-#define OUT_LINK offsetof(struct tern_conn, out)
+#define OUT_LINK   offsetof(struct tern_conn, out)
 #define EVENT_LINK offsetof(struct tern_conn, event)
 
 static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, size_t addrs_len)
 {
-	int err = tern_pool_init_gen(&t->conns, t->mem, sizeof(struct tern_conn) + addrs_len, conns_max);
+	int err = tern_pool_init_gen(&t->conns, t->mem, sizeof(struct tern_conn) + addrs_len,
+				     conns_max);
 
 	if (!err)
 		err = tern_pool_init(&t->traffics, t->mem, sizeof(struct tern_traffic), conns_max);

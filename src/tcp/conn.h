@@ -36,23 +36,23 @@
 struct tern_snd {
 	tern_seq una, nxt, iss;
 	tern_seq wl1, wl2; /* segment that last updated wnd */
-	uint32_t wnd;	   /* the peer's window, bytes, scaled */
+	uint32_t wnd;      /* the peer's window, bytes, scaled */
 	uint32_t max_wnd;  /* largest it ever was (RFC 5961 §5.2, SWS avoidance) */
 };
 
 /* What we received. */
 struct tern_rcv {
 	tern_seq nxt, irs;
-	tern_seq adv;	   /* right edge of the window as advertised; never goes back (SHLD-14) */
-	tern_seq acked;	   /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
-	uint32_t buf;	   /* receive buffer, bytes at true size; half of it is window */
+	tern_seq adv;   /* right edge of the window as advertised; never goes back (SHLD-14) */
+	tern_seq acked; /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
+	uint32_t buf;   /* receive buffer, bytes at true size; half of it is window */
 };
 
 /* RFC 7323 timestamps. Values count milliseconds, plus a keyed offset. */
 struct tern_ts {
-	uint32_t recent;     /* TS.Recent */
-	uint32_t recent_ms;  /* when it was taken */
-	uint32_t offset;     /* TSval = clock + offset */
+	uint32_t recent;    /* TS.Recent */
+	uint32_t recent_ms; /* when it was taken */
+	uint32_t offset;    /* TSval = clock + offset */
 };
 
 /* RFC 6298; srtt is scaled by 8, rttvar by 4. */
@@ -81,41 +81,41 @@ struct tern_totals {
 };
 
 enum tern_conn_flag {
-	TERN_CF_OWNED = 1 << 0,	      /* an application holds the id */
-	TERN_CF_PASSIVE = 1 << 1,     /* came from a listener (MUST-11) */
-	TERN_CF_HASHED = 1 << 2,      /* in the flow map */
-	TERN_CF_BOUND = 1 << 3,       /* holds its local port by bind() */
-	TERN_CF_FIN_QUEUED = 1 << 4,  /* our FIN follows the queued data */
-	TERN_CF_FIN_SENT = 1 << 5,    /* … and has a sequence number below SND.NXT */
-	TERN_CF_FIN_RCVD = 1 << 6,    /* the peer's FIN is in order: EOF after what is queued */
-	TERN_CF_RD_SHUT = 1 << 7,     /* shutdown(SHUT_RD) */
+	TERN_CF_OWNED = 1 << 0,      /* an application holds the id */
+	TERN_CF_PASSIVE = 1 << 1,    /* came from a listener (MUST-11) */
+	TERN_CF_HASHED = 1 << 2,     /* in the flow map */
+	TERN_CF_BOUND = 1 << 3,      /* holds its local port by bind() */
+	TERN_CF_FIN_QUEUED = 1 << 4, /* our FIN follows the queued data */
+	TERN_CF_FIN_SENT = 1 << 5,   /* … and has a sequence number below SND.NXT */
+	TERN_CF_FIN_RCVD = 1 << 6,   /* the peer's FIN is in order: EOF after what is queued */
+	TERN_CF_RD_SHUT = 1 << 7,    /* shutdown(SHUT_RD) */
 	TERN_CF_NODELAY = 1 << 8,
 	TERN_CF_CORK = 1 << 9,
 	TERN_CF_QUICKACK = 1 << 10,
 	TERN_CF_KEEPALIVE = 1 << 11,
 	TERN_CF_SNDBUF_LOCK = 1 << 12, /* set by option: does not grow */
 	TERN_CF_RCVBUF_LOCK = 1 << 13,
-	TERN_CF_NOSPACE = 1 << 14,    /* a send fell short: tell when there is room */
+	TERN_CF_NOSPACE = 1 << 14, /* a send fell short: tell when there is room */
 	TERN_CF_V6ONLY = 1 << 15,
 	TERN_CF_REUSEADDR = 1 << 16,
-	TERN_CF_OUT = 1 << 17,	      /* on the output list */
-	TERN_CF_EVENT = 1 << 18,      /* on the event list */
-	TERN_CF_ACK_NOW = 1 << 19,    /* an ACK is owed at once */
-	TERN_CF_PROBE = 1 << 20,      /* a window or keepalive probe is owed */
-	TERN_CF_DEAD = 1 << 21,	      /* CLOSED after having been open: cannot be used again */
-	TERN_CF_CONNECTED = 1 << 22,  /* was ESTABLISHED once */
-	TERN_CF_MORE = 1 << 23,	      /* last send said more follows */
-	TERN_CF_IN_ACCEPTQ = 1 << 24, /* waits in a listener's accept queue */
-	TERN_CF_ORPHAN = 1 << 25,     /* counted among the orphans */
+	TERN_CF_OUT = 1 << 17,         /* on the output list */
+	TERN_CF_EVENT = 1 << 18,       /* on the event list */
+	TERN_CF_ACK_NOW = 1 << 19,     /* an ACK is owed at once */
+	TERN_CF_PROBE = 1 << 20,       /* a window or keepalive probe is owed */
+	TERN_CF_DEAD = 1 << 21,        /* CLOSED after having been open: cannot be used again */
+	TERN_CF_CONNECTED = 1 << 22,   /* was ESTABLISHED once */
+	TERN_CF_MORE = 1 << 23,        /* last send said more follows */
+	TERN_CF_IN_ACCEPTQ = 1 << 24,  /* waits in a listener's accept queue */
+	TERN_CF_ORPHAN = 1 << 25,      /* counted among the orphans */
 	TERN_CF_ZERO_WINDOW = 1 << 27, /* our last advertised window was 0 */
-	TERN_CF_PINGPONG = 1 << 26,   /* we answer what comes: ACKs may ride on the answers */
+	TERN_CF_PINGPONG = 1 << 26,    /* we answer what comes: ACKs may ride on the answers */
 };
 
 struct tern_conn {
 	uint32_t gen; /* the pool's */
 	uint32_t flags;
 	struct tern_timer timer;
-	struct tern_link out;	/* tern_tcp.out, while TERN_CF_OUT */
+	struct tern_link out;   /* tern_tcp.out, while TERN_CF_OUT */
 	struct tern_link event; /* tern_tcp.events, while TERN_CF_EVENT */
 	struct tern_link queue; /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
 	uint64_t user;
@@ -124,7 +124,7 @@ struct tern_conn {
 	uint16_t lport, rport;
 	uint8_t family; /* of the flow; 0 while neither bound nor connected */
 	uint8_t state;
-	uint8_t events;	 /* level bits not yet reported */
+	uint8_t events;  /* level bits not yet reported */
 	uint8_t options; /* agreed on: enum tern_tcp_option bits below 256 */
 	struct tern_snd snd;
 	struct tern_rcv rcv;
@@ -133,17 +133,17 @@ struct tern_conn {
 	struct tern_cc cc;
 	uint32_t snd_buf; /* send buffer, bytes at true size; half of it is data */
 	uint16_t peer_mss, pmtu;
-	uint16_t max_seg; /* TCP_MAXSEG, 0: none */
+	uint16_t max_seg;  /* TCP_MAXSEG, 0: none */
 	uint16_t linger_s; /* + 1; 0: off */
 	uint8_t snd_wscale, rcv_wscale;
-	uint8_t ttl, tos; /* ttl 0: the knob */
+	uint8_t ttl, tos;          /* ttl 0: the knob */
 	uint8_t error, soft_error; /* errno values */
-	uint8_t open_family; /* as opened: TERN_INET or TERN_INET6 */
-	uint8_t drops;	     /* segments refused for lack of room, saturating */
+	uint8_t open_family;       /* as opened: TERN_INET or TERN_INET6 */
+	uint8_t drops;             /* segments refused for lack of room, saturating */
 	struct tern_patience patience;
-	uint32_t state_ms; /* when the state was entered */
+	uint32_t state_ms;       /* when the state was entered */
 	uint32_t rcv_ms, snd_ms; /* last segment in, last data out */
-	uint32_t oow_ms;	 /* last answer to an invalid segment; 0: none yet */
+	uint32_t oow_ms;         /* last answer to an invalid segment; 0: none yet */
 	struct tern_totals totals;
 	uint8_t addrs[]; /* packed flow: 8 bytes, 32 where the stack speaks IPv6 */
 };
@@ -159,19 +159,19 @@ enum tern_repair {
 struct tern_send_queue {
 	struct tern_chain chain;
 	uint32_t bytes;
-	uint32_t at_nxt, at_rtx; /* buffers at SND.NXT and the repair cursor; 0: look from the head */
-	tern_seq small;		 /* end of the last segment below full size (Minshall) */
-	bool small_out;		 /* … and whether it was sent at all */
+	uint32_t at_nxt, at_rtx; /* buffers at SND.NXT and repair cursor; 0: look from the head */
+	tern_seq small;          /* end of the last segment below full size (Minshall) */
+	bool small_out;          /* … and whether it was sent at all */
 };
 
 struct tern_repairs {
-	tern_seq recover;	   /* SND.NXT when repair began */
+	tern_seq recover;          /* SND.NXT when repair began */
 	tern_seq rtx_nxt, rtx_end; /* what is to be sent again: [rtx_nxt, rtx_end) */
-	uint8_t phase;		   /* enum tern_repair */
+	uint8_t phase;             /* enum tern_repair */
 	uint8_t dupacks;
-	bool timed;	       /* a segment is being timed (Karn) */
-	tern_seq timed_seq;    /* its end */
-	uint64_t timed_ns;     /* when it left */
+	bool timed;         /* a segment is being timed (Karn) */
+	tern_seq timed_seq; /* its end */
+	uint64_t timed_ns;  /* when it left */
 };
 
 /* The receive buffer's chain holds [read, RCV.NXT); what came early is in reass. */
@@ -180,7 +180,7 @@ struct tern_recv_queue {
 	tern_seq read; /* next byte for the application */
 	uint32_t bytes;
 	uint32_t early_bytes;
-	uint32_t reass;	    /* struct tern_reass, 0: nothing out of order */
+	uint32_t reass;      /* struct tern_reass, 0: nothing out of order */
 	uint32_t tune_bytes; /* read by the application since tune_ns */
 	uint64_t tune_ns;
 };
@@ -189,14 +189,14 @@ struct tern_traffic {
 	struct tern_send_queue send;
 	struct tern_repairs repair;
 	struct tern_recv_queue recv;
-	uint64_t rexmt_ns;  /* retransmission or persist deadline, TERN_NEVER: none */
-	uint64_t delack_ns; /* delayed ACK deadline */
-	uint64_t first_ns;  /* when the oldest unanswered segment first left: R2 by user timeout */
-	uint32_t unacked;   /* bytes received since the last ACK */
+	uint64_t rexmt_ns;   /* retransmission or persist deadline, TERN_NEVER: none */
+	uint64_t delack_ns;  /* delayed ACK deadline */
+	uint64_t first_ns;   /* when the oldest unanswered segment first left: R2 by user timeout */
+	uint32_t unacked;    /* bytes received since the last ACK */
 	uint32_t rmem, wmem; /* charged, true size */
-	bool persist;	    /* rexmt_ns is the persist timer's */
-	uint8_t dup_acks;   /* duplicate ACKs owed, one for each segment that came early */
-	uint8_t ato;	    /* quick ACKs left at the start */
+	bool persist;        /* rexmt_ns is the persist timer's */
+	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
+	uint8_t ato;         /* quick ACKs left at the start */
 };
 
 /* What all connections of a stack share. */
@@ -211,7 +211,7 @@ struct tern_tcp {
 	uint64_t map_key[2];
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
-	struct tern_list out;	 /* connections that may have something to send */
+	struct tern_list out;    /* connections that may have something to send */
 	struct tern_list events; /* connections with news for the application */
 	struct tern_replies replies;
 	struct tern_ports *ports; /* conn_hash claims, conn_unhash releases */
@@ -228,7 +228,8 @@ static inline struct tern_conn *tern_conn_at(const struct tern_tcp *t, uint32_t 
 }
 
 /* The traffic record, or NULL while the connection is idle. */
-static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t, const struct tern_conn *c)
+static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
+						     const struct tern_conn *c)
 {
 	return c->traffic ? tern_pool_at(&t->traffics, c->traffic) : NULL;
 }
@@ -245,17 +246,17 @@ static inline void tern_conn_flow(const struct tern_conn *c, struct tern_flow *r
 }
 
 /*
- * Reserves pools, map, wheel and ring. addrs_len is 8, or 32 for a stack that speaks IPv6; buffers_max is in
- * bytes. mem, trace, knobs, rng, ports, mtu and gso_max are set by the caller before. -ENOMEM; what was
- * reserved is freed.
+ * Reserves pools, map, wheel and ring. addrs_len is 8, or 32 for a stack that speaks IPv6;
+ * buffers_max is in bytes. mem, trace, knobs, rng, ports, mtu and gso_max are set by the caller
+ * before. -ENOMEM; what was reserved is freed.
  */
 int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, size_t addrs_len,
 		  uint64_t now);
 void tern_tcp_free(struct tern_tcp *t);
 
 /*
- * A new record with the knobs' defaults, born CLOSED (a socket) or LISTEN (the child of a listener); 0
- * (counted) when the table or the memory is full.
+ * A new record with the knobs' defaults, born CLOSED (a socket) or LISTEN (the child of a
+ * listener); 0 (counted) when the table or the memory is full.
  */
 uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born);
 
@@ -289,7 +290,10 @@ void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, uns
 /* The next connection with news, or 0; *ret_bits is what is new. */
 uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits);
 
-/* The segment size that fits the peer, the path and the option TCP_MAXSEG, options not yet taken off. */
+/*
+ * The segment size that fits the peer, the path and the option TCP_MAXSEG, options not yet taken
+ * off.
+ */
 uint32_t tern_conn_mss(const struct tern_conn *c);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * A connection as a row of ss: a copy of what the record holds, in ss' words and units. Nothing is kept
- * for the sake of a row.
+ * A connection as a row of ss: a copy of what the record holds, in ss' words and units. Nothing is
+ * kept for the sake of a row.
  */
 #include "base/compiler.h"
 #include "tcp/tcp.h"

@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * An ICMP error is believed only if what it quotes is in flight (RFC 5927 §4.1): SND.UNA <= seq < SND.NXT.
- * While a connection is being opened, a hard error ends it, as the user waits for exactly that; once it is
- * synchronized every error is soft: it is remembered, shown when the connection times out, and ends
- * nothing (RFC 9293 MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never below 552 (IPv4) or
- * 1280 (IPv6), and what was too big is sent again.
+ * An ICMP error is believed only if what it quotes is in flight (RFC 5927 §4.1): SND.UNA <= seq <
+ * SND.NXT. While a connection is being opened, a hard error ends it, as the user waits for exactly
+ * that; once it is synchronized every error is soft: it is remembered, shown when the connection
+ * times out, and ends nothing (RFC 9293 MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never
+ * below 552 (IPv4) or 1280 (IPv6), and what was too big is sent again.
  */
 #include <errno.h>
 

@@ -34,8 +34,9 @@ static enum tern_step check_timestamp(struct tern_input *in)
 		return TERN_NEXT;
 	tern_count(in->t->trace, TERN_CNT_TcpExtPAWSEstab);
 	tern_conn_answer_invalid(in->t, in->idx, c, TERN_CNT_TcpExtTCPACKSkippedPAWS);
-	return tern_input_drop(in, in->len || (in->flags & TERN_FIN) ? TERN_DROP_TCP_RFC7323_PAWS
-								     : TERN_DROP_TCP_RFC7323_PAWS_ACK);
+	return tern_input_drop(in, in->len || (in->flags & TERN_FIN)
+					   ? TERN_DROP_TCP_RFC7323_PAWS
+					   : TERN_DROP_TCP_RFC7323_PAWS_ACK);
 }
 
 /* Why a segment is outside the window; NONE if it is not (RFC 9293 §3.4, the four cases). */
@@ -75,8 +76,8 @@ static void trim(struct tern_input *in, uint32_t wnd)
 }
 
 /*
- * An ACK for what is outside the window. Segments with data cannot be part of an ACK loop, and their sender
- * waits: they are always answered. All others are limited.
+ * An ACK for what is outside the window. Segments with data cannot be part of an ACK loop, and
+ * their sender waits: they are always answered. All others are limited.
  */
 static void answer_outside(struct tern_input *in)
 {
@@ -97,7 +98,9 @@ static enum tern_step check_sequence(struct tern_input *in)
 	uint32_t wnd = c->rcv.adv - c->rcv.nxt;
 	enum tern_drop reason;
 
-	/* Simultaneous open: the SYN-ACK repeats the SYN that brought us here; only its ACK is new. */
+	/*
+	 * Simultaneous open: the SYN-ACK repeats the SYN that brought us here; only its ACK is new.
+	 */
 	if (c->state == TERN_SYN_RECEIVED && (in->flags & TERN_SYN) && in->seq == c->rcv.irs) {
 		in->flags &= (uint16_t)~TERN_SYN;
 		in->seq++;
@@ -123,7 +126,10 @@ static enum tern_step check_sequence(struct tern_input *in)
 	return tern_input_drop(in, reason);
 }
 
-/* The error that a reset means to the application, by state (RFC 9293 §3.10.7.4; CLOSE-WAIT as Linux). */
+/*
+ * The error that a reset means to the application, by state (RFC 9293 §3.10.7.4; CLOSE-WAIT as
+ * Linux).
+ */
 static int reset_error(const struct tern_conn *c)
 {
 	switch (c->state) {
@@ -162,7 +168,10 @@ static enum tern_step check_syn(struct tern_input *in)
 	return tern_input_drop(in, TERN_DROP_TCP_SYN_CHALLENGED);
 }
 
-/* Fifth, done with the ACK: TS.Recent (RFC 7323 §4.3), now that sequence and ACK are known to be good. */
+/*
+ * Fifth, done with the ACK: TS.Recent (RFC 7323 §4.3), now that sequence and ACK are known to be
+ * good.
+ */
 static enum tern_step note_timestamp(struct tern_input *in)
 {
 	const struct tern_tcp_options *opt = &in->seg->opt;
@@ -177,8 +186,8 @@ static enum tern_step note_timestamp(struct tern_input *in)
 }
 
 static enum tern_step (*const steps[])(struct tern_input *) = {
-	check_timestamp, check_sequence, check_reset,	  check_syn,
-	tern_input_ack,	 note_timestamp, tern_input_text, tern_input_fin,
+	check_timestamp, check_sequence, check_reset,     check_syn,
+	tern_input_ack,  note_timestamp, tern_input_text, tern_input_fin,
 };
 
 /* After the last step: does the record have to leave the room? */
@@ -200,8 +209,15 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 		    struct tern_outcome *ret)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	struct tern_input in = { .t = t, .c = c, .seg = seg, .out = ret, .idx = idx, .seq = seg->seq,
-				 .len = seg->len, .data = seg->data, .flags = seg->flags };
+	struct tern_input in = { .t = t,
+				 .c = c,
+				 .seg = seg,
+				 .out = ret,
+				 .idx = idx,
+				 .seq = seg->seq,
+				 .len = seg->len,
+				 .data = seg->data,
+				 .flags = seg->flags };
 	enum tern_step step = TERN_NEXT;
 
 	*ret = (struct tern_outcome){ .reason = TERN_DROP_NONE };

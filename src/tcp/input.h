@@ -9,10 +9,10 @@
 
 /* What a step says. */
 enum tern_step {
-	TERN_NEXT, /* on to the next step */
-	TERN_DONE, /* taken; no more to do */
+	TERN_NEXT,    /* on to the next step */
+	TERN_DONE,    /* taken; no more to do */
 	TERN_DROPPED, /* not taken: in->out->reason says why */
-	TERN_GONE, /* taken, and the record may be gone */
+	TERN_GONE,    /* taken, and the record may be gone */
 };
 
 /* A segment, its connection, and what is left of it after trimming. */
@@ -22,7 +22,7 @@ struct tern_input {
 	const struct tern_segment *seg;
 	struct tern_outcome *out;
 	uint32_t idx;
-	tern_seq seq;	     /* of data[0], or of the FIN where there is no data left */
+	tern_seq seq; /* of data[0], or of the FIN where there is no data left */
 	uint32_t len;
 	const uint8_t *data;
 	uint16_t flags;

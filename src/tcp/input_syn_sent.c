@@ -38,8 +38,8 @@ static enum tern_step check_ack(struct tern_input *in)
 		return TERN_NEXT;
 	if (tern_seq_le(in->seg->ack, c->snd.iss) || tern_seq_gt(in->seg->ack, c->snd.nxt))
 		return refuse_ack(in, TERN_DROP_TCP_INVALID_ACK_SEQUENCE);
-	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
-	    !(in->flags & TERN_RST) && tern_seq_gt(opt->tsecr, clock)) {
+	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) && !(in->flags & TERN_RST) &&
+	    tern_seq_gt(opt->tsecr, clock)) {
 		tern_count(in->t->trace, TERN_CNT_TcpExtPAWSActive);
 		return refuse_ack(in, TERN_DROP_TCP_RFC7323_TSECR);
 	}

@@ -27,9 +27,11 @@ static uint32_t flow_prf(const uint64_t key[2], const struct tern_flow *flow)
 
 	if (flow->local.family == TERN_INET6) {
 		for (; n <= 4; n++)
-			words[n] = tern_flow_le64((n <= 2 ? flow->local.b : flow->remote.b) + 8 * ((n - 1) % 2));
+			words[n] = tern_flow_le64((n <= 2 ? flow->local.b : flow->remote.b) +
+						  8 * ((n - 1) % 2));
 	} else {
-		words[n++] = tern_flow_le32(flow->local.b) | (uint64_t)tern_flow_le32(flow->remote.b) << 32;
+		words[n++] = tern_flow_le32(flow->local.b) |
+			     (uint64_t)tern_flow_le32(flow->remote.b) << 32;
 	}
 	words[0] = (uint64_t)flow->lport << 16 | flow->rport;
 	return (uint32_t)tern_siphash24_words(key, words, n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tcp/isn.h: initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 §5.4), both keyed by the flow.
+ * tcp/isn.h: initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 §5.4), both keyed
+ * by the flow.
  */
 #ifndef TERN_TCP_ISN_H
 #define TERN_TCP_ISN_H
@@ -21,6 +22,7 @@ void tern_isn_init(struct tern_isn_keys *keys, struct tern_rng *rng);
 tern_seq tern_isn(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint64_t now);
 
 /* What is added to the millisecond clock in the TSvals of a flow; 0 under tcp_timestamps = 2. */
-uint32_t tern_ts_offset(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint32_t tcp_timestamps);
+uint32_t tern_ts_offset(const struct tern_isn_keys *keys, const struct tern_flow *flow,
+			uint32_t tcp_timestamps);
 
 #endif

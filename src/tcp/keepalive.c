@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * The first probe is due keep_idle after the peer was last heard, each further one keep_intvl after the
- * one before. Any segment starts over, so one lost answer means nothing (MUST-29). Probes go only while nothing is outstanding (MUST-26) and
- * carry no data (SHLD-12).
+ * The first probe is due keep_idle after the peer was last heard, each further one keep_intvl after
+ * the one before. Any segment starts over, so one lost answer means nothing (MUST-29). Probes go
+ * only while nothing is outstanding (MUST-26) and carry no data (SHLD-12).
  */
 #include "tcp/keepalive.h"
 
@@ -27,14 +27,15 @@ uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c)
 	uint32_t idle_s, intvl_s, since_ms;
 	uint64_t wait_ms;
 
-	if (!(c->flags & TERN_CF_KEEPALIVE) ||
-	    !tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) || c->snd.una != c->snd.nxt)
+	if (!(c->flags & TERN_CF_KEEPALIVE) || !tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) ||
+	    c->snd.una != c->snd.nxt)
 		return TERN_NEVER;
 	x = tern_conn_traffic(t, c);
 	if (x && x->send.bytes)
 		return TERN_NEVER;
 	idle_s = c->patience.keep_idle_s ? c->patience.keep_idle_s : t->knobs->tcp_keepalive_time;
-	intvl_s = c->patience.keep_intvl_s ? c->patience.keep_intvl_s : t->knobs->tcp_keepalive_intvl;
+	intvl_s = c->patience.keep_intvl_s ? c->patience.keep_intvl_s
+					   : t->knobs->tcp_keepalive_intvl;
 	since_ms = tern_ms(t->now) - (c->patience.keep_probes ? c->patience.probe_ms : c->rcv_ms);
 	wait_ms = (uint64_t)(c->patience.keep_probes ? intvl_s : idle_s) * 1000;
 	return (t->now / NS_PER_MS - since_ms + wait_ms) * NS_PER_MS;

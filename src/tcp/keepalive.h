@@ -7,7 +7,10 @@
 
 #include "tcp/conn.h"
 
-/* When the next probe, or the end, is due; TERN_NEVER when keepalive is off or something is in flight. */
+/*
+ * When the next probe, or the end, is due; TERN_NEVER when keepalive is off or something is in
+ * flight.
+ */
 uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c);
 
 /* It is due: probe, or give up. The record may be gone. */

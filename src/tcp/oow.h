@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tcp/oow.h: when did a small record (half-open, TIME-WAIT) last answer an invalid segment? In 16 bits.
+ * tcp/oow.h: when did a small record (half-open, TIME-WAIT) last answer an invalid segment? In 16
+ * bits.
  */
 #ifndef TERN_TCP_OOW_H
 #define TERN_TCP_OOW_H

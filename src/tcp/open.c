@@ -16,8 +16,8 @@
 #include "tcp/timers.h"
 
 /* Options that a child has from its listener. */
-#define INHERITED                                                                                 \
-	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_QUICKACK | TERN_CF_KEEPALIVE |       \
+#define INHERITED                                                                           \
+	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_QUICKACK | TERN_CF_KEEPALIVE | \
 		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK))
 
 int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
@@ -92,7 +92,8 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	c->rcv_wscale = birth->terms.rcv_wscale;
 	c->patience.retries = birth->retransmitted;
 	if (birth->synack_ns)
-		tern_rtt_sample(&c->rtt, (t->now - birth->synack_ns) / 1000, t->knobs->tcp_rto_min_us);
+		tern_rtt_sample(&c->rtt, (t->now - birth->synack_ns) / 1000,
+				t->knobs->tcp_rto_min_us);
 	tern_conn_set_state(t, idx, TERN_SYN_RECEIVED);
 	return idx;
 }

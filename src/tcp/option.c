@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * Options of a socket, set and read one number at a time. Switches are flags of the record; the rest are
- * fields with a range. Where an option changes what may be sent or when a timer is due, output
- * and timers are told.
+ * Options of a socket, set and read one number at a time. Switches are flags of the record; the
+ * rest are fields with a range. Where an option changes what may be sent or when a timer is due,
+ * output and timers are told.
  */
 #include <errno.h>
 
@@ -17,22 +17,14 @@ struct range {
 };
 
 static const struct range ranges[] = {
-	[TERN_SO_NODELAY] = { 0, 1 },
-	[TERN_SO_CORK] = { 0, 1 },
-	[TERN_SO_QUICKACK] = { 0, 1 },
-	[TERN_SO_KEEPALIVE] = { 0, 1 },
-	[TERN_SO_KEEPIDLE] = { 1, 32767 },
-	[TERN_SO_KEEPINTVL] = { 1, 32767 },
-	[TERN_SO_KEEPCNT] = { 1, 127 },
-	[TERN_SO_USER_TIMEOUT] = { 0, INT32_MAX },
-	[TERN_SO_SYNCNT] = { 1, 127 },
-	[TERN_SO_LINGER] = { -1, UINT16_MAX - 1 },
-	[TERN_SO_SNDBUF] = { 1, INT32_MAX },
-	[TERN_SO_RCVBUF] = { 1, INT32_MAX },
-	[TERN_SO_MAXSEG] = { 88, 32767 },
-	[TERN_SO_TTL] = { 1, 255 },
-	[TERN_SO_TOS] = { 0, 255 },
-	[TERN_SO_REUSEADDR] = { 0, 1 },
+	[TERN_SO_NODELAY] = { 0, 1 },        [TERN_SO_CORK] = { 0, 1 },
+	[TERN_SO_QUICKACK] = { 0, 1 },       [TERN_SO_KEEPALIVE] = { 0, 1 },
+	[TERN_SO_KEEPIDLE] = { 1, 32767 },   [TERN_SO_KEEPINTVL] = { 1, 32767 },
+	[TERN_SO_KEEPCNT] = { 1, 127 },      [TERN_SO_USER_TIMEOUT] = { 0, INT32_MAX },
+	[TERN_SO_SYNCNT] = { 1, 127 },       [TERN_SO_LINGER] = { -1, UINT16_MAX - 1 },
+	[TERN_SO_SNDBUF] = { 1, INT32_MAX }, [TERN_SO_RCVBUF] = { 1, INT32_MAX },
+	[TERN_SO_MAXSEG] = { 88, 32767 },    [TERN_SO_TTL] = { 1, 255 },
+	[TERN_SO_TOS] = { 0, 255 },          [TERN_SO_REUSEADDR] = { 0, 1 },
 	[TERN_SO_V6ONLY] = { 0, 1 },
 };
 
@@ -40,12 +32,9 @@ static const struct range ranges[] = {
 static uint32_t switch_flag(enum tern_option option)
 {
 	static const uint32_t flags[] = {
-		[TERN_SO_NODELAY] = TERN_CF_NODELAY,
-		[TERN_SO_CORK] = TERN_CF_CORK,
-		[TERN_SO_QUICKACK] = TERN_CF_QUICKACK,
-		[TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE,
-		[TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR,
-		[TERN_SO_V6ONLY] = TERN_CF_V6ONLY,
+		[TERN_SO_NODELAY] = TERN_CF_NODELAY,     [TERN_SO_CORK] = TERN_CF_CORK,
+		[TERN_SO_QUICKACK] = TERN_CF_QUICKACK,   [TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE,
+		[TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR, [TERN_SO_V6ONLY] = TERN_CF_V6ONLY,
 	};
 
 	return option < TERN_ARRAY_SIZE(flags) ? flags[option] : 0;
@@ -177,7 +166,9 @@ int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 		[TERN_SO_LINGER] = (int64_t)c->linger_s - 1,
 		[TERN_SO_SNDBUF] = c->snd_buf,
 		[TERN_SO_RCVBUF] = c->rcv.buf,
-		[TERN_SO_MAXSEG] = c->cc.mss ? c->cc.mss : c->max_seg ? c->max_seg : 536,
+		[TERN_SO_MAXSEG] = c->cc.mss    ? c->cc.mss
+				   : c->max_seg ? c->max_seg
+						: 536,
 		[TERN_SO_TTL] = c->ttl ? c->ttl : k->ip_default_ttl,
 		[TERN_SO_TOS] = c->tos,
 	};

@@ -6,9 +6,9 @@
  * be sent again; new data and FIN; a probe; an ACK alone. So acknowledgments ride on data, and what
  * many segments of a burst asked for leaves in one (MUST-58, MUST-59).
  *
- * How much new data may leave is min(SND.WND, cwnd) less what is in flight; a segment below full size
- * waits for Nagle (Minshall's form: for the last small one), for a cork, or for half the largest
- * window (SWS, MUST-38). Where the link cuts segments, one super-segment stands for many.
+ * How much new data may leave is min(SND.WND, cwnd) less what is in flight; a segment below full
+ * size waits for Nagle (Minshall's form: for the last small one), for a cork, or for half the
+ * largest window (SWS, MUST-38). Where the link cuts segments, one super-segment stands for many.
  *
  * Connections with something to send wait in a list and take turns, a segment each.
  */
@@ -17,9 +17,9 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
-#define OUT_LINK offsetof(struct tern_conn, out)
+#define OUT_LINK    offsetof(struct tern_conn, out)
 #define PINGPONG_MS 40
-#define SYN_STATES (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+#define SYN_STATES  (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
 /* One connection's turn. */
 struct turn {
@@ -31,8 +31,8 @@ struct turn {
 };
 
 /*
- * The window to advertise, in units of the scale. The right edge never moves left (SHLD-14) and moves right
- * by a full segment or a quarter of the buffer at least (MUST-39).
+ * The window to advertise, in units of the scale. The right edge never moves left (SHLD-14) and
+ * moves right by a full segment or a quarter of the buffer at least (MUST-39).
  */
 static uint16_t advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
 {
@@ -65,7 +65,10 @@ static void start(const struct turn *u, tern_seq seq, uint16_t flags)
 	struct tern_tx *tx = u->tx;
 
 	tern_conn_flow(c, &tx->flow);
-	tx->seg = (struct tern_segment){ .sport = c->lport, .dport = c->rport, .seq = seq, .flags = flags };
+	tx->seg = (struct tern_segment){ .sport = c->lport,
+					 .dport = c->rport,
+					 .seq = seq,
+					 .flags = flags };
 	tx->pieces = 0;
 	tx->gso_size = 0;
 	tx->ttl = c->ttl;
@@ -178,7 +181,8 @@ static bool build_repair(const struct turn *u)
 	    (r->phase == TERN_REPAIR_LOSS && ahead >= c->cc.cwnd))
 		return false;
 	if (r->phase == TERN_REPAIR_LOSS)
-		room = TERN_MIN(payload_max(u->t, c), TERN_MAX((c->cc.cwnd - ahead) / room * room, room));
+		room = TERN_MIN(payload_max(u->t, c),
+				TERN_MAX((c->cc.cwnd - ahead) / room * room, room));
 	len = TERN_MIN(TERN_MIN(r->rtx_end - r->rtx_nxt, room), data_end - r->rtx_nxt);
 	if (tern_seq_ge(r->rtx_nxt, data_end))
 		len = 0;
@@ -233,7 +237,10 @@ static uint32_t new_bytes(const struct turn *u, uint32_t available, bool force)
 	return len - small;
 }
 
-/* Before new data after a silence: the old congestion window is not known to be good (RFC 5681 4.1). */
+/*
+ * Before new data after a silence: the old congestion window is not known to be good (RFC 5681
+ * 4.1).
+ */
 static void check_idle(const struct turn *u)
 {
 	struct tern_conn *c = u->c;
@@ -271,7 +278,9 @@ static void sent_new(const struct turn *u, uint32_t len, bool fin)
 	tern_timers_sent(u->t, u->idx, c, u->x);
 }
 
-/* New data, and the FIN behind the last of it. `force`: the persist timer has waited long enough. */
+/*
+ * New data, and the FIN behind the last of it. `force`: the persist timer has waited long enough.
+ */
 static bool build_new(const struct turn *u, bool force)
 {
 	struct tern_conn *c = u->c;
@@ -364,7 +373,8 @@ static bool build(const struct turn *u)
 	if (tern_state_in(c->state, SYN_STATES)) {
 		if (u->x && build_syn(u))
 			return true;
-		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) && build_ack(u);
+		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) &&
+		       build_ack(u);
 	}
 	if (u->x && (build_repair(u) || build_new(u, false)))
 		return true;
@@ -381,8 +391,7 @@ static void wait_for_room(const struct turn *u)
 	struct tern_conn *c = u->c;
 
 	if (u->x && c->snd.una == c->snd.nxt && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) &&
-	    !(c->flags & TERN_CF_FIN_SENT) &&
-	    (u->x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
+	    !(c->flags & TERN_CF_FIN_SENT) && (u->x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
 		tern_timers_blocked(u->t, u->idx, c, u->x);
 	tern_conn_rest(u->t, c);
 }

@@ -87,7 +87,9 @@ static void merge_next(struct tern_tcp *t, struct tern_reass *r, unsigned int at
 	remove_ranges(r, at + 1, 1);
 }
 
-/* Fills the holes of [seq, end) from range `at` on, which begins at or before seq and touches it. */
+/*
+ * Fills the holes of [seq, end) from range `at` on, which begins at or before seq and touches it.
+ */
 static int fill(struct tern_tcp *t, struct tern_traffic *x, struct tern_reass *r, unsigned int at,
 		tern_seq seq, tern_seq end, const uint8_t *data)
 {

@@ -21,14 +21,15 @@ struct tern_range {
 struct tern_reass {
 	struct tern_range range[TERN_REASS_RANGES]; /* sorted, disjoint, not touching */
 	uint8_t count;
-	uint8_t latest; /* the one that the last segment went into: the first SACK block (RFC 2018 §4) */
-	bool fin;	/* a FIN came early … */
+	uint8_t latest;   /* the one that the last segment went into: the first SACK block (RFC 2018
+			     §4) */
+	bool fin;         /* a FIN came early … */
 	tern_seq fin_seq; /* … and this is its sequence number */
 };
 
 /*
- * Keeps [seq, seq + len) of which nothing is before RCV.NXT. Bytes that are there already win over the new
- * ones. -ENOBUFS when ranges or memory run out: nothing is kept.
+ * Keeps [seq, seq + len) of which nothing is before RCV.NXT. Bytes that are there already win over
+ * the new ones. -ENOBUFS when ranges or memory run out: nothing is kept.
  */
 int tern_reass_insert(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x, tern_seq seq,
 		      const uint8_t *data, uint32_t len);
@@ -36,15 +37,18 @@ int tern_reass_insert(struct tern_tcp *t, struct tern_conn *c, struct tern_traff
 /* Remembers a FIN whose sequence number is seq. -ENOBUFS. */
 int tern_reass_note_fin(struct tern_tcp *t, struct tern_traffic *x, tern_seq seq);
 
-/* Of len bytes at RCV.NXT, how many stand before the first that came early: those are to be kept. */
+/*
+ * Of len bytes at RCV.NXT, how many stand before the first that came early: those are to be kept.
+ */
 uint32_t tern_reass_room(const struct tern_tcp *t, const struct tern_traffic *x, tern_seq nxt,
 			 uint32_t len);
 
 /*
- * RCV.NXT has moved on to `nxt`, never past the first range: what now is in order goes to the receive
- * queue. Returns the new RCV.NXT; *ret_fin tells whether the early FIN stands there.
+ * RCV.NXT has moved on to `nxt`, never past the first range: what now is in order goes to the
+ * receive queue. Returns the new RCV.NXT; *ret_fin tells whether the early FIN stands there.
  */
-tern_seq tern_reass_advance(struct tern_tcp *t, struct tern_traffic *x, tern_seq nxt, bool *ret_fin);
+tern_seq tern_reass_advance(struct tern_tcp *t, struct tern_traffic *x, tern_seq nxt,
+			    bool *ret_fin);
 
 /* Forgets everything that came early. */
 void tern_reass_clear(struct tern_tcp *t, struct tern_traffic *x);

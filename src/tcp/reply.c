@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * Replies that no connection stands behind wait here, in the order in which they were asked for. The
- * ring is as large as a few bursts of input; when it is full the reply is dropped and counted, and
- * the peer's retransmission asks again: no flood of questions can make us owe more than that.
+ * Replies that no connection stands behind wait here, in the order in which they were asked for.
+ * The ring is as large as a few bursts of input; when it is full the reply is dropped and counted,
+ * and the peer's retransmission asks again: no flood of questions can make us owe more than that.
  */
 #include "tcp/reply.h"
 

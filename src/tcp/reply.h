@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tcp/reply.h: segments without payload that no connection record stands behind any more, or yet: SYN-ACKs of
- * half-open connections, resets, acknowledgments of TIME-WAIT. They wait in a bounded ring for the next output.
+ * tcp/reply.h: segments without payload that no connection record stands behind any more, or yet:
+ * SYN-ACKs of half-open connections, resets, acknowledgments of TIME-WAIT. They wait in a bounded
+ * ring for the next output.
  */
 #ifndef TERN_TCP_REPLY_H
 #define TERN_TCP_REPLY_H
@@ -38,9 +39,11 @@ void tern_replies_free(struct tern_replies *r);
 struct tern_reply *tern_reply_push(struct tern_replies *r);
 
 /*
- * The reset that answers a segment which belongs to nothing (RFC 9293 §3.10.7.1): <SEQ=SEG.ACK><CTL=RST>, or
- * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> if it had no ACK. Never called for a segment with RST.
+ * The reset that answers a segment which belongs to nothing (RFC 9293 §3.10.7.1):
+ * <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> if it had no ACK. Never
+ * called for a segment with RST.
  */
-void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow, const struct tern_segment *seg);
+void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow,
+		      const struct tern_segment *seg);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * A reset is queued as a reply, so that the record may be freed at once. Challenge ACKs are ordinary
- * ACKs of the connection: asking twice before the next output sends one.
+ * A reset is queued as a reply, so that the record may be freed at once. Challenge ACKs are
+ * ordinary ACKs of the connection: asking twice before the next output sends one.
  */
 #include "tcp/reset.h"
 

@@ -8,13 +8,16 @@
 #include "tcp/conn.h"
 #include "trace/counter.h"
 
-/* <SEQ=SND.NXT><CTL=RST,ACK>: tells the peer that the connection is no more. The state is left alone. */
+/*
+ * <SEQ=SND.NXT><CTL=RST,ACK>: tells the peer that the connection is no more. The state is left
+ * alone.
+ */
 void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx);
 
 /*
- * An ACK in answer to a segment that cannot be taken, at most one each tcp_invalid_ratelimit for this
- * connection alone (RFC 5961 §7; a limit shared by connections would be a side channel, CVE-2016-5696).
- * Returns whether it will be sent; `skipped` counts when not.
+ * An ACK in answer to a segment that cannot be taken, at most one each tcp_invalid_ratelimit for
+ * this connection alone (RFC 5961 §7; a limit shared by connections would be a side channel,
+ * CVE-2016-5696). Returns whether it will be sent; `skipped` counts when not.
  */
 bool tern_conn_answer_invalid(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			      enum tern_counter skipped);

@@ -18,9 +18,9 @@
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 
-#define NS_PER_US 1000
+#define NS_PER_US      1000
 #define ORPHAN_RETRIES 8 /* what tcp_orphan_retries = 0 means */
-#define SYN_STATES (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+#define SYN_STATES     (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
 uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c)
 {
@@ -64,8 +64,7 @@ static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn
 static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
-	       !(c->flags & TERN_CF_ORPHAN) &&
-	       tern_ms(t->now) - c->rcv_ms < TERN_RTO_MAX_US / 1000;
+	       !(c->flags & TERN_CF_ORPHAN) && tern_ms(t->now) - c->rcv_ms < TERN_RTO_MAX_US / 1000;
 }
 
 static void give_up(struct tern_tcp *t, uint32_t idx)

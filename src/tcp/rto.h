@@ -10,7 +10,10 @@
 /* The timeout in force, backoff included, in ns. */
 uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c);
 
-/* The retransmission timer ran out: everything again from SND.UNA, or R2 is reached. The record may be gone. */
+/*
+ * The retransmission timer ran out: everything again from SND.UNA, or R2 is reached. The record may
+ * be gone.
+ */
 void tern_rto_timeout(struct tern_tcp *t, uint32_t idx);
 
 /* The persist timer ran out: probe, or give up. The record may be gone. */

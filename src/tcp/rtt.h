@@ -11,9 +11,12 @@
 
 /* RTO before the first sample: 1 s (RFC 6298 2.1). */
 #define TERN_RTO_INITIAL_US UINT32_C(1000000)
-#define TERN_RTO_MAX_US UINT32_C(120000000)
+#define TERN_RTO_MAX_US     UINT32_C(120000000)
 
-/* Takes a measured round trip; min_us is the knob tcp_rto_min_us. Never of a repeated segment (Karn). */
+/*
+ * Takes a measured round trip; min_us is the knob tcp_rto_min_us. Never of a repeated segment
+ * (Karn).
+ */
 void tern_rtt_sample(struct tern_rtt *rtt, uint64_t sample_us, uint32_t rto_min_us);
 
 #endif

@@ -3,9 +3,9 @@
  * Theory of operation
  *
  * SEND and RECEIVE (RFC 9293 §3.10.2, §3.10.3): bytes between the application and the queues of the
- * traffic record. Half of a buffer size is data, the other half is what keeping it costs; SO_SNDBUF and
- * SO_RCVBUF mean that on Linux too. Unless the application fixed it, the receive buffer grows when
- * the application reads most of a window within a round trip.
+ * traffic record. Half of a buffer size is data, the other half is what keeping it costs; SO_SNDBUF
+ * and SO_RCVBUF mean that on Linux too. Unless the application fixed it, the receive buffer grows
+ * when the application reads most of a window within a round trip.
  */
 #include <errno.h>
 
@@ -13,8 +13,7 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
-#define MAY_QUEUE                                                                                  \
-	(TERN_STATES_MAY_SEND | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+#define MAY_QUEUE (TERN_STATES_MAY_SEND | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
 /* The pending error, once. */
 static int64_t take_error(struct tern_conn *c)

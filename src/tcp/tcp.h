@@ -2,8 +2,8 @@
 /*
  * tcp/tcp.h: the verbs of a connection, as the rooms above use them.
  *
- * A record leaves the room in one of two ways: tern_conn_free, or a move to the room timewait, which
- * these verbs ask for and the stack carries out.
+ * A record leaves the room in one of two ways: tern_conn_free, or a move to the room timewait,
+ * which these verbs ask for and the stack carries out.
  */
 #ifndef TERN_TCP_TCP_H
 #define TERN_TCP_TCP_H
@@ -39,7 +39,7 @@ struct tern_birth {
 	tern_seq iss, irs;
 	struct tern_terms terms;
 	uint32_t ts_offset, ts_recent;
-	uint32_t window;   /* of the SYN, unscaled */
+	uint32_t window;     /* of the SYN, unscaled */
 	uint16_t advertised; /* window in our SYN-ACK */
 	uint64_t synack_ns;  /* when the SYN-ACK left, for the RTT; 0: sent more than once (Karn) */
 	uint32_t settings;   /* connection record whose options the child takes: the listener's */
@@ -49,7 +49,7 @@ struct tern_birth {
 /* A segment to be sent: header fields, flow, and payload by reference. */
 struct tern_tx {
 	struct tern_flow flow;
-	struct tern_segment seg; /* sport and dport are set; data is not used, len is the payload's */
+	struct tern_segment seg; /* with ports; data is not used, len is the payload's */
 	struct tern_piece piece[TERN_OUT_PIECES];
 	unsigned int pieces;
 	uint32_t gso_size; /* 0: one segment */
@@ -57,20 +57,21 @@ struct tern_tx {
 };
 
 /*
- * A connection in SYN-RECEIVED, hashed, with TERN_CF_PASSIVE; the caller then gives it the segment that
- * completes the handshake. 0 when a table or the memory is full (counted).
+ * A connection in SYN-RECEIVED, hashed, with TERN_CF_PASSIVE; the caller then gives it the segment
+ * that completes the handshake. 0 when a table or the memory is full (counted).
  */
 uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth);
 
 /*
- * Active open (RFC 9293 §3.10.1): flow is complete, iss and ts_offset chosen. The SYN leaves with the next
- * output. -ENOBUFS.
+ * Active open (RFC 9293 §3.10.1): flow is complete, iss and ts_offset chosen. The SYN leaves with
+ * the next output. -ENOBUFS.
  */
 int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
 		     uint32_t ts_offset, uint32_t pmtu);
 
 /* A segment for a connection that is neither CLOSED nor LISTEN (RFC 9293 §3.10.7.3 and .4). */
-void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg, struct tern_outcome *ret);
+void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
+		    struct tern_outcome *ret);
 
 /* Fills in the next segment of the connections that have one. False when none has. */
 bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx);
@@ -79,15 +80,17 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx);
 void tern_tcp_tick(struct tern_tcp *t);
 
 /* SEND, RECEIVE (§3.10.2, §3.10.3); see tern_stack_send, tern_stack_recv. */
-int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t len, unsigned int flags);
+int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t len,
+		      unsigned int flags);
 int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, unsigned int flags);
 
 /* CLOSE and its halves (§3.10.4). */
 int tern_tcp_shutdown(struct tern_tcp *t, uint32_t idx, enum tern_how how);
 
 /*
- * The application lets go of the record: it goes on closing as an orphan, is reset, or is gone. After
- * TERN_MOVE_NONE the caller must not touch idx again; else it moves the record and calls tern_tcp_retire.
+ * The application lets go of the record: it goes on closing as an orphan, is reset, or is gone.
+ * After TERN_MOVE_NONE the caller must not touch idx again; else it moves the record and calls
+ * tern_tcp_retire.
  */
 enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx);
 
@@ -95,18 +98,19 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx);
 void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error);
 
 /*
- * After a move: the flow now belongs to the small record. An owned record becomes CLOSED, keeping what is
- * still to be read; an orphan is freed.
+ * After a move: the flow now belongs to the small record. An owned record becomes CLOSED, keeping
+ * what is still to be read; an orphan is freed.
  */
 void tern_tcp_retire(struct tern_tcp *t, uint32_t idx);
 
 /* An ICMP error about a segment that began at quoted_seq (RFC 5927, RFC 9293 §3.9.2.2). */
-void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, int error, uint32_t mtu,
-		   tern_seq quoted_seq);
+void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, int error,
+		   uint32_t mtu, tern_seq quoted_seq);
 
 /* Options; see enum tern_option. -ENOPROTOOPT, -EINVAL. */
 int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option option, int64_t value);
-int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option option, int64_t *ret_value);
+int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option option,
+			int64_t *ret_value);
 
 /* One row for a snapshot; id and cookie are the caller's. */
 void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socket_info *ret);

@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * The text of a segment (RFC 9293 §3.10.7.4, seventh) and its FIN (eighth). Bytes at RCV.NXT go to the
- * receive queue, later ones to reass.c. An ACK is owed: at once for what came early or filled a
- * hole (RFC 5681 §4.2), for every second full segment, at the start of a connection, and with a FIN;
- * else after 40 ms or with the next segment that leaves anyway.
+ * The text of a segment (RFC 9293 §3.10.7.4, seventh) and its FIN (eighth). Bytes at RCV.NXT go to
+ * the receive queue, later ones to reass.c. An ACK is owed: at once for what came early or filled a
+ * hole (RFC 5681 §4.2), for every second full segment, at the start of a connection, and with a
+ * FIN; else after 40 ms or with the next segment that leaves anyway.
  */
 #include <errno.h>
 
@@ -17,7 +17,7 @@
 #include "tcp/timers.h"
 
 #define QUICK_SEGMENTS 16 /* data segments at the start that are acknowledged at once */
-#define DUP_ACKS_MAX 32	  /* duplicate ACKs owed at a time */
+#define DUP_ACKS_MAX   32 /* duplicate ACKs owed at a time */
 
 static void ack_at_once(struct tern_input *in)
 {
@@ -45,7 +45,8 @@ static bool has_room(const struct tern_conn *c, const struct tern_traffic *x)
 	return x->rmem <= 2 * c->rcv.buf;
 }
 
-static enum tern_step refuse(struct tern_input *in, enum tern_counter counter, enum tern_drop reason)
+static enum tern_step refuse(struct tern_input *in, enum tern_counter counter,
+			     enum tern_drop reason)
 {
 	if (in->c->drops < UINT8_MAX)
 		in->c->drops++;

@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * Deadlines live in the records: retransmission/persist and delayed ACK in the traffic record, since
- * only traffic needs them; keepalive follows from the time the peer was last heard. The wheel
- * holds one entry for a connection, at the earliest deadline or before it: a deadline that moves later
- * leaves the entry alone, and when that fires early it is only set anew. So the timer that is
+ * Deadlines live in the records: retransmission/persist and delayed ACK in the traffic record,
+ * since only traffic needs them; keepalive follows from the time the peer was last heard. The wheel
+ * holds one entry for a connection, at the earliest deadline or before it: a deadline that moves
+ * later leaves the entry alone, and when that fires early it is only set anew. So the timer that is
  * restarted with every ACK costs a store.
  */
 #include "tcp/timers.h"
@@ -35,7 +35,8 @@ static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c)
 
 	if (due == TERN_NEVER)
 		tern_wheel_cancel(&t->wheel, idx);
-	else if (!tern_wheel_armed(&t->wheel, idx) || tern_wheel_when(&t->wheel, idx) > due + TERN_TICK_NS)
+	else if (!tern_wheel_armed(&t->wheel, idx) ||
+		 tern_wheel_when(&t->wheel, idx) > due + TERN_TICK_NS)
 		tern_wheel_set(&t->wheel, idx, due);
 }
 
@@ -50,7 +51,8 @@ void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, str
 	update(t, idx, c);
 }
 
-void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
+void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		       struct tern_traffic *x)
 {
 	x->persist = false;
 	x->rexmt_ns = c->snd.una == c->snd.nxt ? TERN_NEVER : t->now + tern_rto_ns(t, c);
@@ -58,7 +60,8 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, st
 	update(t, idx, c);
 }
 
-void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
+void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			 struct tern_traffic *x)
 {
 	if (x->rexmt_ns != TERN_NEVER)
 		return;

@@ -17,16 +17,23 @@
 #include "tern/snapshot.h"
 
 /* Something that must be acknowledged has left. */
-void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		      struct tern_traffic *x);
 
 /* Something new was acknowledged. */
-void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		       struct tern_traffic *x);
 
-/* Data waits, nothing is in flight, and output may not send now: the window is closed, or it is corked. */
-void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+/*
+ * Data waits, nothing is in flight, and output may not send now: the window is closed, or it is
+ * corked.
+ */
+void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			 struct tern_traffic *x);
 
 /* In-order data came whose ACK may wait. */
-void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x);
+void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			  struct tern_traffic *x);
 
 /* A segment left that acknowledges all that came. */
 void tern_timers_ack_sent(struct tern_conn *c, struct tern_traffic *x);
