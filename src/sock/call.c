@@ -229,11 +229,9 @@ int tern_sock_connect(struct tern_socks *ss, uint64_t now, int fd, const void *a
 	return connect_dgram(ss, now, s, addr, len);
 }
 
-static int shutdown_dgram(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
-			  enum tern_how how)
+/* Only calls are shut, the network goes on. Marked even where the answer is "not connected". */
+static int shutdown_dgram(struct tern_sock *s, enum tern_how how)
 {
-	(void)tern_stack_shutdown(ss->st, now, s->id, how);
-	/* Linux marks the socket even when it then says that it is not connected. */
 	s->shut |= (uint8_t)(how + 1);
 	return s->flags & TERN_SF_ESTABLISHED ? 0 : -ENOTCONN;
 }
@@ -266,7 +264,7 @@ int tern_sock_shutdown(struct tern_socks *ss, uint64_t now, int fd, int how)
 	tern_sock_poll_events(ss, now);
 	if (tern_sock_is_stream(s))
 		return shutdown_stream(ss, now, fd, s, (enum tern_how)how);
-	return shutdown_dgram(ss, now, s, (enum tern_how)how);
+	return shutdown_dgram(s, (enum tern_how)how);
 }
 
 /* Does the engine's connection still owe what SO_LINGER waits for? */

@@ -72,13 +72,14 @@ static uint32_t poll_stream(struct tern_socks *ss, uint64_t now, struct tern_soc
 static uint32_t poll_dgram(struct tern_socks *ss, uint64_t now, struct tern_sock *s)
 {
 	uint8_t none;
-	int64_t n = 0;
+	int64_t n;
 
 	/* A datagram may be empty, so only a look at it tells whether there is one. */
-	if (!s->error)
-		n = tern_stack_recvfrom(ss->st, now, s->id, &none, 0, TERN_MSG_PEEK, NULL);
-	if (n < 0 && n != -EAGAIN)
+	n = tern_stack_recvfrom(ss->st, now, s->id, &none, 0, TERN_MSG_PEEK, NULL);
+	if (n < 0 && n != -EAGAIN) {
 		s->error = (int32_t)-n; /* the look has taken the engine's pending error */
+		n = tern_stack_recvfrom(ss->st, now, s->id, &none, 0, TERN_MSG_PEEK, NULL);
+	}
 	return poll_shut(s) | (n >= 0 ? READ_BITS : 0u) |
 	       (s->flags & TERN_SF_NOSPACE ? 0u : WRITE_BITS);
 }
