@@ -293,7 +293,7 @@ static void poll_wakes_when_a_descriptor_becomes_ready(void **state)
 static void close_with_linger_waits_for_the_peer(void **state)
 {
 	const struct linger linger = { .l_onoff = 1, .l_linger = 1 };
-	int listener, client, server, zero = 0;
+	int listener, client, server;
 	uint64_t before;
 
 	(void)state;
