@@ -9,11 +9,14 @@
  * four states:
  *	vacant   no memory; on the vacant list (lowest number first, as far as never used)
  *	partial  has free slots; on the partial list, where the next item comes from
- *	spare    partial without a used item; at most one (raw pools: RAW_SPARES), the next one to
- * empty is given back full     on no list Free slots of a chunk form a list through the items (after
- * the generation, if there is one); slots that were never used are not on it but counted by `fresh`,
- * so that a new chunk is touched only as far as it is used. Putting an item moves its chunk to the
- * front of the partial list and the item to the front of its chunk: the warmest item is used next.
+ *	spare    partial without a used item; at most one, RAW_SPARES in a raw pool: then the next
+ *	         one to empty is given back
+ *	full     on no list
+ * Free slots of a chunk form a list through the items (after the generation, if there is one);
+ * slots that were never used are not on it but counted by `fresh`, so that a new chunk is touched
+ * only as far as it is used. Putting an item moves its chunk to the front of the partial list and
+ * the item to the front of its chunk: the warmest item is used next. A bitmap behind the items of
+ * a chunk says which are in use, so that a pool can be walked in order of index.
  * All of it is O(1).
  *
  * Generations: the word holds 24 bits of generation, and FREE while the item is not in use. The
