@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * syn/internal.h: what the files of the room offer each other.
+ *
+ *	listener.c  listeners: table, backlog, lookup
+ *	request.c   a SYN for a listener: admission, the half-open record
+ *	synq.c      half-open records: table, timer, ICMP, end
+ *	synack.c    what half-open connections send
+ *	check.c     a segment for a half-open connection
+ *	promote.c   from half-open to open
+ *	acceptq.c   connections that wait for accept()
+ */
+#ifndef TERN_SYN_INTERNAL_H
+#define TERN_SYN_INTERNAL_H
+
+#include <stddef.h>
+
+#include "syn/syn.h"
+
+#define TERN_SYNQ_LINK    offsetof(struct tern_half, queue)
+#define TERN_ACCEPTQ_LINK offsetof(struct tern_conn, queue)
+
+static inline struct tern_half *tern_half_at(const struct tern_syn *s, uint32_t idx)
+{
+	return tern_pool_at(&s->halves, idx);
+}
+
+static inline struct tern_listener *tern_listener_at(const struct tern_syn *s, uint32_t idx)
+{
+	return tern_pool_at(&s->listeners, idx);
+}
+
+/* The connection record that a listener's children take after. */
+static inline const struct tern_conn *tern_listener_conn(const struct tern_syn *s, uint32_t idx)
+{
+	return tern_conn_at(s->tcp, tern_listener_at(s, idx)->conn);
+}
+
+static inline uint8_t tern_half_family(const struct tern_half *h)
+{
+	return h->flags & TERN_HALF_INET6 ? TERN_INET6 : TERN_INET;
+}
+
+static inline void tern_half_flow(const struct tern_half *h, struct tern_flow *ret)
+{
+	tern_flow_unpack(tern_half_family(h), h->lport, h->rport, h->addrs, ret);
+}
+
+/* ---- listener.c ---- */
+
+/* A segment that would have become a connection is lost to the listener. */
+void tern_listener_count_drop(struct tern_syn *s, uint32_t listener);
+
+/* … because its accept queue is full. */
+void tern_listener_count_overflow(struct tern_syn *s, uint32_t listener);
+
+/* ---- synq.c ---- */
+
+/* Links a new record, its fields filled in, into map and SYN queue and starts its timer. */
+void tern_half_enter(struct tern_syn *s, uint32_t half, uint32_t hash);
+
+/* Takes the record out of map, queue and wheel and frees it. */
+void tern_half_remove(struct tern_syn *s, uint32_t half, uint32_t hash);
+
+/* ---- synack.c ---- */
+
+/* Window in our SYN-ACK, bytes: never scaled there, and half of the children's receive buffer. */
+uint16_t tern_half_window(const struct tern_syn *s, const struct tern_half *h);
+
+/* Queues <SEQ=ISS><ACK=IRS+1><CTL=SYN,ACK>. False when the ring of replies is full. */
+bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
+			   const struct tern_flow *flow);
+
+/* The same once more: counted, and no RTT sample any more. */
+void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow);
+
+/* Queues <SEQ=ISS+1><ACK=IRS+1><CTL=ACK>. */
+void tern_half_send_ack(struct tern_syn *s, const struct tern_half *h,
+			const struct tern_flow *flow);
+
+/* Queues <SEQ=ISS+1><ACK=IRS+1><CTL=RST,ACK>: the peer believes it before and after our SYN-ACK. */
+void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,
+			  const struct tern_flow *flow);
+
+/* ---- promote.c ---- */
+
+/*
+ * Makes the connection of h, which the segment completes, and puts it into the accept queue. h need
+ * not be in the table: a rebuilt record will do. Returns the connection, or 0 with *ret_reason.
+ */
+uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h,
+			   const struct tern_flow *flow, const struct tern_segment *seg,
+			   enum tern_drop *ret_reason);
+
+/* ---- acceptq.c ---- */
+
+/* As in Linux, the queue is full with more than backlog in it: it holds one more than asked for. */
+static inline bool tern_acceptq_full(const struct tern_listener *l)
+{
+	return l->acceptq.count > l->backlog;
+}
+
+/* Appends a child and tells the listening socket. */
+void tern_acceptq_push(struct tern_syn *s, uint32_t listener, uint32_t conn);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A segment for a port in LISTEN (RFC 9293 §3.10.7.2). RST: ignored. ACK: there is nothing to
+ * acknowledge, reset. SYN: a new half-open connection, if there is room:
+ *
+ *	SYN queue      full with more than backlog in it, or with tcp_max_syn_backlog
+ *	accept queue   full with more than backlog in it: who is let in could not be served
+ *	stack          the table of halves is fixed (halfopens_max)
+ *
+ * Whoever finds no room is dropped, never reset: a client that hears nothing tries again. A SYN
+ * that takes over a TIME-WAIT tuple comes from a peer that is proven: the SYN queue's limit
+ * does not hold for it. Room is judged in one place, with a verdict for each outcome.
+ *
+ * Data on a SYN is not taken: it is left unacknowledged and comes again after the handshake. The
+ * FIN of a SYN+FIN would be lost that way, and nothing honest sends one.
+ */
+#include "syn/internal.h"
+
+/* What a SYN finds. */
+enum admission {
+	ADMITTED,
+	SYNQ_FULL,
+	ACCEPTQ_FULL,
+};
+
+static enum admission admit(const struct tern_syn *s, const struct tern_listener *l, bool proven)
+{
+	if (!proven &&
+	    (l->synq.count > l->backlog || l->synq.count >= s->tcp->knobs->tcp_max_syn_backlog))
+		return SYNQ_FULL;
+	if (tern_acceptq_full(l))
+		return ACCEPTQ_FULL;
+	return ADMITTED;
+}
+
+/* Takes a record; 0 and the reason when the table or the memory is full. */
+static uint32_t half_new(struct tern_syn *s, uint32_t listener, enum tern_drop *ret_reason)
+{
+	uint32_t idx = tern_pool_get(&s->halves);
+
+	if (idx)
+		return idx;
+	if (s->halves.used >= s->halves.max) {
+		tern_count(s->tcp->trace, TERN_CNT_TernHalfOpenLimit);
+		*ret_reason = TERN_DROP_TCP_HALFOPEN_LIMIT;
+	} else {
+		tern_count(s->tcp->trace, TERN_CNT_TernAllocFailures);
+		*ret_reason = TERN_DROP_NOMEM;
+	}
+	tern_listener_count_drop(s, listener);
+	return 0;
+}
+
+/* Fills in a record: what the SYN says, what we answer. */
+static void half_fill(const struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow,
+		      const struct tern_segment *seg, const struct tern_reopen *reopen)
+{
+	const struct tern_tcp *t = s->tcp;
+	uint32_t rcvbuf = tern_listener_conn(s, h->listener)->rcv.buf;
+	struct tern_terms terms;
+
+	tern_negotiate(t->knobs, flow->local.family, tern_offered_options(t->knobs),
+		       tern_window_scale(t->knobs, rcvbuf), &seg->opt, &terms);
+	h->peer_mss = terms.peer_mss;
+	h->options = terms.options;
+	h->wscales = (uint8_t)(terms.snd_wscale << 4 | terms.rcv_wscale);
+	h->irs = seg->seq;
+	h->ts_recent = terms.options & TERN_OPT_TS ? seg->opt.tsval : 0;
+	h->lport = flow->lport;
+	h->rport = flow->rport;
+	h->born = (uint32_t)(t->now >> TERN_HALF_CLOCK_SHIFT);
+	if (flow->local.family == TERN_INET6)
+		h->flags |= TERN_HALF_INET6;
+	tern_flow_pack(flow, h->addrs);
+	if (reopen) {
+		h->flags |= TERN_HALF_REOPEN;
+		h->iss = reopen->iss;
+		h->ts_offset = reopen->ts_offset;
+	} else {
+		h->iss = tern_isn(&t->isn, flow, t->now);
+		h->ts_offset = tern_ts_offset(&t->isn, flow, t->knobs->tcp_timestamps);
+	}
+}
+
+/* A SYN: the half-open connection, or why there is none. */
+static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const struct tern_flow *flow,
+			       uint32_t hash, const struct tern_segment *seg,
+			       const struct tern_reopen *reopen)
+{
+	enum tern_drop reason = TERN_DROP_NONE;
+	struct tern_half *h;
+	uint32_t idx;
+
+	switch (admit(s, tern_listener_at(s, listener), reopen != NULL)) {
+	case ADMITTED:
+		break;
+	case SYNQ_FULL:
+		tern_count(s->tcp->trace, TERN_CNT_TcpExtTCPReqQFullDrop);
+		tern_listener_count_drop(s, listener);
+		return TERN_DROP_TCP_REQQFULL_DROP;
+	case ACCEPTQ_FULL:
+		tern_listener_count_overflow(s, listener);
+		return TERN_DROP_TCP_LISTEN_OVERFLOW;
+	}
+	idx = half_new(s, listener, &reason);
+	if (!idx)
+		return reason;
+	h = tern_half_at(s, idx);
+	h->listener = listener;
+	half_fill(s, h, flow, seg, reopen);
+	tern_half_enter(s, idx, hash);
+	tern_half_send_synack(s, h,
+			      flow); /* a full ring has dropped it: the timer sends it again */
+	return TERN_DROP_NONE;
+}
+
+void tern_listener_input(struct tern_syn *s, uint32_t listener, const struct tern_flow *flow,
+			 uint32_t hash, const struct tern_segment *seg,
+			 const struct tern_reopen *reopen, enum tern_drop *ret_reason)
+{
+	if (seg->flags & TERN_RST) {
+		*ret_reason = seg->flags & TERN_SYN ? TERN_DROP_TCP_FLAGS
+						    : TERN_DROP_TCP_INVALID_RST;
+	} else if (seg->flags & TERN_ACK) {
+		tern_reply_reset(&s->tcp->replies, flow, seg);
+		*ret_reason = TERN_DROP_TCP_INVALID_ACK_SEQUENCE;
+	} else if (!(seg->flags & TERN_SYN)) {
+		*ret_reason = TERN_DROP_TCP_FLAGS;
+	} else if (seg->flags & TERN_FIN) {
+		*ret_reason = TERN_DROP_TCP_SYN_FIN;
+	} else if (seg->options_malformed) {
+		*ret_reason = TERN_DROP_TCP_OPTIONS;
+	} else {
+		*ret_reason = take_syn(s, listener, flow, hash, seg, reopen);
+	}
+}

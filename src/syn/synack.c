@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * What a half-open connection sends is made from its record alone and queued as a reply, SYN-ACKs
+ * repeated from the queue included: each shows the clock of its own time, so that the peer's echo
+ * says which of them arrived. TTL, TOS and the window come from the listening socket.
+ */
+#include "syn/internal.h"
+
+/* A reply with everything that SYN-ACK, ACK and RST have in common; NULL when the ring is full. */
+static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *h,
+				    const struct tern_flow *flow, uint16_t flags)
+{
+	const struct tern_conn *parent = tern_listener_conn(s, h->listener);
+	struct tern_reply *reply = tern_reply_push(&s->tcp->replies);
+
+	if (!reply)
+		return NULL;
+	reply->flow = *flow;
+	reply->flags = flags;
+	reply->seq = flags & TERN_SYN ? h->iss : h->iss + 1;
+	reply->ack = h->irs + 1;
+	reply->ttl = parent->ttl;
+	reply->tos = parent->tos;
+	reply->state = TERN_SYN_RECEIVED;
+	if ((h->options & TERN_OPT_TS) && !(flags & TERN_RST)) {
+		reply->options = TERN_OPT_TS;
+		reply->tsval = tern_ms(s->tcp->now) + h->ts_offset;
+		reply->tsecr = h->ts_recent;
+	}
+	return reply;
+}
+
+uint16_t tern_half_window(const struct tern_syn *s, const struct tern_half *h)
+{
+	return (uint16_t)TERN_MIN(tern_listener_conn(s, h->listener)->rcv.buf / 2, 65535u);
+}
+
+bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
+			   const struct tern_flow *flow)
+{
+	const struct tern_conn *parent = tern_listener_conn(s, h->listener);
+	struct tern_reply *reply = reply_new(s, h, flow, TERN_SYN | TERN_ACK);
+
+	if (!reply)
+		return false;
+	reply->wnd = tern_half_window(s, h);
+	reply->mss = tern_advertised_mss(flow->local.family, s->tcp->mtu);
+	if (parent->max_seg && parent->max_seg < reply->mss)
+		reply->mss = parent->max_seg;
+	reply->wscale = h->wscales & 15;
+	reply->options |= TERN_OPT_MSS | (h->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
+	return true;
+}
+
+void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow)
+{
+	h->flags |= TERN_HALF_RESENT;
+	if (!tern_half_send_synack(s, h, flow))
+		return;
+	tern_count(s->tcp->trace, TERN_CNT_TcpRetransSegs);
+	tern_count(s->tcp->trace, TERN_CNT_TcpExtTCPSynRetrans);
+}
+
+void tern_half_send_ack(struct tern_syn *s, const struct tern_half *h, const struct tern_flow *flow)
+{
+	struct tern_reply *reply = reply_new(s, h, flow, TERN_ACK);
+
+	if (reply)
+		reply->wnd = (uint16_t)(tern_half_window(s, h) >> (h->wscales & 15));
+}
+
+void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,
+			  const struct tern_flow *flow)
+{
+	reply_new(s, h, flow, TERN_RST | TERN_ACK);
+}
