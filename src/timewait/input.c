@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * TIME-WAIT (RFC 9293 §3.10.7.4). The peer's FIN is taken and ours is acknowledged: nothing that
+ * comes can be news, except a SYN that may reopen the connection (reuse.c).
+ *
+ *	RST			ignored (RFC 1337), whatever tcp_rfc1337 says
+ *	SYN			reopens, else challenge ACK
+ *	old timestamp		ACK
+ *	the FIN again		ACK, and the 2 MSL begin anew; nothing else restarts them
+ *	empty, at RCV.NXT	taken: two ends in TIME-WAIT would answer each other for ever
+ *	anything else		ACK
+ *
+ * FIN-WAIT-2 of an orphan: nobody will read, so the only welcome segment is the FIN.
+ *
+ *	RST			at RCV.NXT: gone; elsewhere in the window: challenge ACK
+ *	SYN			challenge ACK (RFC 5961 §4.2)
+ *	old timestamp		ACK
+ *	outside the window	ACK
+ *	the FIN, in order	on to TIME-WAIT, ACK
+ *	new data		RST, gone (RFC 9293 §3.6.1: the application closed before reading)
+ *
+ * Answers without data to acknowledge are limited for each record (tcp_invalid_ratelimit).
+ */
+#include "tcp/oow.h"
+#include "tcp/paws.h"
+#include "timewait/internal.h"
+
+/* One segment and the record that it meets. */
+struct visit {
+	struct tern_timewait *tw;
+	struct tern_tw *w;
+	const struct tern_flow *flow;
+	const struct tern_segment *seg;
+	uint32_t idx;
+};
+
+/* An ACK that says where we are, if the record has not said so just now. */
+static bool answer(const struct visit *v)
+{
+	struct tern_tcp *t = v->tw->tcp;
+
+	if (!tern_oow_may_answer(&v->w->oow_ms, v->seg, tern_ms(t->now),
+				 t->knobs->tcp_invalid_ratelimit)) {
+		tern_count(t->trace, v->w->finwait2 ? TERN_CNT_TcpExtTCPACKSkippedFinWait2
+						    : TERN_CNT_TcpExtTCPACKSkippedTimeWait);
+		return false;
+	}
+	tern_tw_send_ack(v->tw, v->w, v->flow);
+	return true;
+}
+
+static void challenge(const struct visit *v)
+{
+	if (answer(v))
+		tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPChallengeACK);
+}
+
+static enum tern_drop challenge_syn(const struct visit *v)
+{
+	tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPSYNChallenge);
+	challenge(v);
+	return TERN_DROP_TCP_SYN_CHALLENGED;
+}
+
+/* The sequence number behind the segment. */
+static tern_seq end_of(const struct tern_segment *seg)
+{
+	return seg->seq + tern_segment_len(seg);
+}
+
+/* RFC 5961 §5.2: an ACK of what was never sent makes the whole segment unacceptable. */
+static bool ack_is_possible(const struct visit *v)
+{
+	return tern_seq_le(v->seg->ack, v->w->snd_nxt);
+}
+
+/* Takes the segment's timestamp: it is in order and not older (RFC 7323 §4.3). */
+static void note_timestamp(const struct visit *v)
+{
+	if (v->w->timestamps && tern_seq_le(v->seg->seq, v->w->rcv_nxt))
+		v->w->ts_recent = v->seg->opt.tsval;
+}
+
+/* What both states ask of a segment that is neither RST nor SYN. */
+static enum tern_drop judge_form(const struct visit *v)
+{
+	const struct tern_segment *seg = v->seg;
+	struct tern_trace *trace = v->tw->tcp->trace;
+
+	if (!(seg->flags & TERN_ACK))
+		return TERN_DROP_TCP_NO_ACK;
+	if (seg->options_malformed)
+		return TERN_DROP_TCP_OPTIONS;
+	if (!v->w->timestamps)
+		return TERN_DROP_NONE;
+	if (!(seg->opt.present & TERN_OPT_TS))
+		return TERN_DROP_TCP_NO_TIMESTAMP;
+	if (!tern_seq_lt(seg->opt.tsval, v->w->ts_recent))
+		return TERN_DROP_NONE;
+	if (v->w->finwait2) {
+		tern_count(trace, TERN_CNT_TcpExtPAWSEstab);
+		answer(v);
+		return TERN_DROP_TCP_RFC7323_PAWS;
+	}
+	tern_count(trace, TERN_CNT_TcpExtPAWSTimewait);
+	answer(v);
+	return TERN_DROP_TCP_RFC7323_TW_PAWS;
+}
+
+/* ---- FIN-WAIT-2 ---- */
+
+/* RFC 9293 §3.4: is any of it in the window? What begins at RCV.NXT is: a FIN needs no room. */
+static bool in_window(const struct visit *v)
+{
+	uint32_t len = tern_segment_len(v->seg), wnd = (uint32_t)v->w->rcv_wnd << v->w->wscale;
+	tern_seq seq = v->seg->seq, nxt = v->w->rcv_nxt;
+
+	return seq == nxt || tern_seq_in(seq, nxt, wnd) ||
+	       (len && tern_seq_in(seq + len - 1, nxt, wnd));
+}
+
+static enum tern_drop finwait2_reset(const struct visit *v)
+{
+	uint32_t wnd = (uint32_t)v->w->rcv_wnd << v->w->wscale;
+
+	if (v->seg->seq == v->w->rcv_nxt) {
+		tern_timewait_remove(v->tw, v->idx);
+		return TERN_DROP_TCP_RESET;
+	}
+	if (!tern_seq_in(v->seg->seq, v->w->rcv_nxt, wnd))
+		return TERN_DROP_TCP_INVALID_RST;
+	challenge(v);
+	return TERN_DROP_TCP_RST_CHALLENGED;
+}
+
+/* The peer's FIN in order: the way RFC 9293 wants it to end. */
+static enum tern_drop finwait2_fin(const struct visit *v)
+{
+	v->w->rcv_nxt++;
+	if (v->w->rcv_wnd)
+		v->w->rcv_wnd--;
+	tern_tw_enter(v->tw, v->idx);
+	tern_tw_send_ack(v->tw, v->w, v->flow);
+	return TERN_DROP_NONE;
+}
+
+static enum tern_drop finwait2_input(const struct visit *v)
+{
+	const struct tern_segment *seg = v->seg;
+	enum tern_drop reason;
+
+	if (seg->flags & TERN_RST)
+		return finwait2_reset(v);
+	if (seg->flags & TERN_SYN)
+		return challenge_syn(v);
+	reason = judge_form(v);
+	if (reason != TERN_DROP_NONE)
+		return reason;
+	if (!in_window(v)) {
+		answer(v);
+		return tern_seq_lt(seg->seq, v->w->rcv_nxt) ? TERN_DROP_TCP_OLD_SEQUENCE
+							    : TERN_DROP_TCP_INVALID_SEQUENCE;
+	}
+	if (!ack_is_possible(v)) {
+		answer(v);
+		return TERN_DROP_TCP_ACK_UNSENT_DATA;
+	}
+	note_timestamp(v);
+	if (!tern_segment_len(seg))
+		return TERN_DROP_NONE;
+	if ((seg->flags & TERN_FIN) && end_of(seg) == v->w->rcv_nxt + 1)
+		return finwait2_fin(v);
+	tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPAbortOnData);
+	tern_tw_send_reset(v->tw, v->w, v->flow);
+	tern_timewait_remove(v->tw, v->idx);
+	return TERN_DROP_TCP_ABORT_ON_DATA;
+}
+
+/* ---- TIME-WAIT ---- */
+
+static enum tern_drop timewait_input(const struct visit *v)
+{
+	const struct tern_segment *seg = v->seg;
+	enum tern_drop reason;
+
+	if (seg->flags & TERN_RST)
+		return TERN_DROP_TCP_TIMEWAIT_RST;
+	if (seg->flags & TERN_SYN)
+		return challenge_syn(v);
+	reason = judge_form(v);
+	if (reason != TERN_DROP_NONE)
+		return reason;
+	if (ack_is_possible(v)) {
+		bool fin_again = (seg->flags & TERN_FIN) && end_of(seg) == v->w->rcv_nxt;
+
+		if (fin_again || seg->seq == v->w->rcv_nxt)
+			note_timestamp(v);
+		if (fin_again)
+			tern_tw_restart(v->tw, v->idx);
+		if (seg->seq == v->w->rcv_nxt && !tern_segment_len(seg))
+			return TERN_DROP_NONE;
+	}
+	answer(v);
+	return TERN_DROP_TCP_TIMEWAIT;
+}
+
+enum tern_tw_verdict tern_timewait_input(struct tern_timewait *tw, uint32_t idx,
+					 const struct tern_flow *flow,
+					 const struct tern_segment *seg, tern_seq *ret_iss,
+					 uint32_t *ret_ts_offset, enum tern_drop *ret_reason)
+{
+	struct visit v = { tw, tern_tw_at(tw, idx), flow, seg, idx };
+
+	if (tern_tw_may_reopen(tw, v.w, seg)) {
+		tern_tw_reopen(tw, v.w, flow, ret_iss, ret_ts_offset);
+		return TERN_TW_REOPEN;
+	}
+	*ret_reason = v.w->finwait2 ? finwait2_input(&v) : timewait_input(&v);
+	return TERN_TW_DROP;
+}
+
+void tern_timewait_refuse(struct tern_timewait *tw, uint32_t idx, const struct tern_flow *flow,
+			  const struct tern_segment *seg, enum tern_drop *ret_reason)
+{
+	struct visit v = { tw, tern_tw_at(tw, idx), flow, seg, idx };
+
+	*ret_reason = challenge_syn(&v);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * timewait/internal.h: what the files of the room offer each other.
+ *
+ *	table.c  the records: made, found, timed, freed
+ *	input.c  a segment for a record
+ *	reuse.c  when a tuple may be used again, and what the new connection starts from
+ *	reply.c  what records send
+ */
+#ifndef TERN_TIMEWAIT_INTERNAL_H
+#define TERN_TIMEWAIT_INTERNAL_H
+
+#include "timewait/timewait.h"
+
+static inline void tern_tw_flow(const struct tern_tw *w, struct tern_flow *ret)
+{
+	tern_flow_unpack(w->inet6 ? TERN_INET6 : TERN_INET, w->lport, w->rport, w->addrs, ret);
+}
+
+/* ---- table.c ---- */
+
+/* Enters TIME-WAIT: state, age, the full length on the timer; counted. */
+void tern_tw_enter(struct tern_timewait *tw, uint32_t idx);
+
+/* The 2 MSL begin anew. */
+void tern_tw_restart(struct tern_timewait *tw, uint32_t idx);
+
+/* ---- reuse.c ---- */
+
+/* May this SYN reopen the connection (RFC 6191 §2, RFC 9293 MAY-2)? */
+bool tern_tw_may_reopen(const struct tern_timewait *tw, const struct tern_tw *w,
+			const struct tern_segment *seg);
+
+/* What a new connection on the tuple starts from. */
+void tern_tw_reopen(const struct tern_timewait *tw, const struct tern_tw *w,
+		    const struct tern_flow *flow, tern_seq *ret_iss, uint32_t *ret_ts_offset);
+
+/* ---- reply.c ---- */
+
+/* Queues <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>. */
+void tern_tw_send_ack(struct tern_timewait *tw, const struct tern_tw *w,
+		      const struct tern_flow *flow);
+
+/* Queues <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>. */
+void tern_tw_send_reset(struct tern_timewait *tw, const struct tern_tw *w,
+			const struct tern_flow *flow);
+
+#endif

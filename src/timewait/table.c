@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * A connection that has nothing more to say leaves one small record behind: in TIME-WAIT for
+ * tern_timewait_len (2 MSL) from entering it, or from the last time the peer repeated its FIN; or,
+ * when its application has closed it, in FIN-WAIT-2 for tcp_fin_timeout, after which it is CLOSED.
+ * A FIN in time moves FIN-WAIT-2 on to TIME-WAIT.
+ *
+ * Records stand in a keyed map of flows and in a wheel. How many there may be is the smaller of the
+ * pool's size, fixed at the start, and tcp_max_tw_buckets; beyond it connections are CLOSED at once
+ * and that is counted (TCPTimeWaitOverflow), as Linux does.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "timewait/internal.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* There may be a hundred thousand of these: what they may weigh (IPv4) is part of the design. */
+static_assert(sizeof(struct tern_tw) + 8 <= 48, "a TIME-WAIT record takes 48 bytes");
+
+int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct tern_ports *ports,
+		       uint32_t max, size_t addrs_len, uint64_t now)
+{
+	int err;
+
+	*tw = (struct tern_timewait){ .tcp = tcp, .ports = ports };
+	err = tern_pool_init(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
+	if (!err)
+		err = tern_map_init(&tw->map, tcp->mem, max);
+	if (err) {
+		tern_timewait_free(tw);
+		return err;
+	}
+	tern_wheel_init(&tw->wheel, &tw->pool, offsetof(struct tern_tw, timer), now);
+	return 0;
+}
+
+void tern_timewait_free(struct tern_timewait *tw)
+{
+	tern_map_free(&tw->map);
+	tern_pool_free(&tw->pool);
+}
+
+void tern_tw_restart(struct tern_timewait *tw, uint32_t idx)
+{
+	tern_wheel_set(&tw->wheel, idx,
+		       tw->tcp->now + tw->tcp->knobs->tern_timewait_len * NS_PER_S);
+}
+
+/* Notes when the record came to its state. */
+static void stamp(struct tern_timewait *tw, struct tern_tw *w)
+{
+	w->entered_ms = tern_ms(tw->tcp->now) & 0xffffff;
+}
+
+void tern_tw_enter(struct tern_timewait *tw, uint32_t idx)
+{
+	struct tern_tw *w = tern_tw_at(tw, idx);
+
+	if (w->finwait2)
+		tw->finwait2--;
+	w->finwait2 = 0;
+	stamp(tw, w);
+	tern_count(tw->tcp->trace, TERN_CNT_TcpExtTW);
+	tern_tw_restart(tw, idx);
+}
+
+/* The window as the last segment showed it: 16 bits, scaled down. */
+static uint16_t shown_window(const struct tern_conn *c)
+{
+	int32_t left = tern_seq_diff(c->rcv.adv, c->rcv.nxt);
+
+	return left > 0 ? (uint16_t)TERN_MIN((uint32_t)left >> c->rcv_wscale, 65535u) : 0;
+}
+
+static void fill(struct tern_tw *w, const struct tern_conn *c)
+{
+	w->snd_nxt = c->snd.nxt;
+	w->rcv_nxt = c->rcv.nxt;
+	w->ts_recent = c->ts.recent;
+	w->ts_offset = c->ts.offset;
+	w->timestamps = (c->options & TERN_OPT_TS) != 0;
+	w->wscale = c->rcv_wscale & 15u;
+	w->inet6 = c->family == TERN_INET6;
+	w->lport = c->lport;
+	w->rport = c->rport;
+	w->rcv_wnd = shown_window(c);
+}
+
+uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
+			   enum tern_state state, bool ack)
+{
+	struct tern_tcp *t = tw->tcp;
+	struct tern_tw local = { .snd_nxt = 0 };
+	struct tern_flow flow;
+	struct tern_tw *w;
+	uint32_t idx = 0;
+	int err;
+
+	tern_conn_flow(c, &flow);
+	fill(&local, c);
+	if (ack)
+		tern_tw_send_ack(tw, &local, &flow);
+	if (tw->pool.used < t->knobs->tcp_max_tw_buckets)
+		idx = tern_pool_get(&tw->pool);
+	if (!idx) {
+		tern_count(t->trace, TERN_CNT_TcpExtTCPTimeWaitOverflow);
+		return 0;
+	}
+	w = tern_tw_at(tw, idx);
+	fill(w, c);
+	tern_flow_pack(&flow, w->addrs);
+	err = tern_map_insert(&tw->map, tern_flow_hash(t->map_key, &flow), idx);
+	assert(!err); /* it has room for as many as the pool */
+	tern_ports_claim(tw->ports, &flow);
+	if (state == TERN_TIME_WAIT) {
+		tern_tw_enter(tw, idx);
+		return idx;
+	}
+	w->finwait2 = 1;
+	tw->finwait2++;
+	stamp(tw, w);
+	tern_count(t->trace, TERN_CNT_TernFinWait2Orphans);
+	tern_wheel_set(&tw->wheel, idx, t->now + t->knobs->tcp_fin_timeout * NS_PER_S);
+	return idx;
+}
+
+uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash,
+			    const struct tern_flow *flow)
+{
+	struct tern_map_it it = tern_map_find(&tw->map, hash);
+
+	for (; it.idx; tern_map_next(&tw->map, &it)) {
+		const struct tern_tw *w = tern_tw_at(tw, it.idx);
+
+		if (tern_flow_matches(flow, w->inet6 ? TERN_INET6 : TERN_INET, w->lport, w->rport,
+				      w->addrs))
+			break;
+	}
+	return it.idx;
+}
+
+void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx)
+{
+	const struct tern_tw *w = tern_tw_at(tw, idx);
+	struct tern_flow flow;
+
+	tern_tw_flow(w, &flow);
+	tern_wheel_cancel(&tw->wheel, idx);
+	tern_map_remove(&tw->map, tern_flow_hash(tw->tcp->map_key, &flow), idx);
+	tern_ports_release(tw->ports, &flow);
+	if (w->finwait2)
+		tw->finwait2--;
+	tern_pool_put(&tw->pool, idx);
+}
+
+/* The record's time is over: CLOSED, outside of any segment. */
+static void expired(struct tern_timewait *tw, uint32_t idx)
+{
+	const struct tern_tw *w = tern_tw_at(tw, idx);
+	struct tern_trace_record *record = tern_trace_next(tw->tcp->trace);
+	struct tern_flow flow;
+
+	if (w->finwait2)
+		tern_count(tw->tcp->trace, TERN_CNT_TcpExtTWKilled);
+	if (record) {
+		tern_tw_flow(w, &flow);
+		record->time_ns = tw->tcp->now;
+		record->kind = TERN_TRACE_STATE;
+		record->local = (struct tern_endpoint){ flow.local, flow.lport };
+		record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
+		record->before = (uint8_t)tern_timewait_state(tw, idx);
+		record->after = TERN_CLOSED;
+	}
+	tern_timewait_remove(tw, idx);
+}
+
+void tern_timewait_tick(struct tern_timewait *tw)
+{
+	uint32_t idx;
+
+	while ((idx = tern_wheel_expire(&tw->wheel, tw->tcp->now)) != 0)
+		expired(tw, idx);
+}
+
+void tern_timewait_describe(const struct tern_timewait *tw, uint32_t idx,
+			    struct tern_socket_info *ret)
+{
+	const struct tern_tw *w = tern_tw_at(tw, idx);
+	uint64_t now = tw->tcp->now, due = tern_wheel_when(&tw->wheel, idx);
+	struct tern_flow flow;
+
+	tern_tw_flow(w, &flow);
+	*ret = (struct tern_socket_info){
+		.local = { flow.local, flow.lport },
+		.remote = { flow.remote, flow.rport },
+		.proto = TERN_PROTO_TCP,
+		.state = (uint8_t)tern_timewait_state(tw, idx),
+		.timer = TERN_TIMER_TIMEWAIT,
+		.timer_ns = due > now ? due - now : 0,
+		.age_ns = ((tern_ms(now) - w->entered_ms) & 0xffffff) * UINT64_C(1000000),
+		.orphan = w->finwait2,
+	};
+}
