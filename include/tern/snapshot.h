@@ -62,7 +62,7 @@ struct tern_socket_info {
 	uint32_t synq, synq_max, acceptq, acceptq_max;
 	uint64_t listen_drops, listen_overflows;
 	/* TERN_INFO_TCP */
-	uint32_t options; /* enum tern_tcp_option_bit bits agreed on */
+	uint32_t options; /* enum tern_tcp_option bits agreed on */
 	uint8_t snd_wscale, rcv_wscale;
 	uint32_t rtt_us, rttvar_us, rto_us, min_rtt_us;
 	uint32_t mss, pmtu, advmss, cwnd /* bytes */, ssthresh /* bytes */;

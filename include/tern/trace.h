@@ -49,7 +49,7 @@ struct tern_trace_record {
 	uint32_t tsval, tsecr;
 	uint16_t mss;
 	uint16_t flags;   /* enum tern_tcp_flag bits */
-	uint16_t options; /* enum tern_tcp_option_bit bits: which of mss, wscale, sackok, ts were
+	uint16_t options; /* enum tern_tcp_option bits: which of mss, wscale, sackok, ts were
 			     there */
 	uint16_t reason;
 	uint8_t wscale;

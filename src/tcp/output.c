@@ -16,6 +16,7 @@
 #include "tcp/reass.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
+#include "tcp/window.h"
 
 #define OUT_LINK    offsetof(struct tern_conn, out)
 #define PINGPONG_MS 40
@@ -29,34 +30,6 @@ struct turn {
 	struct tern_traffic *x; /* may be NULL */
 	struct tern_tx *tx;
 };
-
-/*
- * The window to advertise, in units of the scale. The right edge never moves left (SHLD-14) and
- * moves right by a full segment or a quarter of the buffer at least (MUST-39).
- */
-static uint16_t advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
-{
-	uint32_t left = c->rcv.adv - c->rcv.nxt;
-	uint32_t space = c->rcv.buf / 2 > queued ? c->rcv.buf / 2 - queued : 0;
-	uint32_t step = TERN_MIN(c->rcv.buf / 4, c->cc.mss ? c->cc.mss : 536u);
-	uint32_t units;
-
-	if (tern_bufs_pressure(&t->bufs))
-		space = TERN_MIN(space, TERN_MAX(left, 4 * step));
-	if (space < left + step)
-		space = left;
-	units = TERN_MIN(space >> c->rcv_wscale, 65535u);
-	if (units << c->rcv_wscale < left && units < 65535)
-		units++;
-	if (tern_seq_gt(c->rcv.nxt + (units << c->rcv_wscale), c->rcv.adv))
-		c->rcv.adv = c->rcv.nxt + (units << c->rcv_wscale);
-	if (!units != !!(c->flags & TERN_CF_ZERO_WINDOW)) {
-		tern_count(t->trace, units ? TERN_CNT_TcpExtTCPFromZeroWindowAdv
-					   : TERN_CNT_TcpExtTCPToZeroWindowAdv);
-		c->flags ^= TERN_CF_ZERO_WINDOW;
-	}
-	return (uint16_t)units;
-}
 
 /* The header fields that every segment of a connection has. */
 static void start(const struct turn *u, tern_seq seq, uint16_t flags)
@@ -87,7 +60,7 @@ static void start(const struct turn *u, tern_seq seq, uint16_t flags)
 /* A segment that acknowledges: the window, and nothing is owed any more. */
 static void acknowledge(const struct turn *u)
 {
-	u->tx->seg.wnd = advertise(u->t, u->c, u->x ? u->x->recv.bytes : 0);
+	u->tx->seg.wnd = tern_window_advertise(u->t, u->c, u->x ? u->x->recv.bytes : 0);
 	tern_timers_ack_sent(u->c, u->x);
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/compiler.h"
 #include "tcp/tcp.h"
-#include "tcp/timers.h"
+#include "tcp/window.h"
 
 #define MAY_QUEUE (TERN_STATES_MAY_SEND | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
@@ -120,17 +120,20 @@ static void tune(struct tern_tcp *t, struct tern_conn *c, struct tern_recv_queue
 	q->tune_ns = t->now;
 }
 
-/* Tell the peer at once when reading has at least doubled a small window (SWS: no small steps). */
+/*
+ * Reading made room. Tell the peer at once if an ACK was held back for it, or if a small window has
+ * doubled.
+ */
 static void update_window(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			  const struct tern_traffic *x)
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt;
-	uint32_t space = c->rcv.buf / 2 > x->recv.bytes ? c->rcv.buf / 2 - x->recv.bytes : 0;
+	uint32_t gain;
 
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
 		return;
-	if (left > c->rcv.buf / 4 || space < 2 * left ||
-	    space - left < TERN_MIN(c->rcv.buf / 4, c->cc.mss))
+	gain = tern_window_gain(t, c, x->recv.bytes);
+	if (!gain || (x->unacked < 2 * c->cc.mss && (left > c->rcv.buf / 4 || gain < left)))
 		return;
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(t, idx, c);

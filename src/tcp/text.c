@@ -15,6 +15,7 @@
 #include "tcp/reset.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
+#include "tcp/window.h"
 
 #define QUICK_SEGMENTS 16 /* data segments at the start that are acknowledged at once */
 #define DUP_ACKS_MAX   32 /* duplicate ACKs owed at a time */
@@ -33,7 +34,9 @@ static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len,
 		     (c->flags & TERN_CF_QUICKACK);
 
 	x->unacked += len;
-	if (quick || filled_hole || x->unacked >= 2 * c->cc.mss)
+	if (x->unacked >= 2 * c->cc.mss && tern_window_gain(in->t, c, x->recv.bytes))
+		quick = true;
+	if (quick || filled_hole)
 		ack_at_once(in);
 	else
 		tern_timers_ack_owed(in->t, in->idx, c, x);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * The window is half the receive buffer (the other half is what keeping the bytes costs) less what
+ * waits to be read. Its right edge stands in rcv.adv and only moves right, by a full segment or
+ * a quarter of the buffer at least. Under memory pressure it moves no further than four segments
+ * ahead.
+ */
+#include "tcp/window.h"
+
+#include "base/compiler.h"
+
+/* The smallest step of the right edge that is worth telling. */
+static uint32_t step_of(const struct tern_conn *c)
+{
+	return TERN_MIN(c->rcv.buf / 4, c->cc.mss ? c->cc.mss : 536u);
+}
+
+uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t queued)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt;
+	uint32_t space = c->rcv.buf / 2 > queued ? c->rcv.buf / 2 - queued : 0;
+	uint32_t step = step_of(c);
+
+	if (tern_bufs_pressure(&t->bufs))
+		space = TERN_MIN(space, TERN_MAX(left, 4 * step));
+	return space >= left + step ? space - left : 0;
+}
+
+uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt;
+	uint32_t window = left + tern_window_gain(t, c, queued);
+	uint32_t units = TERN_MIN(window >> c->rcv_wscale, 65535u);
+
+	if (units << c->rcv_wscale < left && units < 65535)
+		units++;
+	if (tern_seq_gt(c->rcv.nxt + (units << c->rcv_wscale), c->rcv.adv))
+		c->rcv.adv = c->rcv.nxt + (units << c->rcv_wscale);
+	if (!units != !!(c->flags & TERN_CF_ZERO_WINDOW)) {
+		tern_count(t->trace, units ? TERN_CNT_TcpExtTCPFromZeroWindowAdv
+					   : TERN_CNT_TcpExtTCPToZeroWindowAdv);
+		c->flags ^= TERN_CF_ZERO_WINDOW;
+	}
+	return (uint16_t)units;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp/window.h: the window that we advertise (RFC 9293 §3.8.6).
+ */
+#ifndef TERN_TCP_WINDOW_H
+#define TERN_TCP_WINDOW_H
+
+#include "tcp/conn.h"
+
+/*
+ * How far the right edge would move in a segment that left now, in bytes; 0 while the step would be
+ * small (silly window avoidance, MUST-39). `queued` is what the application has not yet read.
+ */
+uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t queued);
+
+/*
+ * The window field of a segment that leaves now, in units of the scale, and the new right edge. It
+ * never moves left (SHLD-14).
+ */
+uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued);
+
+#endif
