@@ -143,11 +143,9 @@ bool tern_stack_trace(const struct tern_stack *st, uint64_t *cursor,
 int tern_stack_knob(struct tern_stack *st, uint64_t now, const char *name, const char *value)
 {
 	int err = tern_knob_set(&st->knobs, name, value);
-	struct tern_bufs *bufs = &st->tcp.bufs;
 
 	st->tcp.now = now;
-	bufs->limit = (uint64_t)st->knobs.tcp_mem_high * 4096;
-	bufs->pressure = (uint64_t)st->knobs.tcp_mem_pressure * 4096;
+	tern_tcp_set_memory(&st->tcp);
 	return err;
 }
 

@@ -40,6 +40,7 @@ int tern_bufs_init(struct tern_bufs *b, struct tern_mem *mem, uint64_t max)
 	b->used = 0;
 	b->limit = max;
 	b->pressure = max;
+	b->low = max;
 	return 0;
 }
 
@@ -62,7 +63,20 @@ uint32_t tern_buf_size(const struct tern_bufs *b, uint32_t idx)
 
 bool tern_bufs_pressure(const struct tern_bufs *b)
 {
-	return b->used > b->pressure;
+	return b->pressed;
+}
+
+/* Bytes come into use or go; pressure begins and ends with them. */
+static void account(struct tern_bufs *b, int64_t bytes)
+{
+	b->used += (uint64_t)bytes;
+	if (!b->pressed && b->used > b->pressure) {
+		b->pressed = true;
+		if (b->trace)
+			tern_count(b->trace, TERN_CNT_TcpExtTCPMemoryPressures);
+	} else if (b->pressed && b->used < b->low) {
+		b->pressed = false;
+	}
 }
 
 /* An empty buffer for `want` bytes, or the nearest size below where that one is not to be had. */
@@ -81,7 +95,7 @@ static uint32_t buf_get(struct tern_bufs *b, uint32_t want)
 		idx = tern_pool_get(&b->pools[class]);
 		if (!idx)
 			continue;
-		b->used += class_size[class];
+		account(b, (int64_t)class_size[class]);
 		buf = tern_pool_at(&b->pools[class], idx);
 		buf->next = 0;
 		buf->seq = 0;
@@ -98,7 +112,7 @@ static uint32_t buf_put(struct tern_bufs *b, uint32_t idx)
 	uint32_t size = class_size[idx >> CLASS_SHIFT];
 
 	assert(b->used >= size);
-	b->used -= size;
+	account(b, -(int64_t)size);
 	tern_pool_put(&b->pools[idx >> CLASS_SHIFT], idx & INDEX_MASK);
 	return size;
 }

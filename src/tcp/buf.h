@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "base/seq.h"
 #include "tern/wire.h"
+#include "trace/ring.h"
 
 enum { TERN_BUF_CLASSES = 4 };
 
@@ -35,9 +36,13 @@ struct tern_chain {
 /* All buffers of a stack. */
 struct tern_bufs {
 	struct tern_pool pools[TERN_BUF_CLASSES];
+	struct tern_trace *trace; /* where pressure is counted; may be NULL */
+	struct tern_trace *trace;
 	uint64_t used;     /* bytes at true size */
 	uint64_t limit;    /* tcp_mem's third number, in bytes */
-	uint64_t pressure; /* tcp_mem's second */
+	uint64_t pressure; /* tcp_mem's second: above it there is pressure … */
+	uint64_t low;      /* … until there is less in use than this, its first */
+	bool pressed;
 };
 
 /* Reserves the directories of pools that hold max bytes in all. -ENOMEM. */
@@ -49,7 +54,7 @@ struct tern_buf *tern_buf_at(const struct tern_bufs *b, uint32_t idx);
 /* True size of a buffer in bytes: what it is charged at. */
 uint32_t tern_buf_size(const struct tern_bufs *b, uint32_t idx);
 
-/* Is the stack above tcp_mem's pressure mark? */
+/* Is there memory pressure (tcp_mem)? */
 bool tern_bufs_pressure(const struct tern_bufs *b);
 
 /*

@@ -22,6 +22,7 @@
 #include "tcp/timers.h"
 
 #define OUT_LINK   offsetof(struct tern_conn, out)
+#define PAGE       4096 /* tcp_mem counts pages */
 #define EVENT_LINK offsetof(struct tern_conn, event)
 
 static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, size_t addrs_len)
@@ -55,9 +56,18 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 	t->map_key[1] = tern_rng_u64(t->rng);
 	tern_isn_init(&t->isn, t->rng);
 	tern_wheel_init(&t->wheel, &t->conns, offsetof(struct tern_conn, timer), now);
+	t->bufs.trace = t->trace;
+	tern_tcp_set_memory(t);
 	t->cc = &tern_cc_newreno;
 	t->now = now;
 	return 0;
+}
+
+void tern_tcp_set_memory(struct tern_tcp *t)
+{
+	t->bufs.low = (uint64_t)t->knobs->tcp_mem_low * PAGE;
+	t->bufs.pressure = (uint64_t)t->knobs->tcp_mem_pressure * PAGE;
+	t->bufs.limit = (uint64_t)t->knobs->tcp_mem_high * PAGE;
 }
 
 void tern_tcp_free(struct tern_tcp *t)

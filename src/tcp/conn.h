@@ -254,6 +254,9 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 		  uint64_t now);
 void tern_tcp_free(struct tern_tcp *t);
 
+/* The knob tcp_mem was set. */
+void tern_tcp_set_memory(struct tern_tcp *t);
+
 /*
  * A new record with the knobs' defaults, born CLOSED (a socket) or LISTEN (the child of a
  * listener); 0 (counted) when the table or the memory is full.
