@@ -213,7 +213,11 @@ static void our_own_connect_needs_timestamps_and_time_wait(void **state)
 	later(&w, 2 * NS_PER_S);
 	assert_true(may_connect(&w, false));
 	assert_int_equal(w.ts_offset, TS_OFFSET + 1);
-	assert_true(tern_seq_gt(w.iss, SND_NXT + 65536));
+	assert_int_equal(w.iss,
+			 tern_seq_max(SND_NXT + 65537, tern_isn(&w.tcp.isn, &w.flow, w.tcp.now)));
+	tern_tw_at(&w.tw, w.idx)->snd_nxt = tern_isn(&w.tcp.isn, &w.flow, w.tcp.now) - 1000000;
+	assert_true(may_connect(&w, false));
+	assert_int_equal(w.iss, tern_isn(&w.tcp.isn, &w.flow, w.tcp.now));
 	w.knobs.tcp_timestamps = 0;
 	assert_false(may_connect(&w, false));
 	w.knobs.tcp_timestamps = 1;

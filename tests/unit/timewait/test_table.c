@@ -147,10 +147,11 @@ static void the_end_of_a_record_is_traced(void **state)
 		struct world w;
 
 		world_open(&w, states[i]);
-		later(&w, 61 * NS_PER_S);
+		later(&w, 60 * NS_PER_S + TERN_TICK_NS);
 		while (tern_trace_read(&w.trace, &cursor, &record))
 			last = record;
 		assert_int_equal(last.kind, TERN_TRACE_STATE);
+		assert_in_range(w.tcp.now - last.time_ns, 0, TERN_TICK_NS);
 		assert_int_equal(last.before, states[i]);
 		assert_int_equal(last.after, TERN_CLOSED);
 		assert_int_equal(last.local.port, 80);

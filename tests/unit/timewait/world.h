@@ -186,6 +186,8 @@ static inline void assert_acked(struct world *w, tern_seq rcv_nxt)
 	assert_int_equal(r.flags, TERN_ACK);
 	assert_int_equal(r.seq, SND_NXT);
 	assert_int_equal(r.ack, rcv_nxt);
+	assert_int_equal(r.wnd, tern_tw_at(&w->tw, w->idx)->rcv_wnd);
+	assert_int_equal(r.state, tern_timewait_state(&w->tw, w->idx));
 	assert_int_equal(r.options, TERN_OPT_TS);
 	assert_int_equal(r.tsval, tern_ms(w->tcp.now) + TS_OFFSET);
 	assert_int_equal(r.tsecr, tern_tw_at(&w->tw, w->idx)->ts_recent);
