@@ -37,11 +37,10 @@ struct tern_chain {
 struct tern_bufs {
 	struct tern_pool pools[TERN_BUF_CLASSES];
 	struct tern_trace *trace; /* where pressure is counted; may be NULL */
-	struct tern_trace *trace;
-	uint64_t used;     /* bytes at true size */
-	uint64_t limit;    /* tcp_mem's third number, in bytes */
-	uint64_t pressure; /* tcp_mem's second: above it there is pressure … */
-	uint64_t low;      /* … until there is less in use than this, its first */
+	uint64_t used;            /* bytes at true size */
+	uint64_t limit;           /* tcp_mem's third number, in bytes */
+	uint64_t pressure;        /* tcp_mem's second: above it there is pressure … */
+	uint64_t low;             /* … until there is less in use than this, its first */
 	bool pressed;
 };
 
