@@ -6,8 +6,7 @@
  * record of the SYN queue or, with the flood-proof listener, one rebuilt from a cookie.
  *
  * The child starts from what the record knows. The window is taken from the segment that completes
- * the handshake, which is newer than the SYN's and all that a cookie would have. TS.Recent follows
- * that segment if it is in order, as RFC 7323 §4.3 would have it after the ACK was found good.
+ * the handshake, which is newer than the SYN's and all that a cookie would have.
  */
 #include "syn/internal.h"
 
@@ -41,8 +40,6 @@ static void birth_fill(const struct tern_syn *s, const struct tern_half *h,
 		.settings = tern_listener_at(s, h->listener)->conn,
 		.retransmitted = h->retries != 0,
 	};
-	if ((h->options & TERN_OPT_TS) && tern_seq_le(seg->seq, h->irs + 1))
-		ret->ts_recent = seg->opt.tsval;
 }
 
 uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h,

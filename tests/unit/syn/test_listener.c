@@ -347,6 +347,7 @@ static void a_row_shows_queues_and_drops(void **state)
 	assert_int_equal(row.synq, 1);
 	assert_int_equal(row.synq_max, 50);
 	assert_int_equal(row.acceptq_max, 100);
+	assert_int_equal(row.send_q, 100);
 	world_close(&w);
 }
 

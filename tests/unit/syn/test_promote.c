@@ -42,6 +42,7 @@ static void a_promoted_child_knows_what_the_half_knew(void **state)
 	assert_true((c->flags & TERN_CF_PASSIVE) != 0);
 	assert_int_equal(COUNT(&w, TcpPassiveOpens), 1);
 	assert_int_equal(w.syn.halves.used, 0);
+	assert_int_equal(AT(&w)->young, 0);
 	assert_int_equal(w.syn.accept_queued, 1);
 	world_close(&w);
 }
