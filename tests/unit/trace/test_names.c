@@ -41,7 +41,7 @@ static void every_drop_reason_has_a_name_of_its_own_and_a_text(void **unused)
 	(void)unused;
 	check_table(tern_drop_name, tern_drop_text, TERN_DROPS);
 	assert_int_equal(TERN_DROP_NONE, 0);
-	assert_string_equal(tern_drop_name(TERN_DROP_TCP_OLD_ACK), "TCP_OLD_ACK");
+	assert_string_equal(tern_drop_name(TERN_DROP_TCP_TOO_OLD_ACK), "TCP_TOO_OLD_ACK");
 }
 
 static void every_event_kind_has_a_name_of_its_own_and_a_text(void **unused)
