@@ -39,7 +39,7 @@ static void connections_are_listed_in_the_order_they_begin(void **unused)
 	out(&script, PA, 1, 1400001, 6, TERN_ESTABLISHED, TERN_ESTABLISHED);
 	script.remote.port = 50261;
 	in(&script, TERN_ACK, 1, 1, 0, TERN_ESTABLISHED, TERN_ESTABLISHED)->reason =
-		TERN_DROP_TCP_OLD_ACK;
+		TERN_DROP_TCP_TOO_OLD_ACK;
 	active_close(&script, 0, 0);
 	count = tern_flows_list(script.records, script.count, flows, 4);
 	assert_int_equal(count, 2);

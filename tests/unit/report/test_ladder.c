@@ -244,7 +244,7 @@ static void the_peers_own_trace_tells_its_states_its_drops_and_its_losses(void *
 	for (size_t i = 0; i < sizeof(states); i++)
 		peer.records[i].after = states[i];
 	peer.records[0].before = TERN_SYN_SENT;
-	peer.records[7].reason = TERN_DROP_TCP_OLD_ACK;
+	peer.records[7].reason = TERN_DROP_TCP_TOO_OLD_ACK;
 	/* The first copy of the data was lost on the way. */
 	memmove(&peer.records[3], &peer.records[4], 6 * sizeof(peer.records[0]));
 	how.peer = peer.records;
