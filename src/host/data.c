@@ -4,9 +4,10 @@
  *
  * A blocking send hands over as much as the send buffer takes, turns the loop until there is room
  * again (the engine tells when a good part is free), and goes on: a megabyte costs tens of turns,
- * not one for each segment. Every call that moved something ends with a turn that does not wait,
- * so that data and window updates leave although the program may now do something else. With
- * MSG_MORE that turn is left out: the program has said that it goes on.
+ * not one for each segment. Every send ends with a turn that does not wait, so that the data leave
+ * although the program may now do something else. With MSG_MORE that turn is left out: the program
+ * has said that it goes on. A receive ends so, for the sake of the window, when it has emptied the
+ * queue, or 64 KiB were taken since the last turn.
  *
  * A blocking receive returns with the first data; with MSG_WAITALL or SO_RCVLOWAT it goes on until
  * it has as much as they say, the peer's FIN, an error, or its time is over.
@@ -18,6 +19,8 @@
 
 #include "host/host.h"
 #include "host/wait.h"
+
+enum { TAKEN_MAX = 65536 };
 
 /* Keeps the result of the parts: a count once there is one, else the error. */
 static ssize_t result(size_t done, int64_t n)
@@ -141,7 +144,10 @@ TERN_API ssize_t tern_recvfrom(struct tern_host *host, int fd, void *data, size_
 
 	(void)tern_host_enter(host);
 	n = recv_some(host, fd, data, len, flags, addr, addr_len);
-	if (n > 0 && !(flags & MSG_PEEK))
+	if (n <= 0 || (flags & MSG_PEEK))
+		return n;
+	host->taken += (size_t)n;
+	if ((size_t)n < len || host->taken >= TAKEN_MAX)
 		tern_host_flush(host);
 	return n;
 }

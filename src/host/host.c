@@ -206,6 +206,7 @@ int tern_host_turn(struct tern_host *host, uint64_t timeout_ns)
 		return host->down;
 	if (timeout_ns && atomic_exchange(&host->interrupted, 0))
 		return -EINTR;
+	host->taken = 0;
 	ready = tern_loop_step(host->loop, timeout_ns);
 	host->now = tern_loop_time(host->loop);
 	if (ready < 0) {

@@ -23,6 +23,7 @@ struct tern_host {
 	uint64_t now;       /* of this call, or of the last turn in it */
 	uint64_t *nonblock; /* bit per descriptor: O_NONBLOCK */
 	uint32_t sockets_max;
+	size_t taken;           /* bytes received since the last turn */
 	int wake_fd;            /* eventfd: tern_host_interrupt() wakes the loop by it */
 	atomic_int interrupted; /* the next call that would block returns -EINTR */
 	int down;               /* negative errno once the link is gone */
