@@ -14,9 +14,9 @@
  *			the slot. It only ever goes down, to FLOOR4 or FLOOR6 at least (RFC 5927
  *			§7.2, RFC 8201 §4), and is forgotten after ten minutes (RFC 1191 §6.3).
  *
- * The limit of all answers together is a bucket, from which each answer takes zero, one or two
- * tokens by chance: with a fixed price, who shares the limit could count what others had used up,
- * and find out open ports of resolvers by that (CVE-2020-25705).
+ * The limit of all answers together is a bucket of half answers, of which each answer takes one,
+ * two or three by chance: with a fixed price, who shares the limit could count what others had used
+ * up, and find out open ports of resolvers by that (CVE-2020-25705).
  */
 #include "base/siphash.h"
 #include "stack/internal.h"
@@ -99,7 +99,7 @@ static bool path_take(struct path *p, uint64_t now, uint64_t price_ns)
 
 bool tern_path_may_answer(struct tern_stack *st, const struct tern_addr *dest)
 {
-	uint32_t rate = st->knobs.icmp_msgs_per_sec, price = tern_rng_below(&st->rng, 3);
+	uint32_t rate = 2 * st->knobs.icmp_msgs_per_sec, price = 1 + tern_rng_below(&st->rng, 3);
 
 	if (tern_route_is_local(st, dest))
 		return true;
@@ -108,7 +108,7 @@ bool tern_path_may_answer(struct tern_stack *st, const struct tern_addr *dest)
 	    rate == 0)
 		return false;
 	while (price--)
-		if (!tern_bucket_take(&st->icmp_bucket, st->tcp.now, rate, GLOBAL_BURST))
+		if (!tern_bucket_take(&st->icmp_bucket, st->tcp.now, rate, 2 * GLOBAL_BURST))
 			return false;
 	return true;
 }

@@ -412,7 +412,8 @@ int64_t tern_udp_sendto(struct tern_stack *st, tern_id id, const void *data, siz
 	pkt.dst = flow.remote;
 	pkt.ttl = s->ttl ? s->ttl : (uint8_t)st->knobs.ip_default_ttl;
 	pkt.tos = s->tos;
-	pkt.flow_label = tern_flow_hash(st->icmp_key, &flow) & 0xfffff; /* RFC 6437 */
+	if (flow.remote.family == TERN_INET6)
+		pkt.flow_label = tern_flow_hash(st->icmp_key, &flow) & 0xfffff; /* RFC 6437 */
 	ret = tern_queue_room(st, &pkt, size, id, &payload);
 	if (ret < 0) {
 		tern_count(&st->trace, TERN_CNT_UdpSndbufErrors);
