@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cli/host.c: a stack for the length of a command.
+ *
+ * Signals. The first INT, TERM or HUP interrupts whatever blocks; the command then leaves its work
+ * and stops, which drains. A second one interrupts the drain as well. The handler only counts and
+ * calls tern_host_interrupt(). The TUN device needs no care: it goes with its descriptor, however
+ * the process ends. A control socket that a kill leaves behind is replaced by the next stack of
+ * that name, or removed by the first tern ss that finds nobody there.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/host.h"
+#include "ctl/path.h"
+#include "ctl/server.h"
+
+enum {
+	TRACE_DEFAULT = 16384,
+	TRACE_MAX = 1 << 24,
+	MTU_MIN = 576,
+	MTU_MAX = 65535,
+};
+
+#define DRAIN_DEFAULT_NS UINT64_C(10000000000)
+
+/* What the handler may touch. */
+static volatile sig_atomic_t signals;
+static struct tern_host *volatile interrupted;
+
+static void on_signal(int number)
+{
+	struct tern_host *host = interrupted;
+
+	(void)number;
+	signals = signals + 1;
+	if (host)
+		tern_host_interrupt(host);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)sigaction(SIGHUP, &act, NULL);
+	act.sa_handler = SIG_IGN;
+	(void)sigaction(SIGPIPE, &act, NULL);
+}
+
+bool tern_cli_host_ending(void)
+{
+	return signals > 0;
+}
+
+void tern_cli_host_init(struct tern_cli_host *h, struct tern_cli_args *args)
+{
+	*h = (struct tern_cli_host){
+		.args = args,
+		.cfg = { .link = "tun:tern0", .trace_max = TRACE_DEFAULT },
+		.drain_ns = DRAIN_DEFAULT_NS,
+	};
+}
+
+/* One more word of an option that may come several times. */
+static int add(struct tern_cli_host *h, const char **words, unsigned int *count, unsigned int max)
+{
+	if (*count == max) {
+		tern_cli_wrong(h->args, "%s comes more often than %u times", h->args->shown, max);
+		return -EINVAL;
+	}
+	words[(*count)++] = h->args->value;
+	return 0;
+}
+
+static int add_addr6(struct tern_cli_host *h)
+{
+	if (!strchr(h->args->value, ':')) {
+		tern_cli_wrong(h->args, "--addr6 wants an IPv6 address as fd77::2/64, not '%s'",
+			       h->args->value);
+		return -EINVAL;
+	}
+	return add(h, h->addrs, &h->cfg.addr_count, TERN_ADDRS_MAX);
+}
+
+static int set_number(struct tern_cli_host *h, uint64_t min, uint64_t max, uint32_t *ret)
+{
+	uint64_t n;
+	int err = tern_cli_number(h->args, min, max, &n);
+
+	if (!err)
+		*ret = (uint32_t)n;
+	return err;
+}
+
+static int set_name(struct tern_cli_host *h)
+{
+	h->name = h->args->value;
+	if (tern_ctl_name_ok(h->name))
+		return 0;
+	tern_cli_wrong(h->args,
+		       "'%s' cannot be a stack's name; take letters, digits, '-', '_' and '.'",
+		       h->name);
+	return -EINVAL;
+}
+
+int tern_cli_host_option(struct tern_cli_host *h, int id)
+{
+	switch (id) {
+	case TERN_OPT_LINK:
+		h->cfg.link = h->args->value;
+		return 0;
+	case TERN_OPT_ADDR:
+		return add(h, h->addrs, &h->cfg.addr_count, TERN_ADDRS_MAX);
+	case TERN_OPT_ADDR6:
+		return add_addr6(h);
+	case TERN_OPT_PEER:
+		return add(h, h->peers, &h->cfg.peer_count, TERN_ADDRS_MAX);
+	case TERN_OPT_SYSCTL:
+		return add(h, h->sysctls, &h->cfg.sysctl_count, TERN_CLI_SYSCTLS_MAX);
+	case TERN_OPT_NAME:
+		return set_name(h);
+	case TERN_OPT_FAULT:
+		h->cfg.fault = h->args->value;
+		return 0;
+	case TERN_OPT_DRAIN:
+		return tern_cli_time(h->args, &h->drain_ns);
+	case TERN_OPT_MTU:
+		return set_number(h, MTU_MIN, MTU_MAX, &h->cfg.mtu);
+	case TERN_OPT_TRACE:
+		return set_number(h, 0, TRACE_MAX, &h->cfg.trace_max);
+	default:
+		return 0;
+	}
+}
+
+/* The name of a stack that was given none: its device's, where that is known and can be one. */
+static const char *default_name(const struct tern_cli_host *h, const char *command)
+{
+	if (strncmp(h->cfg.link, "tun:", 4) == 0 && tern_ctl_name_ok(h->cfg.link + 4))
+		return h->cfg.link + 4;
+	return command;
+}
+
+int tern_cli_host_start(struct tern_cli_host *h, const char *command)
+{
+	char why[TERN_ERROR_MAX] = "";
+	int err;
+
+	if (h->cfg.addr_count == 0)
+		h->addrs[h->cfg.addr_count++] = "10.77.0.2/24";
+	h->cfg.addrs = h->addrs;
+	h->cfg.peers = h->peers;
+	h->cfg.sysctls = h->sysctls;
+	if (!h->name)
+		h->name = default_name(h, command);
+	catch_signals();
+	err = tern_ctl_new(h->name, &h->ctl, why);
+	if (err == -EADDRINUSE)
+		return tern_cli_problem(h->args, "%s; take another with --name", why);
+	if (err)
+		return tern_cli_failed(h->args, err, why);
+	err = tern_host_new(&h->cfg, &h->host, why);
+	if (!err) {
+		err = tern_ctl_attach(h->ctl, h->host);
+		if (err)
+			(void)snprintf(why, sizeof(why), "cannot serve the control socket: %s",
+				       strerror(-err));
+	}
+	if (err) {
+		tern_ctl_free(h->ctl);
+		tern_host_free(h->host);
+		h->host = NULL;
+		return tern_cli_failed(h->args, err, why);
+	}
+	interrupted = h->host;
+	if (signals)
+		tern_host_interrupt(h->host);
+	return TERN_CLI_OK;
+}
+
+static int drain(struct tern_cli_host *h)
+{
+	uint64_t until = tern_host_now(h->host) + h->drain_ns;
+	struct tern_host_left left = { 0 };
+	int before = signals, err;
+
+	/* An interrupt that is left over from the first signal is not yet the second. */
+	do {
+		uint64_t now = tern_host_now(h->host);
+
+		err = tern_host_drain(h->host, now < until ? until - now : 0, &left);
+	} while (err == -EINTR && signals == before);
+	if (err == 0 || left.conns == 0)
+		return TERN_CLI_OK;
+	return tern_cli_problem(h->args,
+				"ended with %" PRIu32 " connection%s that still owed %" PRIu64
+				" bytes; --drain gives them longer",
+				left.conns, left.conns == 1 ? "" : "s", left.bytes);
+}
+
+int tern_cli_host_stop(struct tern_cli_host *h)
+{
+	int status = signals < 2 ? drain(h) : TERN_CLI_OK;
+
+	interrupted = NULL;
+	tern_ctl_free(h->ctl);
+	tern_host_free(h->host);
+	h->host = NULL;
+	return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cli/tern.c: the program tern: which command, and off it goes.
+ *
+ * Called by another name, tern-ss or ss, it is that command.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* The command that the program's own name says, or NULL. */
+static const struct tern_cli_command *called_as(const char *program)
+{
+	const char *slash = program ? strrchr(program, '/') : NULL;
+	const char *base = slash ? slash + 1 : program;
+
+	if (!base)
+		return NULL;
+	return tern_cli_find(strncmp(base, "tern-", 5) == 0 ? base + 5 : base);
+}
+
+int main(int argc, char **argv)
+{
+	const struct tern_cli_command *command = called_as(argv[0]);
+	struct tern_cli_args args;
+	char **rest = argc > 0 ? argv + 1 : argv;
+	int id;
+
+	if (command) {
+		tern_cli_begin(&args, command, rest);
+		return command->run(&args);
+	}
+	tern_cli_begin(&args, &tern_cli_self, rest);
+	id = tern_cli_next(&args);
+	if (id < 0)
+		return args.status;
+	if (id == TERN_OPT_VERSION) {
+		(void)puts("tern " TERN_VERSION);
+		return tern_cli_flush(&args);
+	}
+	if (id == 0) {
+		tern_cli_wrong(&args, "no command; tern help lists them");
+		return args.status;
+	}
+	command = tern_cli_find(args.value);
+	if (!command)
+		return tern_cli_no_command(&args, args.value);
+	tern_cli_begin(&args, command, args.argv);
+	return command->run(&args);
+}
