@@ -246,6 +246,24 @@ int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 	return idx ? connect_stream(st, idx, remote) : -EBADF;
 }
 
+/* What happened to a connection before anybody held it is news to who does now. */
+static void catch_up(struct tern_stack *st, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
+	const struct tern_traffic *x = tern_conn_traffic(&st->tcp, c);
+	unsigned int bits = TERN_EV_CONNECTED | TERN_EV_WRITABLE;
+
+	if (x && x->recv.bytes)
+		bits |= TERN_EV_READABLE;
+	if (c->flags & TERN_CF_FIN_RCVD)
+		bits |= TERN_EV_READABLE | TERN_EV_PEER_CLOSED;
+	if (c->flags & TERN_CF_DEAD)
+		bits |= TERN_EV_READABLE | TERN_EV_CLOSED;
+	if (c->error)
+		bits |= TERN_EV_ERROR;
+	tern_conn_notify(&st->tcp, idx, c, bits);
+}
+
 int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id)
 {
 	uint32_t idx = tern_call_conn(st, listener);
@@ -263,6 +281,7 @@ int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, ter
 	c = tern_conn_at(&st->tcp, idx);
 	c->flags |= TERN_CF_OWNED;
 	*ret_id = conn_id(st, idx);
+	catch_up(st, idx);
 	return 0;
 }
 

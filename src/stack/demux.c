@@ -10,8 +10,6 @@
  */
 #include "stack/internal.h"
 
-#define RST_BURST 1000 /* resets in a row, whatever tern_rst_per_sec */
-
 /* The event ring's record of an arriving segment; NULL where tracing is off. */
 static struct tern_trace_record *trace_segment(struct tern_stack *st, const struct tern_flow *flow,
 					       const struct tern_segment *seg)
@@ -73,12 +71,24 @@ static enum tern_drop to_half_open(struct tern_stack *st, uint32_t half,
 				   const struct tern_segment *seg)
 {
 	enum tern_drop reason = TERN_DROP_NONE;
+	bool reopens = tern_half_reopens(&st->syn, half);
 	uint32_t conn = tern_half_input(&st->syn, half, flow, hash, seg, &reason);
+	uint32_t tw;
 
-	return conn ? to_connection(st, conn, seg) : reason;
+	if (!conn)
+		return reason;
+	tw = reopens ? tern_timewait_find(&st->tw, hash, flow) : 0;
+	if (tw) {
+		tern_timewait_remove(&st->tw, tw);
+		tern_count(&st->trace, TERN_CNT_TernTimeWaitAccepted);
+	}
+	return to_connection(st, conn, seg);
 }
 
-/* A SYN that a TIME-WAIT gives way to: the record stays until someone has taken the SYN. */
+/*
+ * A SYN that a TIME-WAIT gives way to. The record stays behind the half-open connection until that
+ * is promoted: if the SYN was an old duplicate, the flow is in TIME-WAIT again (RFC 9293 MAY-2).
+ */
 static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw, const struct tern_flow *flow,
 				  uint32_t hash, const struct tern_segment *seg)
 {
@@ -95,24 +105,14 @@ static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw, const stru
 		return reason;
 	}
 	tern_listener_input(&st->syn, listener, flow, hash, seg, &reopen, &reason);
-	if (reason == TERN_DROP_NONE) {
-		tern_timewait_remove(&st->tw, tw);
-		tern_count(&st->trace, TERN_CNT_TernTimeWaitAccepted);
-	}
 	return reason;
 }
 
-/*
- * RFC 9293 §3.10.7.1: nobody is there. Resets are limited in all, so that we do not serve as a
- * mirror.
- */
+/* RFC 9293 §3.10.7.1: nobody is there. */
 static enum tern_drop to_closed_port(struct tern_stack *st, const struct tern_flow *flow,
 				     const struct tern_segment *seg)
 {
-	uint32_t rate = st->knobs.tern_rst_per_sec;
-
-	if (!(seg->flags & TERN_RST) &&
-	    (!rate || tern_bucket_take(&st->rst_bucket, st->tcp.now, rate, RST_BURST)))
+	if (!(seg->flags & TERN_RST))
 		tern_reply_reset(&st->tcp.replies, flow, seg);
 	return TERN_DROP_NO_SOCKET;
 }

@@ -65,7 +65,7 @@ struct tern_stack {
 	uint64_t port_key[2];
 	uint64_t port_draws; /* choices of a port so far */
 	uint64_t icmp_key[2];
-	struct tern_bucket rst_bucket, icmp_bucket;
+	struct tern_bucket icmp_bucket;
 	uint64_t realtime_offset_ns;
 	uint8_t *loop;  /* frame on its way from ourselves to ourselves, made when first needed */
 	bool loop_more; /* such frames wait: output was left early */

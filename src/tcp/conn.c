@@ -39,7 +39,7 @@ static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max,
 	if (!err)
 		err = tern_bufs_init(&t->bufs, t->mem, buffers_max);
 	if (!err)
-		err = tern_replies_init(&t->replies, t->mem, t->trace);
+		err = tern_replies_init(&t->replies, t->mem, t->trace, t->knobs, &t->now);
 	return err;
 }
 

@@ -8,9 +8,12 @@
  */
 #include "tcp/reply.h"
 
-int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace)
+int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace,
+		      const struct tern_knobs *knobs, const uint64_t *now)
 {
 	r->trace = trace;
+	r->knobs = knobs;
+	r->now = now;
 	return tern_ring_init(&r->ring, mem, sizeof(struct tern_reply), TERN_REPLIES_MAX);
 }
 
@@ -30,10 +33,21 @@ struct tern_reply *tern_reply_push(struct tern_replies *r)
 	return reply;
 }
 
+/* Is there a reset left in this second's allowance? */
+static bool may_reset(struct tern_replies *r)
+{
+	uint32_t rate = r->knobs->tern_rst_per_sec;
+
+	if (!rate || tern_bucket_take(&r->resets, *r->now, rate, rate))
+		return true;
+	tern_count(r->trace, TERN_CNT_TernRstLimited);
+	return false;
+}
+
 void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow,
 		      const struct tern_segment *seg)
 {
-	struct tern_reply *reply = tern_reply_push(r);
+	struct tern_reply *reply = may_reset(r) ? tern_reply_push(r) : NULL;
 
 	if (!reply)
 		return;

@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/bucket.h"
 #include "base/ring.h"
 #include "base/seq.h"
 #include "trace/ring.h"
+#include "trace/sysctl.h"
 #include "wire/segment.h"
 
 enum { TERN_REPLIES_MAX = 1024 };
@@ -30,9 +32,14 @@ struct tern_reply {
 struct tern_replies {
 	struct tern_ring ring;
 	struct tern_trace *trace;
+	const struct tern_knobs *knobs; /* tern_rst_per_sec */
+	const uint64_t *now;
+	struct tern_bucket resets;
 };
 
-int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace);
+/* now is read when a reset is to be sent. -ENOMEM. */
+int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace,
+		      const struct tern_knobs *knobs, const uint64_t *now);
 void tern_replies_free(struct tern_replies *r);
 
 /* A zeroed place for a reply, or NULL (counted as TernReplyDrops) when the ring is full. */
@@ -41,7 +48,8 @@ struct tern_reply *tern_reply_push(struct tern_replies *r);
 /*
  * The reset that answers a segment which belongs to nothing (RFC 9293 §3.10.7.1):
  * <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> if it had no ACK. Never
- * called for a segment with RST.
+ * called for a segment with RST. At most tern_rst_per_sec in all (TernRstLimited), so that we do
+ * not serve as a mirror (attack C03).
  */
 void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow,
 		      const struct tern_segment *seg);
