@@ -50,12 +50,16 @@ static struct range draw_range(struct tern_stack *st, const struct tern_flow *fl
 {
 	uint32_t a = st->knobs.ip_local_port_low, b = st->knobs.ip_local_port_high;
 	uint32_t low = TERN_MIN(a, b), high = TERN_MAX(a, b);
-	uint64_t w[5], v;
+	uint64_t w[5] = { ++st->port_draws << 16 | flow->rport }, v;
 
-	memcpy(w, flow->local.b, 16);
-	memcpy(w + 2, flow->remote.b, 16);
-	w[4] = ++st->port_draws << 16 | flow->rport;
-	v = tern_siphash24_words(st->port_key, w, 5) >> 32;
+	if (flow->local.family == TERN_INET) {
+		w[1] = (uint64_t)tern_get_u32(flow->local.b) << 32 | tern_get_u32(flow->remote.b);
+		v = tern_siphash24_words(st->port_key, w, 2) >> 32;
+	} else {
+		memcpy(w + 1, flow->local.b, 16);
+		memcpy(w + 3, flow->remote.b, 16);
+		v = tern_siphash24_words(st->port_key, w, 5) >> 32;
+	}
 	return (struct range){ .low = (uint16_t)low,
 			       .high = (uint16_t)high,
 			       .from = (uint16_t)(low + (v * (high - low + 1) >> 32)) };
