@@ -1,5 +1,6 @@
 # For hands and CI; meson.build says what is built and how.
-# make | make test | make check | make install [PREFIX=/usr/local] [DESTDIR=]
+# make | make test | make check | make bench [B=openclose|sizes|bulk]
+# make install [PREFIX=/usr/local] [DESTDIR=]
 BUILD = build
 PREFIX = /usr/local
 # Said outright, since meson finds Debian's directory only where dpkg-dev is installed.
@@ -25,10 +26,16 @@ check:
 	@$(MAKE) --no-print-directory test
 	@tools/check $(BUILD)
 
+bench:
+	@tools/setup build test bench
+	$(configure)
+	@ninja -C $(BUILD) benchmarks >&2
+	@bench/run $(BUILD) $(B)
+
 install:
 	@tools/setup build
 	$(configure)
 	@ninja -C $(BUILD)
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
-.PHONY: build test check install
+.PHONY: build test check bench install

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * The clock of the two stacks is virtual: it moves by step_ns with each connection, so that as many
+ * TIME-WAIT records stand as 60 s hold steps, and in the steady state one is made and one expires
+ * for each connection. Applications pull every event, as a program must.
+ */
+#include "pair.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void bench_fail(const char *what, long long value)
+{
+	if (value < 0 && value > -4096)
+		fprintf(stderr, "bench: %s: %s\n", what, strerror((int)-value));
+	else
+		fprintf(stderr, "bench: %s: %lld\n", what, value);
+	exit(1);
+}
+
+static uint64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	if (clock_gettime(id, &ts) < 0)
+		bench_fail("clock_gettime", -errno);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t bench_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t bench_cpu(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t bench_number(const char *text)
+{
+	char *end;
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9') {
+		fprintf(stderr, "bench: not a whole number: %s\n", text);
+		exit(2);
+	}
+	return value;
+}
+
+static struct tern_addr side_addr(unsigned int side)
+{
+	return tern_addr_v4(10, 77, 0, (uint8_t)(1 + side));
+}
+
+static void make_side(struct pair *p, unsigned int side, uint32_t conns, uint32_t timewaits)
+{
+	struct tern_config cfg = { .addrs = { { side_addr(side), 24 } },
+				   .addr_count = 1,
+				   .conns_max = conns,
+				   .timewaits_max = timewaits,
+				   .seed = { 1, (uint8_t)side } };
+
+	tern_link_configure(p->side[side].link, &cfg);
+	bench_check("tern_stack_new", tern_stack_new(&cfg, p->now, &p->side[side].stack));
+}
+
+void pair_make(struct pair *p, uint32_t conns, uint32_t timewaits,
+	       const struct tern_mem_link_config *link)
+{
+	struct tern_link *end[2];
+	struct tern_stack *server;
+
+	*p = (struct pair){ .now = 1000000000 };
+	bench_check("tern_mem_link_new", tern_mem_link_new(link, end));
+	for (unsigned int i = 0; i < 2; i++) {
+		p->side[i].link = end[i];
+		make_side(p, i, conns + DESTINATIONS, timewaits);
+	}
+	server = p->side[SERVER].stack;
+	for (unsigned int i = 0; i < DESTINATIONS; i++) {
+		struct tern_endpoint at = { { .family = TERN_INET }, (uint16_t)(FIRST_PORT + i) };
+		tern_id *id = &p->listener[i];
+
+		bench_check("open", tern_stack_open(server, p->now, TERN_STREAM, TERN_INET, id));
+		bench_check("bind", tern_stack_bind(server, p->now, *id, &at));
+		bench_check("listen", tern_stack_listen(server, p->now, *id, 128));
+	}
+}
+
+void pair_free(struct pair *p)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		tern_stack_free(p->side[i].stack);
+		tern_link_close(p->side[i].link);
+	}
+}
+
+struct tern_stack_info pair_info(const struct pair *p, unsigned int side)
+{
+	struct tern_stack_info info;
+
+	tern_stack_info(p->side[side].stack, p->now, &info);
+	return info;
+}
+
+void pair_pump(struct pair *p)
+{
+	(void)tern_link_pump(p->side, p->now);
+	for (unsigned int i = 0; i < 2; i++)
+		if (tern_stack_deadline(p->side[i].stack) <= p->now)
+			tern_stack_tick(p->side[i].stack, p->now);
+}
+
+/* Pulls all events of a side; bits must be among them. */
+static void expect_events(struct pair *p, unsigned int side, uint32_t bits)
+{
+	struct tern_event event;
+	uint32_t seen = 0;
+
+	while (tern_stack_event(p->side[side].stack, &event))
+		seen |= event.bits;
+	if ((seen & bits) != bits)
+		bench_fail("event missing", bits & ~seen);
+}
+
+void pair_open(struct pair *p, tern_id ret_ids[2])
+{
+	struct tern_stack *client = p->side[CLIENT].stack, *server = p->side[SERVER].stack;
+	unsigned int at = p->turn++ % DESTINATIONS;
+	struct tern_endpoint to = { side_addr(SERVER), (uint16_t)(FIRST_PORT + at) };
+	int err = tern_stack_open(client, p->now, TERN_STREAM, TERN_INET, &ret_ids[CLIENT]);
+
+	bench_check("open", err);
+	bench_check("connect", tern_stack_connect(client, p->now, ret_ids[CLIENT], &to));
+	pair_pump(p);
+	expect_events(p, SERVER, TERN_EV_ACCEPTABLE);
+	err = tern_stack_accept(server, p->now, p->listener[at], &ret_ids[SERVER]);
+	bench_check("accept", err);
+	expect_events(p, CLIENT, TERN_EV_CONNECTED);
+}
+
+void pair_openclose(struct pair *p)
+{
+	struct tern_stack *client = p->side[CLIENT].stack, *server = p->side[SERVER].stack;
+	uint8_t byte;
+	tern_id id[2];
+
+	p->now += p->step_ns;
+	pair_open(p, id);
+	bench_check("close", tern_stack_close(client, p->now, id[CLIENT]));
+	pair_pump(p);
+	expect_events(p, SERVER, TERN_EV_PEER_CLOSED);
+	if (tern_stack_recv(server, p->now, id[SERVER], &byte, 1, 0) != 0)
+		bench_fail("end of data missing", 0);
+	bench_check("close", tern_stack_close(server, p->now, id[SERVER]));
+	pair_pump(p);
+}
