@@ -190,7 +190,6 @@ static void cut(struct tern_stack *st, struct queued *p, uint32_t mtu, struct te
 		p->pkt.frag_id = v6 ? next_id(st, &p->pkt) : next_id(st, &p->pkt) & 0xffff;
 	*ret = p->pkt;
 	ret->fragment = true;
-	ret->df = false;
 	ret->frag_offset = p->cut;
 	ret->more_fragments = left > len;
 	ret->payload = p->pkt.payload + p->cut;

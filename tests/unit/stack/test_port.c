@@ -153,6 +153,28 @@ static void bound_ports_are_left_out_whatever_their_address(void **state)
 	close_stack(st);
 }
 
+static void bound_ports_are_left_out_also_when_every_port_is_in_use(void **state)
+{
+	struct tern_stack *st = narrow_stack();
+	struct tern_endpoint mine = endpoint("10.77.0.2", LOW + 5);
+	uint32_t tw;
+
+	(void)state;
+	st->knobs.ip_local_port_high = LOW + 7; /* as many as are probed */
+	assert_int_equal(tern_ports_bind(st->ports, 1, &mine, false, true), 0);
+	for (int n = 0; n < 50; n++) {
+		struct tern_flow f = to_server(80);
+
+		for (f.lport = LOW; n == 0 && f.lport <= LOW + 7; f.lport++)
+			add_conn(st, &f);
+		f = to_server(81);
+		assert_int_equal(tern_port_choose(st, &f, &tw), 0);
+		assert_int_not_equal(f.lport, LOW + 5);
+	}
+	tern_ports_unbind(st->ports, 1, LOW + 5);
+	close_stack(st);
+}
+
 static void a_socket_is_never_connected_to_itself(void **state)
 {
 	static bool taken[2][TERN_PORTS];
@@ -219,11 +241,38 @@ static void the_only_time_wait_that_may_be_taken_over_is_found(void **state)
 	close_stack(st);
 }
 
+static void after_a_vain_search_only_some_time_waits_are_looked_at_for_a_while(void **state)
+{
+	struct tern_stack *st = narrow_stack();
+	struct tern_flow f = to_server(80);
+	uint64_t start = st->tcp.now;
+	unsigned int vain = 0;
+	uint32_t tw = 0;
+
+	(void)state;
+	st->knobs.tcp_tw_reuse = 1;
+	for (f.lport = LOW; f.lport < HIGH; f.lport++)
+		add_conn(st, &f);
+	add_timewait(st, &f);
+	st->tcp.now = start + 1000 * MS; /* not old enough yet */
+	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
+	st->tcp.now = start + 1050 * MS;
+	while (tern_port_choose(st, &f, &tw) < 0)
+		assert_true(++vain < 300);
+	assert_true(vain > 0);
+	st->tcp.now = start + 1150 * MS;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(tern_port_choose(st, &f, &tw), 0);
+		assert_int_equal(f.lport, HIGH);
+	}
+	close_stack(st);
+}
+
 /* Chi-squared over ten parts of the range: 9 degrees of freedom, 27.9 is exceeded once in 1,000. */
 static void first_choices_are_spread_over_the_range(void **state)
 {
 	struct tern_stack *st = narrow_stack();
-	uint32_t seen[10] = { 0 }, tw, near = 0;
+	uint32_t seen[10] = { 0 }, tw, near = 0, edges = 0;
 	uint16_t last = 0;
 	double chi = 0;
 
@@ -234,11 +283,13 @@ static void first_choices_are_spread_over_the_range(void **state)
 		assert_int_equal(tern_port_choose(st, &f, &tw), 0);
 		seen[(f.lport - LOW) / (RANGE / 10)]++;
 		near += abs(f.lport - last) <= 1;
+		edges |= f.lport == LOW ? 1 : f.lport == HIGH ? 2 : 0;
 		last = f.lport;
 	}
 	for (int i = 0; i < 10; i++)
 		chi += (seen[i] - 1000.0) * (seen[i] - 1000.0) / 1000.0;
 	assert_true(chi < 27.9);
+	assert_int_equal(edges, 3);
 	assert_true(near < 100); /* 30 expected; a counter would give all of them */
 	close_stack(st);
 }
@@ -418,9 +469,12 @@ int main(void)
 		cmocka_unit_test(ports_given_back_are_found_again),
 		cmocka_unit_test(a_crowded_destination_is_known_only_while_it_is_crowded),
 		cmocka_unit_test(bound_ports_are_left_out_whatever_their_address),
+		cmocka_unit_test(bound_ports_are_left_out_also_when_every_port_is_in_use),
 		cmocka_unit_test(a_socket_is_never_connected_to_itself),
 		cmocka_unit_test(a_time_wait_holds_its_port_unless_it_may_be_taken_over),
 		cmocka_unit_test(the_only_time_wait_that_may_be_taken_over_is_found),
+		cmocka_unit_test(
+			after_a_vain_search_only_some_time_waits_are_looked_at_for_a_while),
 		cmocka_unit_test(first_choices_are_spread_over_the_range),
 		cmocka_unit_test(the_same_seed_gives_the_same_ports),
 		cmocka_unit_test(choices_are_free_flows_and_fail_only_when_there_is_none),

@@ -150,6 +150,19 @@ static void the_source_is_the_address_nearest_to_the_destination(void **state)
 	close_stack(st);
 }
 
+static void bits_behind_the_own_prefix_do_not_count(void **state)
+{
+	struct tern_config cfg = {
+		.addrs = { { addr("10.0.0.1"), 8 }, { addr("10.128.0.1"), 8 } },
+		.addr_count = 2,
+	};
+	struct tern_stack *st = open_stack(&cfg);
+
+	(void)state;
+	check_source(st, "10.129.0.1", "10.0.0.1");
+	close_stack(st);
+}
+
 static void without_an_address_of_the_family_or_scope_there_is_no_source(void **state)
 {
 	struct tern_config v4 = { .addrs = { { addr("10.77.0.2"), 24 } }, .addr_count = 1 };
@@ -182,6 +195,7 @@ int main(void)
 		cmocka_unit_test(prefixes_of_31_and_32_bits_have_no_broadcast),
 		cmocka_unit_test(martians_are_no_host_that_could_have_sent_something),
 		cmocka_unit_test(the_source_is_the_address_nearest_to_the_destination),
+		cmocka_unit_test(bits_behind_the_own_prefix_do_not_count),
 		cmocka_unit_test(without_an_address_of_the_family_or_scope_there_is_no_source),
 	};
 

@@ -301,6 +301,32 @@ static void soft_errors_are_kept_apart(void **state)
 	close_stack(st);
 }
 
+static void connect_chooses_an_address_and_its_undoing_gives_it_back(void **state)
+{
+	struct tern_stack *st = usual_stack();
+	struct tern_endpoint peer = endpoint("192.0.2.6", 7), other = endpoint("10.77.0.9", 7);
+	struct tern_endpoint none = { .port = 0 }, local, want = endpoint("192.0.2.5", 0);
+	tern_id id = open_udp(st, TERN_INET);
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(tern_udp_connect(st, id, &peer), 0);
+	assert_int_equal(tern_udp_local(st, id, &local), 0);
+	assert_true(tern_addr_eq(&local.addr, &want.addr));
+	port = local.port;
+	assert_int_equal(tern_udp_connect(st, id, &other), 0);
+	assert_int_equal(tern_udp_local(st, id, &local), 0);
+	want = endpoint("10.77.0.2", 0);
+	assert_true(tern_addr_eq(&local.addr, &want.addr));
+	assert_int_equal(tern_udp_remote(st, id, &local), 0);
+	assert_true(tern_addr_eq(&local.addr, &other.addr));
+	assert_int_equal(tern_udp_connect(st, id, &none), 0);
+	assert_int_equal(tern_udp_local(st, id, &local), 0);
+	assert_true(tern_addr_is_any(&local.addr));
+	assert_int_equal(local.port, port);
+	close_stack(st);
+}
+
 static void binds_conflict_as_in_linux(void **state)
 {
 	struct tern_stack *st = usual_stack();
@@ -441,6 +467,8 @@ static void the_send_buffer_is_charged_until_the_packet_has_left(void **state)
 	assert_int_equal(value, tern_udp_bytes(st->udp));
 	assert_true(value > 1000 * n);
 	assert_false(tern_udp_event(st, &ev));
+	assert_true(tern_queue_pop(st, &pkt));
+	assert_false(tern_udp_event(st, &ev)); /* half of it must be free */
 	while (tern_queue_pop(st, &pkt))
 		;
 	assert_true(tern_udp_event(st, &ev));
@@ -601,6 +629,7 @@ int main(void)
 		cmocka_unit_test(bad_datagrams_are_dropped_by_reason),
 		cmocka_unit_test(a_datagram_for_nobody_is_answered_by_port_unreachable),
 		cmocka_unit_test(soft_errors_are_kept_apart),
+		cmocka_unit_test(connect_chooses_an_address_and_its_undoing_gives_it_back),
 		cmocka_unit_test(binds_conflict_as_in_linux),
 		cmocka_unit_test(every_port_of_the_range_can_be_had_and_then_none),
 		cmocka_unit_test(sends_that_cannot_be_say_why),
