@@ -22,6 +22,12 @@
 
 #define DUPACKS 3
 
+/* SEG.WND in bytes. On a SYN it is never scaled (RFC 7323 §2.2). */
+static uint32_t segment_window(const struct tern_input *in)
+{
+	return (uint32_t)in->seg->wnd << (in->seg->flags & TERN_SYN ? 0 : in->c->snd_wscale);
+}
+
 /* A round trip, if the segment that is being timed is acknowledged (Karn: it was sent once). */
 static void sample_rtt(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
 		       tern_seq ack)
@@ -47,7 +53,7 @@ static enum tern_step complete_handshake(struct tern_input *in)
 		tern_reply_reset(&in->t->replies, &flow, in->seg);
 		return tern_input_drop(in, TERN_DROP_TCP_INVALID_ACK_SEQUENCE);
 	}
-	c->snd.wnd = (uint32_t)in->seg->wnd << c->snd_wscale;
+	c->snd.wnd = segment_window(in);
 	c->snd.max_wnd = TERN_MAX(c->snd.max_wnd, c->snd.wnd);
 	c->snd.wl1 = in->seg->seq;
 	c->snd.wl2 = ack;
@@ -182,7 +188,7 @@ static void count_duplicate(struct tern_input *in, struct tern_traffic *x, bool 
 static bool update_window(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
-	uint32_t wnd = (uint32_t)in->seg->wnd << c->snd_wscale;
+	uint32_t wnd = segment_window(in);
 	bool changed = wnd != c->snd.wnd;
 
 	if (!tern_seq_lt(c->snd.wl1, in->seg->seq) &&
@@ -195,10 +201,13 @@ static bool update_window(struct tern_input *in)
 	return changed;
 }
 
-/* The peer's window opened while the persist timer ran: back to ordinary sending. */
-static void leave_persist(struct tern_conn *c, struct tern_traffic *x)
+/*
+ * The window opened that the persist timer probed: back to ordinary sending. What a cork or a silly
+ * window holds back goes on waiting for its time.
+ */
+static void leave_persist(struct tern_conn *c, struct tern_traffic *x, uint32_t wnd_before)
 {
-	if (!x->persist || !c->snd.wnd)
+	if (!x->persist || wnd_before || !c->snd.wnd)
 		return;
 	x->persist = false;
 	x->rexmt_ns = TERN_NEVER;
@@ -237,6 +246,7 @@ enum tern_step tern_input_ack(struct tern_input *in)
 	struct tern_conn *c = in->c;
 	struct tern_traffic *x;
 	enum tern_step step = TERN_NEXT;
+	uint32_t wnd;
 	bool changed;
 
 	if (!(in->flags & TERN_ACK))
@@ -248,6 +258,7 @@ enum tern_step tern_input_ack(struct tern_input *in)
 	if (step != TERN_NEXT)
 		return step;
 	heard(in);
+	wnd = c->snd.wnd;
 	changed = update_window(in);
 	x = tern_conn_traffic(in->t, c);
 	if (!x)
@@ -256,7 +267,7 @@ enum tern_step tern_input_ack(struct tern_input *in)
 		take_ack(in, x);
 	else if (in->seg->ack == c->snd.una)
 		count_duplicate(in, x, changed);
-	leave_persist(c, x);
+	leave_persist(c, x, wnd);
 	if (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED) || x->repair.phase)
 		tern_conn_want_output(in->t, in->idx, c);
 	if ((c->flags & TERN_CF_FIN_SENT) && c->snd.una == c->snd.nxt)

@@ -109,7 +109,7 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost)
 	if (syn_was_lost)
 		c->cc.cwnd = mss;
 	if (!c->rtt.rto_us)
-		c->rtt.rto_us = TERN_RTO_INITIAL_US;
+		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
 		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
 	c->rcv_ms = tern_ms(t->now);

@@ -64,15 +64,32 @@ static void acknowledge(const struct turn *u)
 	tern_timers_ack_sent(u->c, u->x);
 }
 
-/* The payload of a segment, by reference. Returns how many bytes found place. */
+/* Takes n bytes off the end of the payload. */
+static void shorten(struct tern_tx *tx, uint32_t n)
+{
+	tx->seg.len -= n;
+	while (n >= tx->piece[tx->pieces - 1].len)
+		n -= tx->piece[--tx->pieces].len;
+	tx->piece[tx->pieces - 1].len -= n;
+}
+
+/*
+ * The payload of a segment, by reference. Returns how many bytes found place: where the pieces run
+ * out, those of whole segments.
+ */
 static uint32_t attach(const struct turn *u, uint32_t *cursor, tern_seq seq, uint32_t len)
 {
 	struct tern_tx *tx = u->tx;
+	uint32_t mss = u->c->cc.mss;
 
 	tx->pieces = tern_chain_pieces(&u->t->bufs, &u->x->send.chain, cursor, seq, len, tx->piece,
 				       TERN_OUT_PIECES - 1, &tx->seg.len);
-	if (tx->seg.len > u->c->cc.mss)
-		tx->gso_size = u->c->cc.mss;
+	if (TERN_UNLIKELY(tx->seg.len < len && tx->seg.len > mss)) {
+		shorten(tx, tx->seg.len % mss);
+		*cursor = 0;
+	}
+	if (tx->seg.len > mss)
+		tx->gso_size = mss;
 	return tx->seg.len;
 }
 
@@ -297,9 +314,11 @@ static bool build_probe(const struct turn *u)
 {
 	struct tern_conn *c = u->c;
 	struct tern_traffic *x = u->x;
-	bool persist = x && (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED));
+	bool persist = x && x->persist;
 
 	c->flags &= ~(uint32_t)TERN_CF_PROBE;
+	if (c->snd.una != c->snd.nxt) /* what left meanwhile asks as much */
+		return false;
 	if (persist && c->snd.wnd && build_new(u, true))
 		return true;
 	start(u, c->snd.una - 1, TERN_ACK);
@@ -351,8 +370,8 @@ static bool build(const struct turn *u)
 	}
 	if (u->x && (build_repair(u) || build_new(u, false)))
 		return true;
-	if (c->flags & TERN_CF_PROBE)
-		return build_probe(u);
+	if ((c->flags & TERN_CF_PROBE) && build_probe(u))
+		return true;
 	if ((c->flags & TERN_CF_ACK_NOW) || (u->x && u->x->dup_acks))
 		return build_ack(u);
 	return false;

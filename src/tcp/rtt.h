@@ -13,6 +13,9 @@
 #define TERN_RTO_INITIAL_US UINT32_C(1000000)
 #define TERN_RTO_MAX_US     UINT32_C(120000000)
 
+/* RTO of data when the SYN timed out and nothing was measured (5.7). */
+#define TERN_RTO_FALLBACK_US UINT32_C(3000000)
+
 /*
  * Takes a measured round trip; min_us is the knob tcp_rto_min_us. Never of a repeated segment
  * (Karn).

@@ -16,6 +16,7 @@
 #include "tcp/tcp.h"
 
 #define DELACK_NS UINT64_C(40000000)
+#define HOLD_NS   UINT64_C(200000000) /* for a cork or a silly window: MUST-60 */
 
 /* When the next thing is due for a connection. */
 static uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c)
@@ -66,7 +67,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (x->rexmt_ns != TERN_NEVER)
 		return;
 	x->persist = true;
-	x->rexmt_ns = t->now + tern_rto_ns(t, c);
+	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c));
 	if (!c->patience.retries)
 		x->first_ns = t->now;
 	update(t, idx, c);
