@@ -382,7 +382,7 @@ TWO_WORLDS(a_used_port_is_free_again_for_a_listener_that_says_reuse)
 	note_result(w, "listen", w_listen(w, q.listener, 1));
 }
 
-TWO_WORLDS(a_v6_socket_takes_v4_peers_unless_it_says_v6_only)
+TWO_WORLDS_V6(a_v6_socket_takes_v4_peers_unless_it_says_v6_only)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
 	struct sockaddr_storage addr;
@@ -412,7 +412,7 @@ TWO_WORLDS(a_v6_socket_takes_v4_peers_unless_it_says_v6_only)
 	note_result(w, "refused", w_connect(w, client, AF_INET, w_port(w, only)));
 }
 
-TWO_WORLDS(a_v6_connection_is_like_a_v4_one)
+TWO_WORLDS_V6(a_v6_connection_is_like_a_v4_one)
 {
 	struct pair p;
 	char buf[8];
@@ -429,6 +429,60 @@ TWO_WORLDS(a_v6_connection_is_like_a_v4_one)
 	note_result(w, "close", w_close(w, p.client));
 	settle(w);
 	note_poll(w, "server", p.server);
+}
+
+/* The world's IPv4 address as an IPv6 socket writes it. */
+static struct sockaddr_in6 mapped(struct world *w, uint16_t port)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_storage addr;
+
+	(void)here(w, AF_INET, port, &addr);
+	in6.sin6_addr.s6_addr[10] = in6.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(in6.sin6_addr.s6_addr + 12, (char *)&addr + 4, 4);
+	return in6;
+}
+
+TWO_WORLDS_V6(a_v6_socket_reaches_v4_by_a_mapped_address)
+{
+	struct sockaddr_storage addr;
+	struct sockaddr_in6 to, name;
+	struct pair p;
+	int only;
+
+	make_listener(w, AF_INET, &p);
+	to = mapped(w, p.port);
+	p.client = w_socket(w, AF_INET6, SOCK_STREAM);
+	note_result(w, "connect", w_connect_to(w, p.client, &to, sizeof(to)));
+	settle(w);
+	note_result(w, "done", w_connect_to(w, p.client, &to, sizeof(to)));
+	note_result(w, "peer", w_name(w, p.client, true, &addr));
+	note(w, "same %d\n", memcmp(&addr, &to, sizeof(to)) == 0);
+	note_result(w, "name", w_name(w, p.client, false, &addr));
+	memcpy(&name, &addr, sizeof(name));
+	note(w, "mapped %d\n", IN6_IS_ADDR_V4MAPPED(&name.sin6_addr));
+	only = w_socket(w, AF_INET6, SOCK_STREAM);
+	note_result(w, "v6only", w_set_int(w, only, IPPROTO_IPV6, IPV6_V6ONLY, 1));
+	note_result(w, "connect", w_connect_to(w, only, &to, sizeof(to)));
+	note_result(w, "bind", w_bind_to(w, only, &to, sizeof(to)));
+	note_result(w, "bound to mapped",
+		    w_bind_to(w, w_socket(w, AF_INET6, SOCK_STREAM), &(struct sockaddr_in6){ 0 },
+			      sizeof(to)));
+}
+
+TWO_WORLDS_V6(connect_looks_at_its_address)
+{
+	struct sockaddr_storage addr;
+	int fd = w_socket(w, AF_INET, SOCK_STREAM), six = w_socket(w, AF_INET6, SOCK_STREAM);
+	socklen_t len = here(w, AF_INET, 9, &addr);
+
+	note_result(w, "short", w_connect_to(w, fd, &addr, len - 1));
+	note_result(w, "shorter", w_connect_to(w, fd, &addr, 2));
+	note_result(w, "four to six", w_connect_to(w, six, &addr, sizeof(struct sockaddr_in6)));
+	len = here(w, AF_INET6, 9, &addr);
+	note_result(w, "six to four", w_connect_to(w, fd, &addr, len));
+	note_result(w, "short six", w_connect_to(w, six, &addr, 23));
+	note_poll(w, "nothing happened", fd);
 }
 
 int main(void)
@@ -454,6 +508,8 @@ int main(void)
 		cmocka_unit_test(a_used_port_is_free_again_for_a_listener_that_says_reuse),
 		cmocka_unit_test(a_v6_socket_takes_v4_peers_unless_it_says_v6_only),
 		cmocka_unit_test(a_v6_connection_is_like_a_v4_one),
+		cmocka_unit_test(a_v6_socket_reaches_v4_by_a_mapped_address),
+		cmocka_unit_test(connect_looks_at_its_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

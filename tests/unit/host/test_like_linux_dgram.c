@@ -144,7 +144,7 @@ TWO_WORLDS(broadcast_wants_permission)
 	note_result(w, "connect", w_connect_to(w, fd, &all, sizeof(all)));
 }
 
-TWO_WORLDS(a_v6_datagram_socket_speaks_v4_by_mapped_addresses)
+TWO_WORLDS_V6(a_v6_datagram_socket_speaks_v4_by_mapped_addresses)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 }, peer;
 	struct sockaddr_storage addr;

@@ -56,7 +56,7 @@ TWO_WORLDS(a_fresh_stream_has_the_kernels_defaults)
 	note_options(w, w_socket(w, AF_INET, SOCK_STREAM));
 }
 
-TWO_WORLDS(a_fresh_v6_stream_has_the_kernels_defaults)
+TWO_WORLDS_V6(a_fresh_v6_stream_has_the_kernels_defaults)
 {
 	note_options(w, w_socket(w, AF_INET6, SOCK_STREAM));
 }
@@ -117,7 +117,7 @@ TWO_WORLDS(buffer_sizes_are_doubled_and_have_a_floor)
 	EDGES(w, fd, SOL_SOCKET, SO_RCVBUF, 0, 1, 1151, 1152, 1153, 10000, 100000);
 }
 
-TWO_WORLDS(v6_numbers_are_taken_up_to_their_edges)
+TWO_WORLDS_V6(v6_numbers_are_taken_up_to_their_edges)
 {
 	int fd = w_socket(w, AF_INET6, SOCK_STREAM);
 
