@@ -137,9 +137,9 @@ int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 /* ---- port.c ---- */
 
 /*
- * Chooses a local port for flow (lport is filled in) by RFC 6056 algorithm 3 with SipHash; O(1)
- * also when 99 % of the range is held. Takes over a TIME-WAIT that may be (then *ret_tw is its
- * index). -EADDRNOTAVAIL (counted).
+ * Chooses a local port for flow (lport is filled in) from the range of ip_local_port_range, from a
+ * start that nobody foresees (RFC 6056); O(1) also when 99 % of the range is held. Takes over a
+ * TIME-WAIT that may be (then *ret_tw is its index, else 0). -EADDRNOTAVAIL (counted).
  */
 int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *ret_tw);
 

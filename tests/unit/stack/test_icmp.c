@@ -34,7 +34,7 @@ static uint32_t quote(uint8_t *buf, const struct tern_flow *f, enum tern_proto p
 {
 	struct tern_packet pkt = { .src = f->local,
 				   .dst = f->remote,
-				   .proto = proto,
+				   .proto = (uint8_t)proto,
 				   .ttl = 60,
 				   .payload_len = 8 };
 	uint32_t hl = tern_ip_emit(buf, 60, &pkt);
