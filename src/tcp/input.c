@@ -39,11 +39,14 @@ static enum tern_step check_timestamp(struct tern_input *in)
 					   : TERN_DROP_TCP_RFC7323_PAWS_ACK);
 }
 
-/* Why a segment is outside the window; NONE if it is not (RFC 9293 §3.4, the four cases). */
+/*
+ * Why a segment is outside the window; NONE if it is not (RFC 9293 §3.4, the four cases). Of a RST
+ * only the number counts, whatever it carries (RFC 5961 §3.2).
+ */
 static enum tern_drop judge_sequence(const struct tern_input *in, uint32_t wnd)
 {
 	tern_seq nxt = in->c->rcv.nxt;
-	uint32_t len = in->len + ((in->flags & TERN_FIN) != 0) + ((in->flags & TERN_SYN) != 0);
+	uint32_t len = in->flags & TERN_RST ? 0 : in->len + ((in->flags & TERN_FIN) != 0);
 	bool first = tern_seq_in(in->seq, nxt, wnd);
 	bool last = len && tern_seq_in(in->seq + len - 1, nxt, wnd);
 
@@ -60,7 +63,7 @@ static void trim(struct tern_input *in, uint32_t wnd)
 	tern_seq nxt = in->c->rcv.nxt;
 	tern_seq edge = nxt + wnd;
 
-	if (in->flags & (TERN_SYN | TERN_RST)) /* judged whole by the next steps */
+	if (in->flags & TERN_RST) /* judged whole by the next step */
 		return;
 	if (tern_seq_lt(in->seq, nxt)) {
 		uint32_t old = TERN_MIN(nxt - in->seq, in->len);
@@ -76,14 +79,12 @@ static void trim(struct tern_input *in, uint32_t wnd)
 }
 
 /*
- * An ACK for what is outside the window. Segments with data cannot be part of an ACK loop, and
- * their sender waits: they are always answered. All others are limited.
+ * An ACK for what is outside the window. Segments with data or FIN cannot be part of an ACK loop,
+ * and their sender waits: they are always answered. All others are limited.
  */
 static void answer_outside(struct tern_input *in)
 {
-	if (in->flags & TERN_SYN) {
-		tern_conn_challenge(in->t, in->idx, in->c);
-	} else if (in->len) {
+	if (in->len || (in->flags & TERN_FIN)) {
 		in->c->flags |= TERN_CF_ACK_NOW;
 		tern_conn_want_output(in->t, in->idx, in->c);
 	} else {
@@ -101,11 +102,18 @@ static enum tern_step check_sequence(struct tern_input *in)
 	/*
 	 * Simultaneous open: the SYN-ACK repeats the SYN that brought us here; only its ACK is new.
 	 */
-	if (c->state == TERN_SYN_RECEIVED && (in->flags & TERN_SYN) && in->seq == c->rcv.irs) {
+	if (c->state == TERN_SYN_RECEIVED && in->seq == c->rcv.irs &&
+	    (in->flags & (TERN_SYN | TERN_ACK)) == (TERN_SYN | TERN_ACK)) {
 		in->flags &= (uint16_t)~TERN_SYN;
 		in->seq++;
 	}
+	/* Any other SYN is challenged, wherever it stands (RFC 5961 §4.2). */
+	if ((in->flags & (TERN_SYN | TERN_RST)) == TERN_SYN)
+		return TERN_NEXT;
 	reason = judge_sequence(in, wnd);
+	/* A FIN needs no room. */
+	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt && !in->len)
+		return TERN_NEXT;
 	/* MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG. */
 	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt) {
 		if (!(in->flags & TERN_RST)) {
@@ -176,11 +184,13 @@ static enum tern_step note_timestamp(struct tern_input *in)
 {
 	const struct tern_tcp_options *opt = &in->seg->opt;
 	struct tern_conn *c = in->c;
+	uint32_t now_ms = tern_ms(in->t->now);
 
 	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
-	    tern_seq_le(in->seg->seq, c->rcv.acked) && tern_seq_ge(opt->tsval, c->ts.recent)) {
+	    tern_seq_le(in->seg->seq, c->rcv.acked) &&
+	    !tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, now_ms)) {
 		c->ts.recent = opt->tsval;
-		c->ts.recent_ms = tern_ms(in->t->now);
+		c->ts.recent_ms = now_ms;
 	}
 	return TERN_NEXT;
 }

@@ -174,6 +174,7 @@ enum tern_step tern_input_fin(struct tern_input *in)
 		return x ? take_early(in, x) : tern_input_drop(in, TERN_DROP_NOMEM);
 	}
 	c->rcv.nxt++;
+	c->rcv.adv = tern_seq_max(c->rcv.adv, c->rcv.nxt); /* it needed no room */
 	c->flags |= TERN_CF_FIN_RCVD;
 	in->fin_now = true;
 	ack_at_once(in);
