@@ -68,12 +68,15 @@ void tern_tw_enter(struct tern_timewait *tw, uint32_t idx)
 	tern_tw_restart(tw, idx);
 }
 
-/* The window as the last segment showed it: 16 bits, scaled down. */
+/* The window as the last segment showed it: 16 bits, scaled down, never less than shown. */
 static uint16_t shown_window(const struct tern_conn *c)
 {
 	int32_t left = tern_seq_diff(c->rcv.adv, c->rcv.nxt);
+	uint32_t unit = 1u << c->rcv_wscale;
 
-	return left > 0 ? (uint16_t)TERN_MIN((uint32_t)left >> c->rcv_wscale, 65535u) : 0;
+	if (left <= 0)
+		return 0;
+	return (uint16_t)TERN_MIN(((uint32_t)left + unit - 1) >> c->rcv_wscale, 65535u);
 }
 
 static void fill(struct tern_tw *w, const struct tern_conn *c)

@@ -266,8 +266,8 @@ static void a_fin_in_time_moves_fin_wait_2_to_time_wait(void **state)
 	refuse(&w, &seg);
 	assert_reason(&w, NONE);
 	assert_int_equal(tern_timewait_state(&w.tw, w.idx), TERN_TIME_WAIT);
-	/* The FIN takes one byte of the window, whose right edge stays. */
-	assert_int_equal(tern_tw_at(&w.tw, w.idx)->rcv_wnd, (WINDOW - 1) >> 2);
+	/* The right edge of the window must not move left (SHLD-14). */
+	assert_int_equal(tern_tw_at(&w.tw, w.idx)->rcv_wnd, WINDOW >> 2);
 	assert_acked(&w, RCV_NXT + 1);
 	assert_in_range(left_ns(&w), 60 * NS_PER_S, 60 * NS_PER_S + TERN_TICK_NS);
 	assert_int_equal(w.tw.finwait2, 0);
