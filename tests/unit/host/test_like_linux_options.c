@@ -109,12 +109,12 @@ TWO_WORLDS(numbers_are_taken_up_to_their_edges)
 	EDGES(w, fd, IPPROTO_IP, IP_TOS, 0, 16, 17, 255, 256, -1);
 }
 
-TWO_WORLDS(buffer_sizes_are_doubled_and_have_a_floor)
+TWO_WORLDS(buffer_sizes_are_doubled_and_kept_in_their_limits)
 {
 	int fd = w_socket(w, AF_INET, SOCK_STREAM);
 
-	EDGES(w, fd, SOL_SOCKET, SO_SNDBUF, 0, 1, 2303, 2304, 2305, 10000, 100000);
-	EDGES(w, fd, SOL_SOCKET, SO_RCVBUF, 0, 1, 1151, 1152, 1153, 10000, 100000);
+	EDGES(w, fd, SOL_SOCKET, SO_SNDBUF, 0, 1, 2303, 2304, 2305, 10000, 100000, INT_MAX, -1);
+	EDGES(w, fd, SOL_SOCKET, SO_RCVBUF, 0, 1, 1151, 1152, 1153, 10000, 100000, INT_MAX, -1);
 }
 
 TWO_WORLDS_V6(v6_numbers_are_taken_up_to_their_edges)
@@ -298,7 +298,7 @@ int main(void)
 		cmocka_unit_test(a_fresh_v6_stream_has_the_kernels_defaults),
 		cmocka_unit_test(a_fresh_datagram_socket_has_the_kernels_defaults),
 		cmocka_unit_test(numbers_are_taken_up_to_their_edges),
-		cmocka_unit_test(buffer_sizes_are_doubled_and_have_a_floor),
+		cmocka_unit_test(buffer_sizes_are_doubled_and_kept_in_their_limits),
 		cmocka_unit_test(v6_numbers_are_taken_up_to_their_edges),
 		cmocka_unit_test(lengths_are_looked_at),
 		cmocka_unit_test(linger_is_two_numbers),

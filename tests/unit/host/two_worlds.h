@@ -307,12 +307,54 @@ static inline void make_pair(struct world *w, struct pair *p)
 	assert_true(p->server >= 0);
 }
 
+/* The kernel's knobs that show in answers, as settings for the host: "name=value" each. */
+static inline unsigned int copy_knobs(char settings[][128], const char *list[], unsigned int max)
+{
+	static const char *const names[] = {
+		"net/ipv4/tcp_rmem",
+		"net/ipv4/tcp_wmem",
+		"net/ipv4/tcp_syn_retries",
+		"net/ipv4/tcp_keepalive_time",
+		"net/ipv4/tcp_keepalive_intvl",
+		"net/ipv4/tcp_keepalive_probes",
+		"net/ipv4/ip_default_ttl",
+		"net/core/rmem_max",
+		"net/core/wmem_max",
+		"net/core/rmem_default",
+		"net/core/wmem_default",
+	};
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && n < max; i++) {
+		char path[64], value[64];
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/proc/sys/%s", names[i]);
+		f = fopen(path, "r");
+		if (f && fgets(value, sizeof(value), f)) {
+			value[strcspn(value, "\n")] = '\0';
+			(void)snprintf(settings[n], 128, "%s=%s", names[i], value);
+			for (char *c = settings[n]; *c != '='; c++)
+				*c = *c == '/' ? '.' : *c;
+			list[n] = settings[n];
+			n++;
+		}
+		if (f)
+			(void)fclose(f);
+	}
+	return n;
+}
+
 static inline void play(struct world *w, void (*scene)(struct world *w))
 {
 	static const char *const addrs[] = { "10.77.0.2/24", "fd00::2/64" };
-	const struct tern_host_config cfg = { .link = "none", .addrs = addrs, .addr_count = 2 };
+	struct tern_host_config cfg = { .link = "none", .addrs = addrs, .addr_count = 2 };
+	static char settings[16][128];
+	const char *list[16];
 	char why[TERN_ERROR_MAX] = "";
 
+	cfg.sysctl_count = copy_knobs(settings, list, 16);
+	cfg.sysctls = list;
 	if (w->tern && tern_host_new(&cfg, &w->host, why) < 0)
 		fail_msg("%s", why);
 	scene(w);
