@@ -55,7 +55,6 @@ enum {
 
 /* Options of TERN_ABI_SOL_SOCKET. */
 enum {
-	TERN_ABI_SO_DEBUG = 1,
 	TERN_ABI_SO_REUSEADDR = 2,
 	TERN_ABI_SO_TYPE = 3,
 	TERN_ABI_SO_ERROR = 4,

@@ -75,11 +75,6 @@ void tern_socks_free(struct tern_socks *ss)
 	tern_mem_free(&mem, ss, sizeof(*ss));
 }
 
-struct tern_stack *tern_socks_stack(const struct tern_socks *ss)
-{
-	return ss->st;
-}
-
 uint32_t tern_socks_count(const struct tern_socks *ss)
 {
 	return ss->count;
@@ -289,13 +284,6 @@ tern_id tern_sock_id(const struct tern_socks *ss, int fd)
 	const struct tern_sock *s = tern_sock_at(ss, fd);
 
 	return s ? s->id : 0;
-}
-
-int tern_sock_domain(const struct tern_socks *ss, int fd)
-{
-	const struct tern_sock *s = tern_sock_at(ss, fd);
-
-	return s ? s->domain : -EBADF;
 }
 
 int tern_sock_type(const struct tern_socks *ss, int fd)

@@ -34,9 +34,6 @@ TERN_NODISCARD int tern_socks_new(struct tern_stack *st, uint32_t max, struct te
 /* Frees the table. The sockets' ids stay as they are in the stack. NULL is allowed. */
 void tern_socks_free(struct tern_socks *ss);
 
-/* The stack below. */
-struct tern_stack *tern_socks_stack(const struct tern_socks *ss);
-
 /* Descriptors in use, lingering ones included. */
 uint32_t tern_socks_count(const struct tern_socks *ss);
 
@@ -123,8 +120,7 @@ size_t tern_sock_rcvlowat(const struct tern_socks *ss, int fd, size_t len);
 /* The engine's handle; 0 if there is no such socket. */
 tern_id tern_sock_id(const struct tern_socks *ss, int fd);
 
-/* Domain and type of a socket, TERN_AF_* and TERN_SOCK_*; -EBADF. */
-int tern_sock_domain(const struct tern_socks *ss, int fd);
+/* The type of a socket, TERN_SOCK_STREAM or TERN_SOCK_DGRAM; -EBADF. */
 int tern_sock_type(const struct tern_socks *ss, int fd);
 
 #endif

@@ -68,7 +68,6 @@ static void what_is_no_socket_is_said_so_everywhere(void **state)
 		assert_int_equal(tern_sock_poll(a.ss, now, fd), TERN_SOCK_NVAL);
 		assert_int_equal(tern_sock_wait(a.ss, fd, TERN_SOCK_OP_RECV, &wait), -EBADF);
 		assert_int_equal(tern_sock_id(a.ss, fd), 0);
-		assert_int_equal(tern_sock_domain(a.ss, fd), -EBADF);
 		assert_int_equal(tern_sock_type(a.ss, fd), -EBADF);
 	}
 }
