@@ -116,10 +116,8 @@ static enum tern_step check_sequence(struct tern_input *in)
 		return TERN_NEXT;
 	/* MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG. */
 	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt) {
-		if (!(in->flags & TERN_RST)) {
-			tern_count(in->t->trace, TERN_CNT_TcpExtTCPZeroWindowDrop);
-			answer_outside(in);
-		}
+		tern_count(in->t->trace, TERN_CNT_TcpExtTCPZeroWindowDrop);
+		answer_outside(in);
 		in->len = 0;
 		in->flags &= (uint16_t)~TERN_FIN;
 		in->out->reason = reason;
@@ -129,8 +127,9 @@ static enum tern_step check_sequence(struct tern_input *in)
 		trim(in, wnd);
 		return TERN_NEXT;
 	}
-	if (!(in->flags & TERN_RST))
-		answer_outside(in);
+	if (in->flags & TERN_RST)
+		return tern_input_drop(in, TERN_DROP_TCP_INVALID_RST);
+	answer_outside(in);
 	return tern_input_drop(in, reason);
 }
 
