@@ -51,6 +51,7 @@ static void check_promises(struct puppet *p, const struct tern_segment *seg)
 {
 	uint32_t offset = seg->seq - p->irs - 1;
 	uint32_t end = seg->seq + seg->len, edge;
+	uint32_t unit = 1u << (p->scaled ? p->stack_wscale : 0);
 
 	if (seg->flags & (TERN_SYN | TERN_RST))
 		return;
@@ -59,10 +60,11 @@ static void check_promises(struct puppet *p, const struct tern_segment *seg)
 			fail_msg("byte %u is not what the application wrote", offset + i);
 	if (seg->len && tern_seq_gt(end, p->room + 1))
 		fail_msg("%u bytes beyond the peer's window", end - p->room);
-	edge = seg->ack + ((uint32_t)seg->wnd << (p->scaled ? p->stack_wscale : 0));
-	if (p->edge_known && tern_seq_lt(edge, p->edge))
+	edge = seg->ack + seg->wnd * unit;
+	/* A part of a unit may be cut off, and all of it for want of memory. */
+	if (p->edge_known && tern_seq_le(edge + unit, p->edge) && seg->wnd)
 		fail_msg("the window shrank by %u bytes", p->edge - edge);
-	p->edge = edge;
+	p->edge = p->edge_known ? tern_seq_max(p->edge, edge) : edge;
 	p->edge_known = true;
 }
 
