@@ -62,7 +62,7 @@ static enum tern_step complete_handshake(struct tern_input *in)
 	c->patience.retries = 0;
 	if (x) {
 		sample_rtt(in->t, c, x, ack);
-		x->repair = (struct tern_repairs){ .phase = TERN_REPAIR_NONE };
+		x->repair = (struct tern_repairs){ .recover = c->snd.iss };
 		tern_timers_acked(in->t, in->idx, c, x);
 	}
 	tern_conn_establish(in->t, in->idx, lost);
@@ -145,7 +145,8 @@ static void take_ack(struct tern_input *in, struct tern_traffic *x)
 	c->snd.una = ack;
 	x->send.bytes -= data;
 	x->wmem -= tern_chain_trim(&t->bufs, &x->send.chain, ack);
-	x->send.at_nxt = 0;
+	if (ack == c->snd.nxt) /* else the buffer that holds the last byte sent is still there */
+		x->send.at_nxt = 0;
 	x->send.at_rtx = 0;
 	c->totals.bytes_acked += data;
 	c->patience.retries = 0;
@@ -157,6 +158,20 @@ static void take_ack(struct tern_input *in, struct tern_traffic *x)
 }
 
 /*
+ * How many duplicate ACKs mean a loss: three, or as many as there can be where fewer segments are in
+ * flight and nothing is left to send (early retransmit, RFC 5827 §3.1).
+ */
+static uint32_t loss_threshold(const struct tern_conn *c, const struct tern_traffic *x)
+{
+	uint32_t flight = c->snd.nxt - c->snd.una;
+	uint32_t segments = (flight + c->cc.mss - 1) / c->cc.mss;
+
+	if (x->send.bytes > flight || segments > DUPACKS || segments < 2)
+		return DUPACKS;
+	return segments - 1;
+}
+
+/*
  * SEG.ACK = SND.UNA: a duplicate in the sense of RFC 5681 §2? The third one starts fast recovery.
  */
 static void count_duplicate(struct tern_input *in, struct tern_traffic *x, bool window_changed)
@@ -164,18 +179,25 @@ static void count_duplicate(struct tern_input *in, struct tern_traffic *x, bool 
 	struct tern_tcp *t = in->t;
 	struct tern_conn *c = in->c;
 	struct tern_repairs *r = &x->repair;
+	uint32_t flight = c->snd.nxt - c->snd.una;
+	bool sack = in->seg->opt.present & TERN_OPT_SACK; /* bytes came early: no mere update */
 
-	if (in->seg->len || (in->seg->flags & (TERN_SYN | TERN_FIN)) || window_changed ||
-	    c->snd.una == c->snd.nxt || x->persist)
+	if (in->seg->len || (in->seg->flags & (TERN_SYN | TERN_FIN)) || (window_changed && !sack) ||
+	    !flight || x->persist)
 		return;
 	if (r->phase == TERN_REPAIR_FAST) {
-		t->cc->dup_ack(&c->cc);
+		/* No more can have left the network than was in it (RFC 5681 §3.2; attack D08). */
+		if (c->cc.cwnd < c->cc.ssthresh + (r->recover - c->snd.una))
+			t->cc->dup_ack(&c->cc);
 		return;
 	}
-	if (r->phase != TERN_REPAIR_NONE || ++r->dupacks < DUPACKS)
+	/* Up to where the last repair ended, duplicates may be its doing (RFC 6582 §3.2 step 2). */
+	if (r->phase != TERN_REPAIR_NONE || tern_seq_le(c->snd.una, r->recover) ||
+	    ++r->dupacks < loss_threshold(c, x))
 		return;
 	tern_count(t->trace, TERN_CNT_TcpExtTCPRenoRecovery);
-	t->cc->enter_recovery(&c->cc, c->snd.nxt - c->snd.una);
+	/* What limited transmit sent on top of cwnd does not count (RFC 5681 §3.2 step 2). */
+	t->cc->enter_recovery(&c->cc, TERN_MIN(flight, c->cc.cwnd));
 	r->phase = TERN_REPAIR_FAST;
 	r->recover = c->snd.nxt;
 	r->rtx_nxt = c->snd.una;

@@ -174,6 +174,7 @@ struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;
 	x->recv.read = c->rcv.nxt;
+	x->repair.recover = c->snd.una - 1;
 	return x;
 }
 
@@ -259,7 +260,6 @@ void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c)
 
 	if (!x)
 		return;
-	tern_reass_clear(t, x);
 	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
 	x->recv.bytes = 0;
 	x->recv.read = c->rcv.nxt;

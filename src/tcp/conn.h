@@ -43,9 +43,11 @@ struct tern_snd {
 /* What we received. */
 struct tern_rcv {
 	tern_seq nxt, irs;
-	tern_seq adv;   /* right edge of the window as advertised; never goes back (SHLD-14) */
-	tern_seq acked; /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
-	uint32_t buf;   /* receive buffer, bytes at true size; half of it is window */
+	tern_seq adv;     /* right edge of the window as advertised; never goes back (SHLD-14) */
+	tern_seq acked;   /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
+	uint32_t buf;     /* receive buffer, bytes at true size; half of it is window */
+	tern_seq tune;    /* where the application was reading … */
+	uint32_t tune_ms; /* … when the round trip began by which buf is tuned */
 };
 
 /* RFC 7323 timestamps. Values count milliseconds, plus a keyed offset. */
@@ -108,6 +110,7 @@ enum tern_conn_flag {
 	TERN_CF_IN_ACCEPTQ = 1 << 24,  /* waits in a listener's accept queue */
 	TERN_CF_ORPHAN = 1 << 25,      /* counted among the orphans */
 	TERN_CF_ZERO_WINDOW = 1 << 27, /* our last advertised window was 0 */
+	TERN_CF_NOMEM = 1 << 28,       /* data was refused: the next ACK closes the window */
 	TERN_CF_PINGPONG = 1 << 26,    /* we answer what comes: ACKs may ride on the answers */
 };
 
@@ -165,10 +168,11 @@ struct tern_send_queue {
 };
 
 struct tern_repairs {
-	tern_seq recover;          /* SND.NXT when repair began */
+	tern_seq recover;          /* SND.NXT when the last repair began; ISS before the first */
 	tern_seq rtx_nxt, rtx_end; /* what is to be sent again: [rtx_nxt, rtx_end) */
 	uint8_t phase;             /* enum tern_repair */
 	uint8_t dupacks;
+	bool probed;       /* a loss probe is out that nothing has answered yet */
 	bool timed;         /* a segment is being timed (Karn) */
 	tern_seq timed_seq; /* its end */
 	uint64_t timed_ns;  /* when it left */
@@ -180,9 +184,7 @@ struct tern_recv_queue {
 	tern_seq read; /* next byte for the application */
 	uint32_t bytes;
 	uint32_t early_bytes;
-	uint32_t reass;      /* struct tern_reass, 0: nothing out of order */
-	uint32_t tune_bytes; /* read by the application since tune_ns */
-	uint64_t tune_ns;
+	uint32_t reass; /* struct tern_reass, 0: nothing out of order */
 };
 
 struct tern_traffic {
@@ -195,6 +197,7 @@ struct tern_traffic {
 	uint32_t unacked;    /* bytes received since the last ACK */
 	uint32_t rmem, wmem; /* charged, true size */
 	bool persist;        /* rexmt_ns is the persist timer's */
+	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
 	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
 	uint8_t ato;         /* quick ACKs left at the start */
 };

@@ -99,7 +99,7 @@ static enum tern_step connected(struct tern_input *in)
 	if (x->repair.timed)
 		tern_rtt_sample(&c->rtt, (in->t->now - x->repair.timed_ns) / 1000,
 				in->t->knobs->tcp_rto_min_us);
-	x->repair = (struct tern_repairs){ .phase = TERN_REPAIR_NONE };
+	x->repair = (struct tern_repairs){ .recover = c->snd.iss };
 	c->patience.retries = 0;
 	tern_timers_acked(in->t, in->idx, c, x);
 	tern_conn_establish(in->t, in->idx, lost);

@@ -208,12 +208,20 @@ static bool may_send_small(const struct turn *u, uint32_t len)
 	return !q->small_out || tern_seq_le(q->small, c->snd.una);
 }
 
+/* The first two duplicate ACKs each let a new segment out (limited transmit, RFC 3042). */
+static uint32_t congestion_window(const struct tern_conn *c, const struct tern_repairs *r)
+{
+	uint32_t dupacks = r->phase == TERN_REPAIR_NONE ? TERN_MIN((uint32_t)r->dupacks, 2u) : 0;
+
+	return c->cc.cwnd + dupacks * c->cc.mss;
+}
+
 /* Bytes of new data to send now: whole segments, and a small one behind them if it may. */
 static uint32_t new_bytes(const struct turn *u, uint32_t available, bool force)
 {
 	struct tern_conn *c = u->c;
 	uint32_t mss = c->cc.mss;
-	uint32_t window = TERN_MIN(c->snd.wnd, c->cc.cwnd);
+	uint32_t window = TERN_MIN(c->snd.wnd, congestion_window(c, &u->x->repair));
 	uint32_t flight = c->snd.nxt - c->snd.una;
 	uint32_t usable = window > flight ? window - flight : 0;
 	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u->t, c));

@@ -103,37 +103,36 @@ static int64_t recv_nothing(struct tern_conn *c)
 }
 
 /* The receive buffer follows the application's reading, a round trip at a time. */
-static void tune(struct tern_tcp *t, struct tern_conn *c, struct tern_recv_queue *q, uint32_t n)
+static void tune(struct tern_tcp *t, struct tern_conn *c, tern_seq read)
 {
-	uint64_t rtt_ns = (uint64_t)c->rtt.srtt8_us / 8 * 1000;
-	uint32_t want;
+	uint32_t now_ms = tern_ms(t->now), bytes = read - c->rcv.tune, want;
 
-	q->tune_bytes += n;
-	if (!q->tune_ns)
-		q->tune_ns = t->now;
-	if (t->now - q->tune_ns < rtt_ns)
+	if ((uint64_t)(now_ms - c->rcv.tune_ms) * 1000 < c->rtt.srtt8_us / 8)
 		return;
-	want = q->tune_bytes < UINT32_MAX / 4 ? q->tune_bytes * 4 : UINT32_MAX;
+	want = bytes < UINT32_MAX / 4 ? bytes * 4 : UINT32_MAX;
 	if (!(c->flags & TERN_CF_RCVBUF_LOCK) && want > c->rcv.buf && !tern_bufs_pressure(&t->bufs))
 		c->rcv.buf = TERN_MAX(c->rcv.buf, TERN_MIN(want, t->knobs->tcp_rmem_max));
-	q->tune_bytes = 0;
-	q->tune_ns = t->now;
+	c->rcv.tune = read;
+	c->rcv.tune_ms = now_ms;
 }
 
 /*
- * Reading made room. Tell the peer at once if an ACK was held back for it, or if a small window has
- * doubled.
+ * Reading made room. Tell the peer at once if an ACK was held back for it, if a small window has
+ * doubled, or if the window was closed for lack of memory.
  */
 static void update_window(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			  const struct tern_traffic *x)
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt;
 	uint32_t gain;
+	bool closed;
 
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
 		return;
 	gain = tern_window_gain(t, c, x->recv.bytes);
-	if (!gain || (x->unacked < 2 * c->cc.mss && (left > c->rcv.buf / 4 || gain < left)))
+	closed = (c->flags & TERN_CF_ZERO_WINDOW) && left >= c->cc.mss;
+	if (!closed &&
+	    (!gain || (x->unacked < 2 * c->cc.mss && (left > c->rcv.buf / 4 || gain < left))))
 		return;
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(t, idx, c);
@@ -157,7 +156,7 @@ int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, 
 	q->read += n;
 	q->bytes -= n;
 	x->rmem -= tern_chain_trim(&t->bufs, &q->chain, q->read);
-	tune(t, c, q, n);
+	tune(t, c, q->read);
 	update_window(t, idx, c, x);
 	tern_conn_rest(t, c);
 	return n;

@@ -42,7 +42,7 @@ static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len,
 		tern_timers_ack_owed(in->t, in->idx, c, x);
 }
 
-/* Memory for len more bytes? At true size, twice the buffer is the end. */
+/* Memory for more bytes? At true size, twice the buffer is the end. */
 static bool has_room(const struct tern_conn *c, const struct tern_traffic *x)
 {
 	return x->rmem <= 2 * c->rcv.buf;
@@ -56,6 +56,13 @@ static enum tern_step refuse(struct tern_input *in, enum tern_counter counter,
 	tern_count(in->t->trace, counter);
 	ack_at_once(in);
 	return tern_input_drop(in, reason);
+}
+
+/* Data that is next in order and inside the window, and no memory for it. */
+static enum tern_step refuse_in_order(struct tern_input *in)
+{
+	in->c->flags |= TERN_CF_NOMEM;
+	return refuse(in, TERN_CNT_TcpExtTCPRcvQDrop, TERN_DROP_PROTO_MEM);
 }
 
 /* Ahead of RCV.NXT: kept for later, and each such segment draws a duplicate ACK. */
@@ -104,6 +111,19 @@ static int take_in_order(struct tern_input *in, struct tern_traffic *x, bool *re
 	return 0;
 }
 
+/*
+ * Early data makes room for what is in order (attack D09); the peer still has it (RFC 2018 §8).
+ * Returns whether there was any.
+ */
+static bool forget_early(struct tern_input *in, struct tern_traffic *x)
+{
+	if (!x->recv.reass)
+		return false;
+	tern_count(in->t->trace, TERN_CNT_TcpExtOfoPruned);
+	tern_reass_clear(in->t, x);
+	return true;
+}
+
 /* Data for an application that is gone, or that half-closed both ways: tell the peer (SHLD-3). */
 static bool nobody_reads(const struct tern_conn *c)
 {
@@ -120,18 +140,23 @@ static enum tern_step receive(struct tern_input *in)
 	bool hole, early_fin = false;
 	int err;
 
-	if (!x || !has_room(c, x))
-		return refuse(in, TERN_CNT_TcpExtTCPRcvQDrop, TERN_DROP_PROTO_MEM);
+	if (!x)
+		return refuse_in_order(in);
 	if (in->seq != c->rcv.nxt)
 		return take_early(in, x);
 	hole = x->recv.reass != 0;
-	err = take_in_order(in, x, &early_fin);
+	if (!has_room(c, x))
+		forget_early(in, x);
+	err = has_room(c, x) ? take_in_order(in, x, &early_fin) : -ENOBUFS;
+	if (err && forget_early(in, x))
+		err = take_in_order(in, x, &early_fin);
+	x->dup_acks = 0; /* one ACK says all: more of the same would be duplicates of it */
 	if (c->flags & TERN_CF_RD_SHUT)
 		tern_conn_drop_unread(in->t, c);
 	else
 		tern_conn_notify(in->t, in->idx, c, TERN_EV_READABLE);
 	if (err)
-		return refuse(in, TERN_CNT_TcpExtTCPRcvQDrop, TERN_DROP_PROTO_MEM);
+		return refuse_in_order(in);
 	x = tern_conn_need_traffic(in->t, c);
 	if (x)
 		owe_ack(in, x, len, hole);

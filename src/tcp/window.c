@@ -6,6 +6,14 @@
  * waits to be read. Its right edge stands in rcv.adv and only moves right, by a full segment or
  * a quarter of the buffer at least. Under memory pressure it moves no further than four segments
  * ahead.
+ *
+ * The field counts units of the scale. It is rounded up while there is room for that, else down: the
+ * edge that the peer sees then moves left by less than a unit (RFC 7323 §2.4), but what came is
+ * taken up to rcv.adv. Rounding up always would let the edge creep with every small segment, and the
+ * window would never close.
+ *
+ * Data inside the window for which there is no memory is answered by a closed window, once: the peer
+ * then probes, and does not count timeouts.
  */
 #include "tcp/window.h"
 
@@ -32,10 +40,15 @@ uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt;
 	uint32_t window = left + tern_window_gain(t, c, queued);
+	uint32_t room = c->rcv.buf / 2 > queued ? c->rcv.buf / 2 - queued : 0;
 	uint32_t units = TERN_MIN(window >> c->rcv_wscale, 65535u);
 
-	if (units << c->rcv_wscale < left && units < 65535)
+	if (units << c->rcv_wscale < left && units < 65535 && (units + 1) << c->rcv_wscale <= room)
 		units++;
+	if (c->flags & TERN_CF_NOMEM) {
+		c->flags &= ~(uint32_t)TERN_CF_NOMEM;
+		units = 0;
+	}
 	if (tern_seq_gt(c->rcv.nxt + (units << c->rcv_wscale), c->rcv.adv))
 		c->rcv.adv = c->rcv.nxt + (units << c->rcv_wscale);
 	if (!units != !!(c->flags & TERN_CF_ZERO_WINDOW)) {

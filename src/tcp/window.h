@@ -14,8 +14,8 @@
 uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t queued);
 
 /*
- * The window field of a segment that leaves now, in units of the scale, and the new right edge. It
- * never moves left (SHLD-14).
+ * The window field of a segment that leaves now, in units of the scale, and the new right edge,
+ * rcv.adv. That never moves left (SHLD-14).
  */
 uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued);
 

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How loss is found and repaired: RFC 5681, RFC 6582, RFC 6298 (5.4) to (5.7). */
+#include "fixture.h"
+
+#define DATA (TERN_ACK | TERN_PSH)
+#define MSS  1000u
+
+/* n full segments in flight behind an ACK for nothing; ISNs such that 2^32 is among them. */
+static struct room *room_flight(unsigned int n)
+{
+	struct room *r = room_new(
+		(struct setup){ .iss = 0u - 3500, .mss = MSS, .wscale = 7, .sndbuf = 1 << 21 });
+
+	r->c->snd.wnd = 1 << 20;
+	r->c->snd.max_wnd = 1 << 20;
+	r->c->cc.cwnd = n * MSS;
+	app_send(r, 0, 400 * MSS);
+	assert_int_equal(drain(r), n);
+	return r;
+}
+
+static void ack(struct room *r, uint32_t segments)
+{
+	FEED(r, .seq = 1, .ack = 1 + segments * MSS, .flags = TERN_ACK, .wnd = (1 << 20) >> 7);
+}
+
+static uint32_t cwnd(const struct room *r)
+{
+	return r->c->cc.cwnd / MSS;
+}
+
+static void the_third_duplicate_starts_recovery_and_not_the_second(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) { /* RFC 3042: each lets a new segment out */
+		ack(r, 0);
+		assert_out(r, 1 + (20 + i) * MSS, MSS, TERN_ACK);
+		assert_quiet(r);
+	}
+	ack(r, 0);
+	assert_out(r, 1, MSS, TERN_ACK);
+	assert_payload(r);
+	assert_int_equal(r->c->cc.ssthresh, 10 * MSS); /* RFC 5681 §3.2: without those */
+	assert_int_equal(cwnd(r), 13);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPFastRetrans), 1);
+	assert_quiet(r);
+	room_free(r);
+}
+
+static void what_is_no_duplicate_does_not_count(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++) {
+		/* a window update, and data */
+		FEED(r, .seq = 1 + i, .ack = 1, .flags = TERN_ACK, .wnd = (uint16_t)(9000 + i));
+		FEED(r, .seq = 1 + i, .ack = 1, .flags = TERN_ACK, .wnd = (uint16_t)(9000 + i),
+		     .len = 1);
+	}
+	while (pull(r))
+		assert_int_equal(r->tx.seg.len, 0);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_NONE);
+	room_free(r);
+}
+
+/* RFC 5827: too few segments in flight for three duplicates, and nothing more to send. */
+static void few_segments_in_flight_need_fewer_duplicates(void **state)
+{
+	for (uint32_t n = 1; n <= 5; n++) {
+		struct room *r = room_new((struct setup){ .mss = MSS });
+		uint32_t dupacks = 0;
+
+		(void)state;
+		app_send(r, 0, n * MSS);
+		assert_int_equal(drain(r), n);
+		while (dupacks < 5 && !pull(r)) {
+			FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 65535);
+			dupacks++;
+		}
+		assert_int_equal(dupacks, n == 2 ? 1 : n == 3 ? 2 : 3);
+		room_free(r);
+	}
+}
+
+static void duplicates_in_recovery_let_new_data_out(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		ack(r, 0);
+	assert_int_equal(drain(r), 1);
+	for (unsigned int i = 0; i < 7; i++) {
+		ack(r, 0);
+		assert_quiet(r); /* cwnd 13 + i, 20 in flight */
+	}
+	ack(r, 0);
+	assert_out(r, 1 + 20 * MSS, MSS, TERN_ACK);
+	room_free(r);
+}
+
+static void a_partial_ack_repairs_the_next_hole(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		ack(r, 0);
+	assert_out(r, 1, MSS, TERN_ACK);
+	ack(r, 5);
+	assert_out(r, 1 + 5 * MSS, MSS, TERN_ACK);
+	assert_payload(r);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_FAST);
+	ack(r, 20);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_NONE);
+	assert_true(r->c->cc.cwnd <= r->c->cc.ssthresh);
+	while (pull(r))
+		assert_true(r->tx.seg.seq >= 1 + 20 * MSS);
+	room_free(r);
+}
+
+/* RFC 6582 §3.2 step 2: duplicates of what recovery ended with say nothing about new losses. */
+static void duplicates_of_the_recovery_point_start_no_second_recovery(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	pass(r, 10 * S);
+	assert_int_equal(drain(r), 1);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_LOSS);
+	ack(r, 20);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_NONE);
+	assert_true(drain(r) > 0);
+	for (unsigned int i = 0; i < 5; i++)
+		ack(r, 20);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_NONE);
+	ack(r, 21);
+	drain(r);
+	for (unsigned int i = 0; i < 3; i++)
+		ack(r, 21);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_FAST);
+	room_free(r);
+}
+
+static void the_first_segment_ever_may_be_repaired_fast(void **state)
+{
+	for (uint32_t iss = 0x7ffffffe; iss != 0x80000002; iss++) {
+		struct room *r = room_new((struct setup){ .iss = iss, .mss = MSS });
+
+		(void)state;
+		app_send(r, 0, 8000);
+		drain(r);
+		for (unsigned int i = 0; i < 3; i++)
+			FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 65535);
+		assert_out(r, 1, MSS, TERN_ACK);
+		room_free(r);
+	}
+}
+
+/* D08: a peer that sends duplicates by the thousand does not get more than it could have earned. */
+static void forged_duplicates_do_not_inflate_the_window_without_end(void **state)
+{
+	struct room *r = room_flight(20);
+	uint32_t sent = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3000; i++) {
+		ack(r, 0);
+		while (pull(r))
+			sent += r->tx.seg.seq > 20 * MSS;
+	}
+	assert_true(sent <= 20);
+	room_free(r);
+}
+
+static void a_timeout_repeats_everything_as_the_window_opens(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	pass(r, 10 * S);
+	assert_out(r, 1, MSS, TERN_ACK);
+	assert_quiet(r);
+	assert_int_equal(cwnd(r), 1);
+	assert_int_equal(r->c->cc.ssthresh, 10 * MSS);
+	ack(r, 1);
+	assert_out(r, 1 + MSS, MSS, TERN_ACK);
+	assert_out(r, 1 + 2 * MSS, MSS, TERN_ACK);
+	assert_payload(r);
+	assert_quiet(r);
+	ack(r, 3);
+	assert_int_equal(drain(r), 3); /* slow start, one segment an ACK after a timeout */
+	ack(r, 19);
+	assert_out(r, 1 + 19 * MSS, MSS, TERN_ACK);
+	assert_true(pull(r));
+	assert_int_equal(r->tx.seg.seq, 1 + 20 * MSS); /* and on to what was never sent */
+	room_free(r);
+}
+
+static void ssthresh_is_set_by_the_first_timeout_only(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		pass(r, 100 * S);
+		assert_int_equal(drain(r), 1);
+	}
+	assert_int_equal(r->c->cc.ssthresh, 10 * MSS);
+	room_free(r);
+}
+
+static void a_fin_in_flight_is_repeated_with_the_last_data(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS });
+
+	(void)state;
+	app_send(r, 0, 500);
+	tern_tcp_shutdown(&r->t, r->idx, TERN_SHUT_WR);
+	assert_out(r, 1, 500, DATA | TERN_FIN);
+	assert_quiet(r);
+	pass(r, 10 * S);
+	assert_out(r, 1, 500, DATA | TERN_FIN);
+	FEED(r, .seq = 1, .ack = 501, .flags = TERN_ACK, .wnd = 65535);
+	assert_quiet(r);
+	pass(r, 10 * S);
+	assert_out(r, 501, 0, TERN_ACK | TERN_FIN);
+	assert_quiet(r);
+	FEED(r, .seq = 1, .ack = 502, .flags = TERN_ACK, .wnd = 65535);
+	assert_int_equal(r->c->state, TERN_FIN_WAIT_2);
+	room_free(r);
+}
+
+static void small_segments_are_repeated_as_one(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS });
+
+	(void)state;
+	tern_tcp_set_option(&r->t, r->idx, TERN_SO_NODELAY, 1);
+	for (uint32_t i = 0; i < 5; i++) {
+		app_send(r, i * 10, 10);
+		assert_out(r, 1 + i * 10, 10, DATA);
+	}
+	assert_quiet(r);
+	pass(r, 10 * S);
+	assert_out(r, 1, 50, DATA);
+	assert_payload(r);
+	room_free(r);
+}
+
+/* RFC 5927: smaller segments at once, and no sign of congestion. */
+static void a_smaller_path_mtu_repeats_in_smaller_segments(void **state)
+{
+	struct room *r = room_new((struct setup){ .sndbuf = 100000 });
+	uint32_t at = 1;
+
+	(void)state;
+	app_send(r, 0, 20000);
+	assert_int_equal(drain(r), 10);
+	tern_tcp_icmp(&r->t, r->idx, TERN_ICMP_TOO_BIG, EMSGSIZE, 1000, r->iss + 1);
+	assert_int_equal(tern_conn_mss(r->c), 960);
+	while (pull(r)) {
+		assert_int_equal(r->tx.seg.seq, at);
+		assert_true(r->tx.seg.len <= 960);
+		assert_payload(r);
+		at += r->tx.seg.len;
+	}
+	assert_true(at > 14000);
+	assert_int_equal(r->c->cc.ssthresh, TERN_CC_SSTHRESH_NONE);
+	FEED(r, .seq = 1, .ack = at, .flags = TERN_ACK, .wnd = 65535);
+	while (pull(r))
+		assert_true(r->tx.seg.len <= 960);
+	room_free(r);
+}
+
+static void a_path_mtu_lie_about_what_is_not_in_flight_changes_nothing(void **state)
+{
+	for (int64_t off = -1; off <= 1; off += 2) {
+		struct room *r = room_new((struct setup){ .iss = 0xffffff00 });
+
+		(void)state;
+		app_send(r, 0, 500);
+		drain(r);
+		tern_tcp_icmp(&r->t, r->idx, TERN_ICMP_TOO_BIG, EMSGSIZE, 1000,
+			      r->iss + (off < 0 ? 0u : 501u));
+		assert_int_equal(tern_conn_mss(r->c), 1460);
+		assert_quiet(r);
+		room_free(r);
+	}
+}
+
+static void repair_uses_super_segments_where_the_link_cuts(void **state)
+{
+	struct room *r =
+		room_new((struct setup){ .gso_max = 65535, .wscale = 7, .sndbuf = 1 << 21 });
+	uint32_t at = 1;
+
+	(void)state;
+	r->c->snd.wnd = 1 << 20;
+	r->c->cc.cwnd = 100 * 1460;
+	app_send(r, 0, 100 * 1460);
+	drain(r);
+	pass(r, 10 * S);
+	assert_out(r, 1, 1460, TERN_ACK);
+	r->c->cc.cwnd = 50 * 1460;
+	FEED(r, .seq = 1, .ack = 1461, .flags = TERN_ACK, .wnd = (1 << 20) >> 7);
+	at = 1461;
+	while (pull(r)) {
+		assert_int_equal(r->tx.seg.seq, at);
+		assert_payload(r);
+		at += r->tx.seg.len;
+	}
+	assert_true(at >= 1461 + 50 * 1460 && at <= 1461 + 51 * 1460);
+	assert_int_equal(r->c->totals.retrans, 1 + (at - 1461) / 1460);
+	room_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_third_duplicate_starts_recovery_and_not_the_second),
+		cmocka_unit_test(what_is_no_duplicate_does_not_count),
+		cmocka_unit_test(few_segments_in_flight_need_fewer_duplicates),
+		cmocka_unit_test(duplicates_in_recovery_let_new_data_out),
+		cmocka_unit_test(a_partial_ack_repairs_the_next_hole),
+		cmocka_unit_test(duplicates_of_the_recovery_point_start_no_second_recovery),
+		cmocka_unit_test(the_first_segment_ever_may_be_repaired_fast),
+		cmocka_unit_test(forged_duplicates_do_not_inflate_the_window_without_end),
+		cmocka_unit_test(a_timeout_repeats_everything_as_the_window_opens),
+		cmocka_unit_test(ssthresh_is_set_by_the_first_timeout_only),
+		cmocka_unit_test(a_fin_in_flight_is_repeated_with_the_last_data),
+		cmocka_unit_test(small_segments_are_repeated_as_one),
+		cmocka_unit_test(a_smaller_path_mtu_repeats_in_smaller_segments),
+		cmocka_unit_test(a_path_mtu_lie_about_what_is_not_in_flight_changes_nothing),
+		cmocka_unit_test(repair_uses_super_segments_where_the_link_cuts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What arrives: order, windows, memory, and the ACKs that follow. */
+#include "fixture.h"
+
+/* n bytes of the peer's stream from byte `at` (from 0) on. */
+static struct tern_outcome data(struct room *r, uint32_t at, uint32_t n)
+{
+	return FEED(r, .seq = 1 + at, .ack = 1, .flags = TERN_ACK, .len = n, .wnd = 65535);
+}
+
+/* Bytes that the window advertised last leaves room for, counted from byte 0 of the stream. */
+static uint32_t edge(const struct room *r)
+{
+	return r->tx.seg.ack - 1 + ((uint32_t)r->tx.seg.wnd << r->c->rcv_wscale);
+}
+
+static void each_early_segment_draws_a_duplicate_ack(void **state)
+{
+	struct room *r = room_new((struct setup){ .irs = 0xfffff000, .mss = 1000 });
+
+	(void)state;
+	data(r, 1000, 1000);
+	data(r, 3000, 1000);
+	data(r, 2000, 1000);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_out(r, 1, 0, TERN_ACK);
+		assert_int_equal(r->tx.seg.ack, 1);
+		assert_int_equal(r->tx.seg.opt.sack_count, 1);
+		assert_int_equal(r->tx.seg.opt.sack[0].left - r->irs, 1001);
+		assert_int_equal(r->tx.seg.opt.sack[0].right - r->irs, 4001);
+	}
+	assert_quiet(r);
+	data(r, 0, 1000);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.ack, 4001);
+	assert_int_equal(r->tx.seg.opt.sack_count, 0);
+	assert_quiet(r);
+	assert_int_equal(app_recv(r, 0, 10000), 4000);
+	room_free(r);
+}
+
+/* Four ACKs of the same number would be three duplicates: a loss that never was. */
+static void a_hole_filled_in_the_same_burst_draws_one_ack(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	for (uint32_t at = 1000; at < 5000; at += 1000)
+		data(r, at, 1000);
+	data(r, 0, 1000);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.ack, 5001);
+	assert_quiet(r);
+	room_free(r);
+}
+
+/* SHLD-14, as RFC 7323 §2.4 has it: the edge moves left by less than a unit of the scale at most. */
+static void the_window_closes_and_does_not_creep(void **state)
+{
+	for (uint32_t len = 1; len < 3000; len = len * 3 + 1) {
+		struct room *r = room_new((struct setup){ .mss = 1460,
+							  .wscale = 2,
+							  .rcvbuf = 65536,
+							  .irs = 0xfffffff0 });
+		uint32_t at = 0, furthest, before = 0;
+
+		(void)state;
+		assert_int_equal(r->c->rcv_wscale, 10);
+		data(r, 0, 1);
+		assert_true(pull(r));
+		furthest = edge(r);
+		before = furthest;
+		for (at = 1; at < edge(r);) {
+			uint32_t n = TERN_MIN(len, edge(r) - at);
+
+			data(r, at, n);
+			at += n;
+			if (!pull(r)) {
+				pass(r, 40 * MS + TERN_TICK_NS);
+				assert_true(pull(r));
+			}
+			assert_quiet(r);
+			assert_true(edge(r) + 1024 > before);
+			before = edge(r);
+			furthest = TERN_MAX(furthest, before);
+		}
+		assert_int_equal(r->tx.seg.wnd, 0);
+		assert_true(furthest <= 32768);
+		assert_true(traffic(r)->rmem <= 2 * 65536);
+		assert_int_equal(app_recv(r, 0, 65536), at);
+		assert_true(pull(r)); /* the window opens again */
+		assert_int_equal(edge(r) - at, 32768);
+		room_free(r);
+	}
+}
+
+/* MUST-39: the right edge moves by a segment or a quarter of the buffer, or not at all. */
+static void reading_a_little_does_not_open_the_window(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .rcvbuf = 8000 });
+	uint32_t read = 0;
+
+	(void)state;
+	data(r, 0, 1000);
+	data(r, 1000, 1000);
+	data(r, 2000, 1000);
+	data(r, 3000, 1000);
+	assert_int_equal(drain(r), 1);
+	assert_int_equal(r->tx.seg.wnd, 0);
+	for (read = 0; read < 999; read++) {
+		assert_int_equal(app_recv(r, read, 1), 1);
+		assert_quiet(r);
+	}
+	assert_int_equal(app_recv(r, read, 1), 1);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.wnd, 1000);
+	room_free(r);
+}
+
+/* Early data must never stand in the way of what is in order (RFC 2018 §8: it may be dropped). */
+static void early_data_gives_way_when_memory_is_full(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .rcvbuf = 4000, .irs = 0xfffffc00 });
+
+	(void)state;
+	for (uint32_t at = 1990; at >= 1000; at -= 20)
+		data(r, at, 1);
+	assert_true(traffic(r)->rmem > 2 * 4000);
+	assert_int_equal(data(r, 0, 500).reason, TERN_DROP_NONE);
+	assert_int_equal(app_recv(r, 0, 4000), 500);
+	room_free(r);
+}
+
+static void early_data_gives_way_to_tcp_mem_as_well(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	data(r, 1000, 100);
+	data(r, 3000, 100);
+	r->t.bufs.limit = r->t.bufs.used;
+	assert_int_equal(data(r, 0, 500).reason, TERN_DROP_NONE);
+	assert_int_equal(app_recv(r, 0, 4000), 500);
+	room_free(r);
+}
+
+/*
+ * Data inside the window that cannot be kept: the ACK closes the window, so that the peer probes
+ * instead of counting timeouts.
+ */
+static void memory_that_is_out_closes_the_window_for_an_ack(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	r->t.bufs.limit = 0;
+	assert_int_equal(data(r, 0, 500).reason, TERN_DROP_PROTO_MEM);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.ack, 1);
+	assert_int_equal(r->tx.seg.wnd, 0);
+	assert_quiet(r);
+	r->t.bufs.limit = 1 << 20;
+	FEED(r, .seq = 0, .ack = 1, .flags = TERN_ACK, .wnd = 65535); /* the peer's probe */
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_true(r->tx.seg.wnd > 60000);
+	assert_int_equal(data(r, 0, 500).reason, TERN_DROP_NONE);
+	assert_int_equal(app_recv(r, 0, 500), 500);
+	room_free(r);
+}
+
+static void pressure_keeps_the_window_at_four_segments(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+	uint32_t at = 0;
+
+	(void)state;
+	r->t.bufs.pressed = true;
+	r->t.bufs.low = 0;
+	for (; at < 100000; at += 1000) {
+		data(r, at, 1000);
+		app_recv(r, at, 1000);
+		drain(r);
+	}
+	assert_true(r->c->rcv.adv - r->c->rcv.nxt <= 4000);
+	assert_true(r->c->rcv.adv - r->c->rcv.nxt >= 1000);
+	room_free(r);
+}
+
+/* The buffer follows what is read in a round trip, also where each read empties it. */
+static void the_receive_buffer_grows_with_a_fast_reader(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1460, .wscale = 7 });
+	uint32_t at = 0, buf = r->c->rcv.buf;
+
+	(void)state;
+	r->c->rtt.srtt8_us = 8 * 20000;
+	for (unsigned int rtt = 0; rtt < 30; rtt++) {
+		uint32_t window = r->c->rcv.adv - r->c->rcv.nxt;
+
+		for (uint32_t n = 0; n + 1460 <= window && at + 1460 < BIG; n += 1460) {
+			data(r, at, 1460);
+			assert_int_equal(app_recv(r, at, 1460), 1460);
+			at += 1460;
+			drain(r);
+		}
+		pass(r, 20 * MS);
+		drain(r);
+	}
+	assert_true(r->c->rcv.buf >= 8 * buf);
+	room_free(r);
+}
+
+static void a_fixed_receive_buffer_stays(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1460, .rcvbuf = 50000 });
+
+	(void)state;
+	for (uint32_t at = 0; at < 1000000; at += 1000) {
+		data(r, at, 1000);
+		app_recv(r, at, 1000);
+		drain(r);
+		pass(r, MS);
+		drain(r);
+	}
+	assert_int_equal(r->c->rcv.buf, 50000);
+	room_free(r);
+}
+
+static void shutting_the_reading_side_keeps_early_data_until_its_turn(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	tern_tcp_shutdown(&r->t, r->idx, TERN_SHUT_RD);
+	data(r, 2000, 1000);
+	data(r, 0, 1000);
+	data(r, 1000, 1000);
+	assert_int_equal(drain(r), 1);
+	assert_int_equal(r->tx.seg.ack, 3001);
+	assert_null(traffic(r));
+	room_free(r);
+}
+
+static void an_early_fin_waits_for_the_bytes_before_it(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .irs = 0u - 1500 });
+
+	(void)state;
+	FEED(r, .seq = 1001, .ack = 1, .flags = TERN_ACK | TERN_FIN, .len = 500, .wnd = 65535);
+	assert_int_equal(r->c->state, TERN_ESTABLISHED);
+	drain(r);
+	data(r, 0, 1000);
+	assert_int_equal(r->c->state, TERN_CLOSE_WAIT);
+	assert_int_equal(drain(r), 1);
+	assert_int_equal(r->tx.seg.ack, 1502);
+	assert_int_equal(app_recv(r, 0, 4000), 1500);
+	assert_int_equal(app_recv(r, 0, 4000), 0);
+	room_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_early_segment_draws_a_duplicate_ack),
+		cmocka_unit_test(a_hole_filled_in_the_same_burst_draws_one_ack),
+		cmocka_unit_test(the_window_closes_and_does_not_creep),
+		cmocka_unit_test(reading_a_little_does_not_open_the_window),
+		cmocka_unit_test(early_data_gives_way_when_memory_is_full),
+		cmocka_unit_test(early_data_gives_way_to_tcp_mem_as_well),
+		cmocka_unit_test(memory_that_is_out_closes_the_window_for_an_ack),
+		cmocka_unit_test(pressure_keeps_the_window_at_four_segments),
+		cmocka_unit_test(the_receive_buffer_grows_with_a_fast_reader),
+		cmocka_unit_test(a_fixed_receive_buffer_stays),
+		cmocka_unit_test(shutting_the_reading_side_keeps_early_data_until_its_turn),
+		cmocka_unit_test(an_early_fin_waits_for_the_bytes_before_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
