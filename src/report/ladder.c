@@ -4,9 +4,9 @@
  *
  * Every record of the connection has a rank: KEY (SYN, FIN, RST, a change of state, and the first
  * segment behind one of these, which completes it), EVENT (a drop or a retransmission), PLAIN (any
- * other), HIDDEN (a change of state that the next segment shows anyway). A first walk counts. If
- * everything fits it is drawn; else stretches of PLAIN are summed up to one line, and EVENTs too
- * once a quarter of the lines is used for them.
+ * other), HIDDEN (a change of state that the segment before or behind it shows anyway). A first
+ * walk counts. If everything fits it is drawn; else stretches of PLAIN are summed up to one line,
+ * and EVENTs too once a quarter of the lines is used for them.
  *
  * The peer's states come from its own records where we have them: each segment is looked up there
  * by its numbers, which also tells what the peer dropped and what never arrived. Otherwise infer.c
@@ -24,9 +24,10 @@
 #include "report/sink.h"
 #include "wire/segment.h"
 
-#define LINES      40
-#define PEER_AHEAD 16384 /* records of the peer that a segment is looked for in */
-#define SHORT_RUN  2     /* plain segments in a row that are drawn one by one */
+#define LINES         40
+#define PEER_AHEAD    16384   /* records of the peer that a segment is looked for in */
+#define SHOWN_NEXT_NS 1000000 /* a change shows in a segment that leaves so soon after it */
+#define SHORT_RUN     2       /* plain segments in a row that are drawn one by one */
 
 enum rank {
 	HIDDEN,
@@ -87,6 +88,25 @@ static bool advance(struct way *way, const struct tern_trace_record *record)
 	return false;
 }
 
+/* Does the segment that it follows from tell this change of state already? */
+static bool is_shown_before(const struct ladder *ladder, size_t i)
+{
+	uint64_t time_ns = ladder->records[i].time_ns;
+	uint32_t reached = 0; /* states that changes between the segment and this one led to */
+
+	while (i-- > 0 && ladder->records[i].time_ns == time_ns) {
+		const struct tern_trace_record *before = &ladder->records[i];
+
+		if (!is_ours(ladder, i))
+			continue;
+		if (before->kind != TERN_TRACE_STATE)
+			return before->kind == TERN_TRACE_SEGMENT_IN &&
+			       before->before != before->after && !(reached & 1u << before->after);
+		reached |= 1u << before->after;
+	}
+	return false;
+}
+
 /* Does the next segment show this change of state as well? */
 static bool is_shown_next(const struct ladder *ladder, size_t i)
 {
@@ -95,7 +115,7 @@ static bool is_shown_next(const struct ladder *ladder, size_t i)
 	for (size_t j = i + 1; j < ladder->n; j++) {
 		const struct tern_trace_record *next = &ladder->records[j];
 
-		if (next->time_ns != change->time_ns)
+		if (next->time_ns - change->time_ns > SHOWN_NEXT_NS)
 			return false;
 		if (is_ours(ladder, j))
 			return next->kind != TERN_TRACE_STATE && next->before == change->after;
@@ -112,7 +132,7 @@ static enum rank rank(struct ladder *ladder, size_t i, bool *ret_again)
 
 	*ret_again = false;
 	if (record->kind == TERN_TRACE_STATE)
-		return is_shown_next(ladder, i) ? HIDDEN : KEY;
+		return is_shown_before(ladder, i) || is_shown_next(ladder, i) ? HIDDEN : KEY;
 	*ret_again = advance(out ? &ladder->out_way : &ladder->in, record);
 	ladder->behind_key = false;
 	if ((record->flags & (TERN_SYN | TERN_FIN | TERN_RST)) || record->before != record->after) {

@@ -105,6 +105,38 @@ static void an_active_open_and_close_ends_in_time_wait(void **unused)
 	draw_golden(&how, "ladder-active.txt");
 }
 
+/* A change of state at the time of the record before. */
+static void change(unsigned int before, unsigned int after)
+{
+	struct tern_trace_record *record = script_add(&script, TERN_TRACE_STATE, before, after);
+
+	record->time_ns = record[-1].time_ns;
+}
+
+/* Changes as the engine tells them: behind the segment that made them, before the one they make. */
+static void a_change_of_state_that_a_segment_shows_gets_no_line_of_its_own(void **unused)
+{
+	struct tern_ladder_options how = options();
+
+	(void)unused;
+	in(&script, TERN_SYN, 0, 0, 0, TERN_LISTEN, TERN_SYN_RECEIVED);
+	out(&script, TERN_SYN | TERN_ACK, 0, 1, 0, TERN_SYN_RECEIVED, TERN_SYN_RECEIVED);
+	script.now_us += 100;
+	in(&script, TERN_ACK, 1, 1, 0, TERN_SYN_RECEIVED, TERN_ESTABLISHED);
+	change(TERN_LISTEN, TERN_SYN_RECEIVED);
+	change(TERN_SYN_RECEIVED, TERN_ESTABLISHED);
+	draw(&how);
+	assert_int_equal(lines(), 5);
+	/* What the application does at that very time is another matter. */
+	change(TERN_ESTABLISHED, TERN_FIN_WAIT_1);
+	draw(&how);
+	assert_int_equal(lines(), 6);
+	script.now_us += 900;
+	out(&script, TERN_FIN | TERN_ACK, 1, 1, 0, TERN_FIN_WAIT_1, TERN_FIN_WAIT_1);
+	draw(&how);
+	assert_int_equal(lines(), 6);
+}
+
 static void drops_and_retransmissions_are_shown_with_their_reasons(void **unused)
 {
 	struct tern_ladder_options how = options();
@@ -339,6 +371,9 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(an_active_open_and_close_ends_in_time_wait, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_change_of_state_that_a_segment_shows_gets_no_line_of_its_own, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			drops_and_retransmissions_are_shown_with_their_reasons, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_closed_port_answers_with_a_reset, set_up,
