@@ -25,9 +25,12 @@ struct kept {
 };
 
 struct wire {
+	uint8_t quoted[HOSTILE_FRAME]; /* an ICMP error about the victim's last frame */
+	uint32_t quoted_len;
 	struct kept kept[KEPT];
 	tern_id ids[MARKS];
 	tern_id udp;
+	uint32_t malice; /* frames of 16 that are mangled, and two */
 };
 
 /* Numbers that code trips over. */
@@ -168,6 +171,37 @@ static uint32_t forge_source(struct world *w, uint8_t *frame, uint32_t len)
 	return len;
 }
 
+/* IPv4 options or IPv6 extension headers, good ones and bad ones, up to eleven of them. */
+static uint32_t add_headers(struct world *w, uint8_t *frame, uint32_t len)
+{
+	static const uint8_t kinds4[] = { 0, 1, 7, 68, 130, 131, 137, 148, 255 };
+	static const uint8_t kinds6[] = { 0, 43, 44, 51, 59, 60, 135 };
+	bool v6 = len && frame[0] >> 4 == 6;
+	uint32_t at = v6 ? 40 : 20, n = v6 ? 8 : 4 + 4 * world_pick(w, 10);
+
+	for (uint32_t times = v6 ? 1 + world_pick(w, 11) : 1; times; times--) {
+		if (len < at || len + n > HOSTILE_FRAME || (!v6 && (frame[0] & 15) != 5))
+			return len;
+		memmove(frame + at + n, frame + at, len - at);
+		tern_rng_bytes(&w->rng, frame + at, n);
+		len += n;
+		if (v6) {
+			frame[at] = frame[6];
+			frame[at + 1] = (uint8_t)world_once_in(w, 8);
+			frame[at + 2] = world_once_in(w, 3) ? 0xc2 : 1;
+			frame[at + 3] = (uint8_t)(world_once_in(w, 3) ? 0 : 4);
+			frame[6] = kinds6[world_pick(w, TERN_ARRAY_SIZE(kinds6))];
+			tern_put_u16(frame + 4, (uint16_t)(len - 40));
+		} else {
+			frame[0] = (uint8_t)(0x45 + n / 4);
+			frame[at] = kinds4[world_pick(w, TERN_ARRAY_SIZE(kinds4))];
+			frame[at + 1] = (uint8_t)world_pick(w, n + 2);
+			tern_put_u16(frame + 2, (uint16_t)len);
+		}
+	}
+	return len;
+}
+
 /* An ICMP error of any type that quotes the frame as if the victim had sent it. */
 static uint32_t quote(struct world *w, uint8_t *frame, uint32_t len)
 {
@@ -191,8 +225,9 @@ static uint32_t quote(struct world *w, uint8_t *frame, uint32_t len)
 }
 
 static uint32_t (*const manglers[])(struct world *, uint8_t *, uint32_t) = {
-	flip_bits,   set_byte,      cut,          grow,  lie_about_length, set_flags, set_offset,
-	set_numbers, spoil_options, forge_source, quote, set_numbers,
+	flip_bits,    set_byte,   cut,         grow,        lie_about_length,
+	set_flags,    set_offset, set_numbers, add_headers, spoil_options,
+	forge_source, quote,      set_numbers,
 };
 
 static void to_mark(struct world *w, const uint8_t *frame, uint32_t len)
@@ -266,7 +301,7 @@ static void transmit(struct world *w, uint8_t *frame, uint32_t len, bool to_vict
 		tear(w, frame, len, to_victim);
 		return;
 	}
-	if (fate < 9) { /* something else comes before it, or in its place */
+	if (fate < wire->malice) { /* something else comes before it, or in its place */
 		uint32_t n = len;
 
 		memcpy(copy, frame, len);
@@ -283,11 +318,15 @@ static void transmit(struct world *w, uint8_t *frame, uint32_t len, bool to_vict
 /* The victim's frames reach the mark over the same wire; everybody else's vanish. */
 static void from_victim(struct world *w, uint8_t *frame, uint32_t len)
 {
+	struct wire *wire = w->context;
 	struct tern_packet pkt;
 
 	if (tern_ip_parse(frame, len, true, &pkt) == TERN_PARSE_OK &&
-	    tern_addr_eq(&pkt.dst, &w->mark->cfg.addrs[0].addr))
+	    tern_addr_eq(&pkt.dst, &w->mark->cfg.addrs[0].addr)) {
 		transmit(w, frame, len, false);
+		wire->quoted_len = quote(w, frame, len);
+		memcpy(wire->quoted, frame, wire->quoted_len);
+	}
 }
 
 static void drain_mark(struct world *w)
@@ -377,6 +416,8 @@ static void replay_kept(struct world *w)
 
 	if (k->len)
 		carry(w, k->frame, k->len, k->to_victim);
+	hostile_fix_checksums(wire->quoted, wire->quoted_len);
+	carry(w, wire->quoted, wire->quoted_len, true);
 }
 
 static void step(struct world *w)
@@ -412,6 +453,8 @@ static uint64_t converse(uint8_t family, uint64_t seed)
 	      0);
 	w->context = wire;
 	w->outsider = from_victim;
+	w->moody_server = world_once_in(w, 2);
+	wire->malice = 2 + world_pick(w, 10);
 	for (unsigned int i = 0; i < STEPS; i++)
 		step(w);
 	digest = w->digest;
