@@ -70,21 +70,17 @@ static void disown(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	}
 }
 
-/* Must closing be a reset? Counts why. */
+/* Must closing be a reset, in whatever state, since the peer has to know? Counts why. */
 static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	if (!tern_state_in(c->state, NEEDS_RESET))
-		return false;
 	if (x && (x->recv.bytes || x->recv.reass)) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnClose);
 		return true;
 	}
-	if (c->linger_s == 1) {
-		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnData);
-		return true;
-	}
+	if (c->linger_s == 1)
+		return false; /* an abort */
 	if (t->orphans >= t->knobs->tcp_max_orphans) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnMemory);
 		return true;
@@ -95,6 +91,7 @@ static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
+	bool resets;
 
 	disown(t, idx, c);
 	if (c->state == TERN_CLOSED || c->state == TERN_SYN_SENT) {
@@ -104,7 +101,13 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
 			tern_conn_free(t, idx);
 		return TERN_MOVE_NONE;
 	}
-	if (close_resets(t, c) || (tern_state_in(c->state, NEEDS_RESET) && queue_fin(t, idx, c))) {
+	resets = close_resets(t, c);
+	if (!resets && c->linger_s == 1) {
+		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnData);
+		tern_tcp_abort(t, idx, 0);
+		return TERN_MOVE_NONE;
+	}
+	if (resets || (tern_state_in(c->state, NEEDS_RESET) && queue_fin(t, idx, c))) {
 		tern_conn_reset_peer(t, idx);
 		tern_conn_finish(t, idx, 0);
 		return TERN_MOVE_NONE;
