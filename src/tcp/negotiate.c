@@ -48,10 +48,9 @@ void tern_negotiate(const struct tern_knobs *knobs, uint8_t family, uint16_t off
 		    uint8_t our_wscale, const struct tern_tcp_options *opt, struct tern_terms *ret)
 {
 	uint16_t mss = family == TERN_INET ? 536 : 1220;
-	uint16_t floor = (uint16_t)(knobs->tcp_min_snd_mss - 20);
 
 	if (opt->present & TERN_OPT_MSS)
-		mss = TERN_MAX(opt->mss, floor) == opt->mss ? opt->mss : floor;
+		mss = (uint16_t)TERN_MAX((uint32_t)opt->mss, knobs->tcp_min_snd_mss);
 	ret->peer_mss = mss;
 	ret->options = (uint8_t)(opt->present & offered &
 				 (TERN_OPT_WSCALE | TERN_OPT_SACKOK | TERN_OPT_TS));
