@@ -95,6 +95,7 @@ static void advance_repair(struct tern_tcp *t, struct tern_conn *c, struct tern_
 	bool app_limited;
 
 	r->dupacks = 0;
+	r->probed = false;
 	if (r->phase == TERN_REPAIR_FAST && !done) {
 		t->cc->partial_ack(&c->cc, acked);
 		r->rtx_nxt = c->snd.una;
@@ -158,14 +159,16 @@ static void take_ack(struct tern_input *in, struct tern_traffic *x)
 }
 
 /*
- * How many duplicate ACKs mean a loss: three, or as many as there can be where fewer segments are in
- * flight and nothing is left to send (early retransmit, RFC 5827 §3.1).
+ * How many duplicate ACKs mean a loss: three, or as many as there can be where fewer segments are
+ * in flight and nothing is left to send (early retransmit, RFC 5827 §3.1).
  */
 static uint32_t loss_threshold(const struct tern_conn *c, const struct tern_traffic *x)
 {
 	uint32_t flight = c->snd.nxt - c->snd.una;
 	uint32_t segments = (flight + c->cc.mss - 1) / c->cc.mss;
 
+	if (x->repair.probed) /* what the probe repeated arrived, what stands before it did not */
+		return 1;
 	if (x->send.bytes > flight || segments > DUPACKS || segments < 2)
 		return DUPACKS;
 	return segments - 1;
@@ -192,13 +195,14 @@ static void count_duplicate(struct tern_input *in, struct tern_traffic *x, bool 
 		return;
 	}
 	/* Up to where the last repair ended, duplicates may be its doing (RFC 6582 §3.2 step 2). */
-	if (r->phase != TERN_REPAIR_NONE || tern_seq_le(c->snd.una, r->recover) ||
+	if (r->phase != TERN_REPAIR_NONE || (!sack && tern_seq_le(c->snd.una, r->recover)) ||
 	    ++r->dupacks < loss_threshold(c, x))
 		return;
 	tern_count(t->trace, TERN_CNT_TcpExtTCPRenoRecovery);
 	/* What limited transmit sent on top of cwnd does not count (RFC 5681 §3.2 step 2). */
 	t->cc->enter_recovery(&c->cc, TERN_MIN(flight, c->cc.cwnd));
 	r->phase = TERN_REPAIR_FAST;
+	r->probed = false;
 	r->recover = c->snd.nxt;
 	r->rtx_nxt = c->snd.una;
 	r->rtx_end = c->snd.una + TERN_MIN(c->cc.mss, c->snd.nxt - c->snd.una);

@@ -43,11 +43,15 @@ struct tern_snd {
 /* What we received. */
 struct tern_rcv {
 	tern_seq nxt, irs;
-	tern_seq adv;     /* right edge of the window as advertised; never goes back (SHLD-14) */
-	tern_seq acked;   /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
-	uint32_t buf;     /* receive buffer, bytes at true size; half of it is window */
-	tern_seq tune;    /* where the application was reading … */
-	uint32_t tune_ms; /* … when the round trip began by which buf is tuned */
+	tern_seq adv;   /* right edge of the window as advertised; never goes back (SHLD-14) */
+	tern_seq acked; /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
+	uint32_t buf;   /* receive buffer, bytes at true size; half of it is window */
+};
+
+/* By what the receive buffer is tuned: where the application was reading a round trip ago. */
+struct tern_tune {
+	tern_seq read;
+	uint32_t ms; /* when; 0: not begun */
 };
 
 /* RFC 7323 timestamps. Values count milliseconds, plus a keyed offset. */
@@ -120,7 +124,10 @@ struct tern_conn {
 	struct tern_timer timer;
 	struct tern_link out;   /* tern_tcp.out, while TERN_CF_OUT */
 	struct tern_link event; /* tern_tcp.events, while TERN_CF_EVENT */
-	struct tern_link queue; /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
+	union {
+		struct tern_link queue; /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
+		struct tern_tune tune;  /* afterwards, when somebody reads */
+	};
 	uint64_t user;
 	uint32_t listener; /* whose child it is, until accepted */
 	uint32_t traffic;  /* struct tern_traffic, 0 while idle */
@@ -172,7 +179,7 @@ struct tern_repairs {
 	tern_seq rtx_nxt, rtx_end; /* what is to be sent again: [rtx_nxt, rtx_end) */
 	uint8_t phase;             /* enum tern_repair */
 	uint8_t dupacks;
-	bool probed;       /* a loss probe is out that nothing has answered yet */
+	bool probed;        /* a loss probe is out that nothing has answered yet */
 	bool timed;         /* a segment is being timed (Karn) */
 	tern_seq timed_seq; /* its end */
 	uint64_t timed_ns;  /* when it left */

@@ -157,6 +157,11 @@ static uint32_t payload_max(const struct tern_tcp *t, const struct tern_conn *c)
 /* What has to be sent again: the next piece of [rtx_nxt, rtx_end). */
 static bool build_repair(const struct turn *u)
 {
+	static const enum tern_counter kinds[] = {
+		[TERN_REPAIR_NONE] = TERN_CNT_TcpExtTCPLossProbes,
+		[TERN_REPAIR_FAST] = TERN_CNT_TcpExtTCPFastRetrans,
+		[TERN_REPAIR_LOSS] = TERN_CNT_TcpExtTCPSlowStartRetrans,
+	};
 	struct tern_conn *c = u->c;
 	struct tern_repairs *r = &u->x->repair;
 	tern_seq data_end = c->snd.una + u->x->send.bytes;
@@ -186,8 +191,7 @@ static bool build_repair(const struct turn *u)
 		u->tx->seg.flags |= TERN_PSH;
 	r->rtx_nxt += len + fin;
 	c->totals.data_segs_out += len ? segments(u) : 0;
-	count_retransmission(u, r->phase == TERN_REPAIR_FAST ? TERN_CNT_TcpExtTCPFastRetrans
-							     : TERN_CNT_TcpExtTCPSlowStartRetrans);
+	count_retransmission(u, kinds[r->phase]);
 	acknowledge(u);
 	tern_timers_sent(u->t, u->idx, c, u->x);
 	return true;

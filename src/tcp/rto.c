@@ -19,6 +19,7 @@
 #include "tcp/state.h"
 
 #define NS_PER_US      1000
+#define PROBE_SLACK_NS 2000000
 #define ORPHAN_RETRIES 8 /* what tcp_orphan_retries = 0 means */
 #define SYN_STATES     (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
@@ -64,7 +65,8 @@ static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn
 static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
-	       !(c->flags & TERN_CF_ORPHAN) && tern_ms(t->now) - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
+	       !(c->flags & TERN_CF_ORPHAN) &&
+	       tern_ms(t->now) - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
 }
 
 static void give_up(struct tern_tcp *t, uint32_t idx)
@@ -101,7 +103,38 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 	r->rtx_end = c->snd.nxt;
 	r->dupacks = 0;
 	r->timed = false;
+	r->probed = false;
 	x->send.at_rtx = 0;
+	tern_conn_want_output(t, idx, c);
+}
+
+uint64_t tern_loss_probe_ns(const struct tern_tcp *t, const struct tern_conn *c,
+			    const struct tern_traffic *x)
+{
+	const struct tern_repairs *r = &x->repair;
+
+	if (t->knobs->tcp_early_retrans < 3 || !(c->options & TERN_OPT_SACKOK) ||
+	    !c->rtt.srtt8_us || c->patience.retries || r->probed || r->phase == TERN_REPAIR_LOSS ||
+	    c->snd.nxt - c->snd.una <= c->cc.mss)
+		return TERN_NEVER;
+	return (uint64_t)c->rtt.srtt8_us / 4 * NS_PER_US + PROBE_SLACK_NS;
+}
+
+void tern_loss_probe_timeout(struct tern_tcp *t, uint32_t idx)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+	struct tern_repairs *r = &x->repair;
+	uint32_t flight = c->snd.nxt - c->snd.una;
+	uint32_t len = TERN_MIN(flight, c->cc.mss);
+
+	r->rtx_nxt = r->phase == TERN_REPAIR_FAST ? c->snd.una : c->snd.nxt - len;
+	r->rtx_end = r->rtx_nxt + len;
+	r->probed = true;
+	r->timed = false;
+	x->send.at_rtx = 0;
+	x->loss_probe = false;
+	x->rexmt_ns = t->now + tern_rto_ns(t, c);
 	tern_conn_want_output(t, idx, c);
 }
 

@@ -11,6 +11,16 @@
 uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c);
 
 /*
+ * How long to wait for an ACK before a loss probe (RFC 8985 §7.2), in ns; TERN_NEVER where there is
+ * none: without SACK, for a single segment, after a timeout or a probe.
+ */
+uint64_t tern_loss_probe_ns(const struct tern_tcp *t, const struct tern_conn *c,
+			    const struct tern_traffic *x);
+
+/* It is due: the last segment again (in recovery the first), and the RTO from now. */
+void tern_loss_probe_timeout(struct tern_tcp *t, uint32_t idx);
+
+/*
  * The retransmission timer ran out: everything again from SND.UNA, or R2 is reached. The record may
  * be gone.
  */

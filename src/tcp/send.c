@@ -105,15 +105,17 @@ static int64_t recv_nothing(struct tern_conn *c)
 /* The receive buffer follows the application's reading, a round trip at a time. */
 static void tune(struct tern_tcp *t, struct tern_conn *c, tern_seq read)
 {
-	uint32_t now_ms = tern_ms(t->now), bytes = read - c->rcv.tune, want;
+	uint32_t now_ms = tern_ms(t->now), bytes, want;
 
-	if ((uint64_t)(now_ms - c->rcv.tune_ms) * 1000 < c->rtt.srtt8_us / 8)
+	if (!c->tune.ms)
+		c->tune = (struct tern_tune){ .read = c->rcv.irs + 1, .ms = c->state_ms | 1 };
+	if ((uint64_t)(now_ms - c->tune.ms) * 1000 < c->rtt.srtt8_us / 8)
 		return;
+	bytes = read - c->tune.read;
 	want = bytes < UINT32_MAX / 4 ? bytes * 4 : UINT32_MAX;
 	if (!(c->flags & TERN_CF_RCVBUF_LOCK) && want > c->rcv.buf && !tern_bufs_pressure(&t->bufs))
 		c->rcv.buf = TERN_MAX(c->rcv.buf, TERN_MIN(want, t->knobs->tcp_rmem_max));
-	c->rcv.tune = read;
-	c->rcv.tune_ms = now_ms;
+	c->tune = (struct tern_tune){ .read = read, .ms = now_ms | 1 };
 }
 
 /*

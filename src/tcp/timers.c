@@ -41,12 +41,31 @@ static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c)
 		tern_wheel_set(&t->wheel, idx, due);
 }
 
+/* Starts the wait for an acknowledgment: for a loss probe if one comes first, else for the RTO. */
+static void await_ack(struct tern_tcp *t, const struct tern_conn *c, struct tern_traffic *x)
+{
+	uint64_t rto_ns = tern_rto_ns(t, c), probe_ns = tern_loss_probe_ns(t, c, x);
+
+	x->persist = false;
+	x->loss_probe = probe_ns < rto_ns;
+	x->rexmt_ns = t->now + TERN_MIN(probe_ns, rto_ns);
+}
+
 void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
 {
-	if (x->rexmt_ns != TERN_NEVER && !x->persist)
+	bool waiting = x->rexmt_ns != TERN_NEVER && !x->persist;
+	uint64_t probe_ns;
+
+	if (waiting) { /* more is in flight now: perhaps enough for a loss probe */
+		probe_ns = x->loss_probe ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
+		if (probe_ns >= x->rexmt_ns - t->now)
+			return;
+		x->loss_probe = true;
+		x->rexmt_ns = t->now + probe_ns;
+		update(t, idx, c);
 		return;
-	x->persist = false;
-	x->rexmt_ns = t->now + tern_rto_ns(t, c);
+	}
+	await_ack(t, c, x);
 	if (!c->patience.retries)
 		x->first_ns = t->now;
 	update(t, idx, c);
@@ -56,7 +75,10 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		       struct tern_traffic *x)
 {
 	x->persist = false;
-	x->rexmt_ns = c->snd.una == c->snd.nxt ? TERN_NEVER : t->now + tern_rto_ns(t, c);
+	x->loss_probe = false;
+	x->rexmt_ns = TERN_NEVER;
+	if (c->snd.una != c->snd.nxt)
+		await_ack(t, c, x);
 	x->first_ns = t->now;
 	update(t, idx, c);
 }
@@ -114,6 +136,8 @@ static void run(struct tern_tcp *t, uint32_t idx)
 		x->rexmt_ns = TERN_NEVER;
 		if (x->persist)
 			tern_persist_timeout(t, idx);
+		else if (x->loss_probe)
+			tern_loss_probe_timeout(t, idx);
 		else
 			tern_rto_timeout(t, idx);
 	} else if (tern_keepalive_due(t, c) <= t->now) {
