@@ -7,13 +7,13 @@
  * a quarter of the buffer at least. Under memory pressure it moves no further than four segments
  * ahead.
  *
- * The field counts units of the scale. It is rounded up while there is room for that, else down: the
- * edge that the peer sees then moves left by less than a unit (RFC 7323 §2.4), but what came is
- * taken up to rcv.adv. Rounding up always would let the edge creep with every small segment, and the
- * window would never close.
+ * The field counts units of the scale. It is rounded up while there is room for that, else down:
+ * the edge that the peer sees then moves left by less than a unit (RFC 7323 §2.4), but what came is
+ * taken up to rcv.adv. Rounding up always would let the edge creep with every small segment, and
+ * the window would never close.
  *
- * Data inside the window for which there is no memory is answered by a closed window, once: the peer
- * then probes, and does not count timeouts.
+ * Data inside the window for which there is no memory is answered by a closed window, once: the
+ * peer then probes, and does not count timeouts.
  */
 #include "tcp/window.h"
 
