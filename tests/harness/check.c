@@ -125,6 +125,8 @@ bool find_row(const struct puppet *p, struct tern_socket_info *ret)
 		if (row.remote.port != p->peer.port || row.local.port != p->us.port ||
 		    !tern_addr_eq(&row.remote.addr, &p->peer.addr) || row.state == TERN_CLOSED)
 			continue;
+		if (found && ret->state == TERN_SYN_RECEIVED && row.state == TERN_TIME_WAIT)
+			continue; /* it waits for the handshake of its successor */
 		if (found)
 			fail_msg("two rows for one connection");
 		found = true;
