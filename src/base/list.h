@@ -2,7 +2,7 @@
 /*
  * base/list.h: doubly linked lists of pool items, linked by index inside the items.
  *
- * Each call names the list, the pool of the items, the offset of the struct tern_link in them and
+ * Each call names the list, the pool of the items, the offset of the struct tern_list_link in them and
  * the item. An item may be on as many lists as it has links. A zeroed list is empty; the link of
  * an item on no list is zeroed (but so is that of the only item of a list).
  */
@@ -14,7 +14,7 @@
 
 #include "base/pool.h"
 
-struct tern_link {
+struct tern_list_link {
 	uint32_t next, prev;
 };
 
@@ -23,10 +23,10 @@ struct tern_list {
 };
 
 /* The link of an item. */
-static inline struct tern_link *tern_list_link(const struct tern_pool *pool, size_t link_offset,
-					       uint32_t idx)
+static inline struct tern_list_link *tern_list_link(const struct tern_pool *pool,
+						    size_t link_offset, uint32_t idx)
 {
-	return (struct tern_link *)(void *)((uint8_t *)tern_pool_at(pool, idx) + link_offset);
+	return (struct tern_list_link *)(void *)((uint8_t *)tern_pool_at(pool, idx) + link_offset);
 }
 
 /* The item behind idx, or 0. */
@@ -47,7 +47,7 @@ static inline uint32_t tern_list_prev(const struct tern_pool *pool, size_t link_
 static inline void tern_list_push_back(struct tern_list *list, const struct tern_pool *pool,
 				       size_t link_offset, uint32_t idx)
 {
-	struct tern_link *link = tern_list_link(pool, link_offset, idx);
+	struct tern_list_link *link = tern_list_link(pool, link_offset, idx);
 
 	link->next = 0;
 	link->prev = list->tail;
@@ -63,7 +63,7 @@ static inline void tern_list_push_back(struct tern_list *list, const struct tern
 static inline void tern_list_push_front(struct tern_list *list, const struct tern_pool *pool,
 					size_t link_offset, uint32_t idx)
 {
-	struct tern_link *link = tern_list_link(pool, link_offset, idx);
+	struct tern_list_link *link = tern_list_link(pool, link_offset, idx);
 
 	link->next = list->head;
 	link->prev = 0;
@@ -79,7 +79,7 @@ static inline void tern_list_push_front(struct tern_list *list, const struct ter
 static inline void tern_list_remove(struct tern_list *list, const struct tern_pool *pool,
 				    size_t link_offset, uint32_t idx)
 {
-	struct tern_link *link = tern_list_link(pool, link_offset, idx);
+	struct tern_list_link *link = tern_list_link(pool, link_offset, idx);
 
 	if (link->next)
 		tern_list_link(pool, link_offset, link->next)->prev = link->prev;

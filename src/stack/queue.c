@@ -29,7 +29,7 @@ enum {
 };
 
 struct queued {
-	struct tern_link link;
+	struct tern_list_link link;
 	struct tern_packet pkt; /* payload is the copy */
 	uint8_t *copy;
 	tern_id owner; /* socket that is charged, 0: none */

@@ -51,7 +51,7 @@ struct part {
 
 struct frags_record {
 	struct tern_timer timer;
-	struct tern_link age;
+	struct tern_list_link age;
 	struct tern_packet first; /* header fields of fragment zero, once it is there */
 	struct tern_addr src, dst;
 	uint32_t hash, id;

@@ -35,7 +35,7 @@ struct tern_dgram {
 struct tern_udp_socket {
 	uint32_t gen;  /* the pool's */
 	uint32_t same; /* next in the chain of its port */
-	struct tern_link event;
+	struct tern_list_link event;
 	uint64_t user;
 	struct tern_flow flow; /* lport 0: in no map yet */
 	struct tern_dgram *head, *tail;

@@ -30,7 +30,7 @@
  */
 struct tern_half {
 	struct tern_timer timer;
-	struct tern_link queue; /* the listener's SYN queue */
+	struct tern_list_link queue; /* the listener's SYN queue */
 	uint32_t listener;
 	tern_seq iss, irs;
 	uint32_t ts_offset, ts_recent;

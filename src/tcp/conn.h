@@ -122,11 +122,12 @@ struct tern_conn {
 	uint32_t gen; /* the pool's */
 	uint32_t flags;
 	struct tern_timer timer;
-	struct tern_link out;   /* tern_tcp.out, while TERN_CF_OUT */
-	struct tern_link event; /* tern_tcp.events, while TERN_CF_EVENT */
+	struct tern_list_link out;   /* tern_tcp.out, while TERN_CF_OUT */
+	struct tern_list_link event; /* tern_tcp.events, while TERN_CF_EVENT */
 	union {
-		struct tern_link queue; /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
-		struct tern_tune tune;  /* afterwards, when somebody reads */
+		struct tern_list_link
+			queue;         /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
+		struct tern_tune tune; /* afterwards, when somebody reads */
 	};
 	uint64_t user;
 	uint32_t listener; /* whose child it is, until accepted */

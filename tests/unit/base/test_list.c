@@ -13,7 +13,7 @@
 
 struct item {
 	uint32_t value;
-	struct tern_link first, second;
+	struct tern_list_link first, second;
 };
 
 #define FIRST  offsetof(struct item, first)
