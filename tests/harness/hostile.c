@@ -20,6 +20,7 @@ enum {
 
 static const char *current_test;
 static uint64_t current_seed;
+static struct world *alive; /* reachable after a failure, so no leak hides what failed */
 
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
@@ -152,6 +153,7 @@ struct world *world_new_cfg(uint8_t family, uint64_t seed, const struct tern_con
 	uint8_t entropy[TERN_RNG_SEED_LEN] = { 0x7e };
 
 	HOLDS(w != NULL);
+	alive = w;
 	memcpy(entropy + 1, &seed, sizeof(seed));
 	tern_rng_init(&w->rng, entropy);
 	w->family = family;
@@ -550,6 +552,7 @@ void world_free(struct world *w)
 	tern_stack_free(w->friend);
 	tern_stack_free(w->mark);
 	free(w);
+	alive = NULL;
 }
 
 /* ---- frames in ---- */
