@@ -1,5 +1,5 @@
 # For hands and CI; meson.build says what is built and how.
-# make | make test | make check | make bench [B=openclose|sizes|bulk]
+# make | make demo | make test | make check | make soak | make bench [B=openclose|sizes|bulk]
 # make install [PREFIX=/usr/local] [DESTDIR=]
 BUILD = build
 PREFIX = /usr/local
@@ -15,19 +15,32 @@ build:
 	$(configure)
 	@ninja -C $(BUILD)
 
+demo:
+	@tools/setup build demo
+	$(configure)
+	@ninja -C $(BUILD) --quiet tern
+	@tools/demo $(BUILD)/tern
+
 test:
-	@tools/setup build test
+	@tools/setup build demo test
 	$(call configure,-Dtests=enabled)
 	@ninja -C $(BUILD)
 	@tools/runtests $(BUILD)
 
 check:
-	@tools/setup build test check
+	@tools/setup build demo test check
 	@$(MAKE) --no-print-directory test
 	@tools/check $(BUILD)
 
+# Long runs over a TUN device: 1 GiB each way, also over a bad wire.
+soak:
+	@tools/setup build demo test
+	$(configure)
+	@ninja -C $(BUILD) tern
+	@TERN=$(abspath $(BUILD))/tern tests/soak/transfer.py
+
 bench:
-	@tools/setup build test bench
+	@tools/setup build demo test bench
 	$(configure)
 	@ninja -C $(BUILD) benchmarks >&2
 	@bench/run $(BUILD) $(B)
@@ -38,4 +51,4 @@ install:
 	@ninja -C $(BUILD)
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
-.PHONY: build test check bench install
+.PHONY: build demo test check soak bench install

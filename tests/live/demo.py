@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""tools/demo: it works, says so by its status, and leaves nothing behind however it ends."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+
+from live import PATIENCE, SOURCE, TERN, case, check, enter_namespace, main, run, wait_for
+
+enter_namespace()
+
+DEMO = os.path.join(SOURCE, "tools", "demo")
+
+
+def descendants(pid):
+    """Processes under one, itself included."""
+    found, fresh = [], [pid]
+    while fresh:
+        pid = fresh.pop()
+        found.append(pid)
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as f:
+                fresh += [int(child) for child in f.read().split()]
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def is_alive(pid):
+    """Is it more than a name in the table?"""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@case
+def it_shows_every_step_and_ends_with_0():
+    status, out, err = run(DEMO, TERN, timeout=120)
+    check(status == 0, out, err)
+    for word in ("curl telnet://", "hello, says ncat", "TCP and UDP, says Python", "there  sha256",
+                 "back   sha256", "ESTAB", "SYN-RECEIVED", "LAST-ACK", "timer:(timewait,",
+                 "Every step was checked and worked."):
+        check(word in out, f"no '{word}' in", out)
+    check(len(out.splitlines()) <= 60, "more than two screens")
+
+
+@case
+def a_step_that_does_not_work_fails_it():
+    with tempfile.TemporaryDirectory() as directory:
+        # A tern whose client loses a byte.
+        broken = os.path.join(directory, "tern")
+        with open(broken, "w", encoding="utf-8") as f:
+            f.write(f'#!/bin/sh\nif [ "$1" = connect ]; then {TERN} "$@" | tail -c +2\n'
+                    f'else exec {TERN} "$@"; fi\n')
+        os.chmod(broken, 0o755)
+        status, out, err = run(DEMO, broken, timeout=120)
+    check(status == 1 and "FAILED: the file that went back" in err, status, out, err)
+
+
+@case
+def interrupted_at_any_time_it_leaves_nothing():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for delay in (0.1, 0.4, 0.8):
+            directory = tempfile.mkdtemp()
+            process = subprocess.Popen([DEMO, TERN], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, start_new_session=True,
+                                       env=dict(os.environ, TMPDIR=directory))
+            time.sleep(delay)
+            below = descendants(process.pid)
+            check(process.poll() is None, "it was over too soon")
+            # Ctrl-C goes to the whole group, kill to one process.
+            (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+            check(process.wait(PATIENCE) == 128 + number, process.returncode)
+            wait_for(lambda: not any(map(is_alive, below)), f"the end of {below}")
+            check(os.listdir(directory) == [], os.listdir(directory))
+            os.rmdir(directory)
+            check("tern0" not in run("ip", "link")[1], "a device is left")
+
+
+@case
+def killed_outright_it_leaves_no_process():
+    process = subprocess.Popen([DEMO, TERN], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(descendants(process.pid)) > 3, "its processes")
+    below = descendants(process.pid)
+    for pid in below[1:2]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait(PATIENCE)
+    wait_for(lambda: not any(map(is_alive, below)), f"the end of {below}")
+
+
+@case
+def without_privilege_it_shows_the_same_in_memory():
+    status, out, err = run("setpriv", "--reuid", "65534", "--clear-groups", "--", "sh", "-c",
+                           'exec sh -s "$0"', TERN, stdin=open(DEMO, "rb").read())
+    check(status == 0, out, err)
+    check("needs root" in out and "between two stacks in memory" in out, out)
+    check("TIME-WAIT" in out, out)
+
+
+main()
