@@ -406,13 +406,21 @@ int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
 int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
 		      int64_t value)
 {
+	const struct tern_conn *c;
 	uint32_t idx;
+	int err;
 
 	st->tcp.now = now;
 	if (is_udp(id))
 		return tern_udp_set_option(st, id, option, value);
 	idx = tern_call_conn(st, id);
-	return idx ? tern_tcp_set_option(&st->tcp, idx, option, value) : -EBADF;
+	if (!idx)
+		return -EBADF;
+	err = tern_tcp_set_option(&st->tcp, idx, option, value);
+	c = tern_conn_at(&st->tcp, idx);
+	if (!err && option == TERN_SO_REUSEADDR && (c->flags & TERN_CF_BOUND))
+		tern_ports_set_reuse(st->ports, idx, c->lport, value != 0);
+	return err;
 }
 
 int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,

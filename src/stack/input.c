@@ -103,7 +103,8 @@ static enum tern_drop deliver(struct tern_stack *st, const struct tern_packet *p
 		return reason;
 	default:
 		count_ip(st, v6, TERN_CNT_IpInUnknownProtos, TERN_CNT_Ip6InUnknownProtos);
-		tern_icmp_send_error(st, pkt, TERN_ANSWER_PROTO, whole, len);
+		if (!v6 || pkt->proto != TERN_IP6_NONE) /* RFC 8200 §4.7 */
+			tern_icmp_send_error(st, pkt, TERN_ANSWER_PROTO, whole, len);
 		return TERN_DROP_IP_NOPROTO;
 	}
 }

@@ -252,29 +252,6 @@ int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *re
 	return 0;
 }
 
-/* Does a listener stand in the way? Those of an address are found by that address only. */
-static bool listener_conflict(struct tern_stack *st, const struct tern_endpoint *local, bool v6only)
-{
-	static const uint8_t families[] = { TERN_INET, TERN_INET6 };
-
-	if (tern_listener_find(&st->syn, &local->addr, local->port))
-		return true;
-	if (!tern_addr_is_any(&local->addr))
-		return false;
-	for (unsigned int i = 0; i < TERN_ARRAY_SIZE(families); i++) {
-		struct tern_addr any = tern_addr_any(families[i]);
-
-		if (tern_ports_overlap(&local->addr, v6only, &any, true) &&
-		    tern_listener_find(&st->syn, &any, local->port))
-			return true;
-	}
-	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
-		if (tern_ports_overlap(&local->addr, v6only, &st->cfg.addrs[i].addr, true) &&
-		    tern_listener_find(&st->syn, &st->cfg.addrs[i].addr, local->port))
-			return true;
-	return false;
-}
-
 bool tern_port_bind_conflict(struct tern_stack *st, enum tern_proto proto,
 			     const struct tern_endpoint *local, bool v6only, bool reuse)
 {
@@ -283,7 +260,7 @@ bool tern_port_bind_conflict(struct tern_stack *st, enum tern_proto proto,
 	/* Without anything on the port there is no listener either. */
 	return tern_ports_used(st->ports, local->port) &&
 	       (tern_ports_conflict(st->ports, local, v6only, reuse) ||
-		listener_conflict(st, local, v6only));
+		tern_listener_conflicts(&st->syn, local, v6only));
 }
 
 int tern_port_choose_bind(struct tern_stack *st, enum tern_proto proto,

@@ -449,6 +449,14 @@ void tern_ports_move(struct tern_ports *p, uint32_t owner, uint16_t port,
 	((struct binding *)tern_pool_at(&p->bindings, idx))->addr = *addr;
 }
 
+void tern_ports_set_reuse(struct tern_ports *p, uint32_t owner, uint16_t port, bool reuse)
+{
+	uint32_t idx = *binding_link(p, owner, port);
+
+	assert(idx);
+	((struct binding *)tern_pool_at(&p->bindings, idx))->reuse = reuse;
+}
+
 bool tern_ports_overlap(const struct tern_addr *a, bool a_v6only, const struct tern_addr *b,
 			bool b_v6only)
 {

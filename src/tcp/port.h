@@ -80,6 +80,9 @@ void tern_ports_unbind(struct tern_ports *p, uint32_t owner, uint16_t port);
 void tern_ports_move(struct tern_ports *p, uint32_t owner, uint16_t port,
 		     const struct tern_addr *addr);
 
+/* SO_REUSEADDR of a bound socket was set or cleared. */
+void tern_ports_set_reuse(struct tern_ports *p, uint32_t owner, uint16_t port, bool reuse);
+
 /*
  * Does a binding or a flow forbid another bind to the endpoint? As in Linux: addresses that do not
  * overlap never do; bindings do unless both allow reuse; flows do unless the newcomer does. Where
