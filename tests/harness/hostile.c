@@ -20,7 +20,7 @@ enum {
 
 static const char *current_test;
 static uint64_t current_seed;
-static struct world *alive; /* reachable after a failure, so no leak hides what failed */
+static struct world *alive; /* all of them: after a failure no leak hides what failed */
 
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
@@ -153,6 +153,7 @@ struct world *world_new_cfg(uint8_t family, uint64_t seed, const struct tern_con
 	uint8_t entropy[TERN_RNG_SEED_LEN] = { 0x7e };
 
 	HOLDS(w != NULL);
+	w->older = alive;
 	alive = w;
 	memcpy(entropy + 1, &seed, sizeof(seed));
 	tern_rng_init(&w->rng, entropy);
@@ -551,8 +552,8 @@ void world_free(struct world *w)
 	tern_stack_free(w->victim);
 	tern_stack_free(w->friend);
 	tern_stack_free(w->mark);
+	alive = w->older;
 	free(w);
-	alive = NULL;
 }
 
 /* ---- frames in ---- */
@@ -678,6 +679,7 @@ void hostile_fix_checksums(uint8_t *frame, uint32_t len)
 {
 	struct tern_packet pkt;
 	uint64_t sum = 0;
+	uint16_t value;
 	uint8_t *field;
 
 	if (len >= 20 && frame[0] >> 4 == 4) {
@@ -695,8 +697,8 @@ void hostile_fix_checksums(uint8_t *frame, uint32_t len)
 	if (pkt.proto != TERN_PROTO_ICMP)
 		sum = tern_cksum_pseudo(&pkt.src, &pkt.dst, pkt.proto, pkt.payload_len);
 	tern_put_u16(field, 0);
-	tern_put_u16(field,
-		     (uint16_t)~tern_cksum_fold(tern_cksum_add(pkt.payload, pkt.payload_len, sum)));
+	value = (uint16_t)~tern_cksum_fold(tern_cksum_add(pkt.payload, pkt.payload_len, sum));
+	tern_put_u16(field, value || pkt.proto != TERN_PROTO_UDP ? value : 0xffff);
 }
 
 void world_shake(struct world *w, const struct tern_endpoint *from, struct shot *s)

@@ -59,6 +59,7 @@ struct world {
 	/* Who takes it; NULL: nobody. The frame is the callee's for the time of the call. */
 	void (*outsider)(struct world *w, uint8_t *frame, uint32_t len);
 	void *context;
+	struct world *older; /* made before this one and not freed yet */
 };
 
 /* A TCP segment with everything in the hands of the attacker. */
