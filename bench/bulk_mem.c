@@ -31,13 +31,14 @@ static uint64_t turn(struct pair *p, const tern_id id[2])
 
 	move_on(p);
 	do {
-		n = tern_stack_send(p->side[CLIENT].stack, p->now, id[CLIENT], from, CHUNK, 0);
+		n = tern_stack_send(p->stack[CLIENT], p->now, id[CLIENT], from, CHUNK, 0);
 	} while (n == CHUNK);
-	pair_pump(p);
-	while ((n = tern_stack_recv(p->side[SERVER].stack, p->now, id[SERVER], to, CHUNK, 0)) > 0)
+	pair_tick(p);
+	pair_pump(p, CLIENT);
+	while ((n = tern_stack_recv(p->stack[SERVER], p->now, id[SERVER], to, CHUNK, 0)) > 0)
 		received += (uint64_t)n;
 	for (unsigned int i = 0; i < 2; i++)
-		while (tern_stack_event(p->side[i].stack, &event))
+		while (tern_stack_event(p->stack[i], &event))
 			if (event.bits & (TERN_EV_ERROR | TERN_EV_CLOSED))
 				bench_fail("connection lost", event.bits);
 	return received;
@@ -45,33 +46,33 @@ static uint64_t turn(struct pair *p, const tern_id id[2])
 
 int main(int argc, char **argv)
 {
-	struct tern_mem_link_config link = { .frames = 4096 };
 	uint64_t began, took, bytes = 0, limit_ns;
-	struct pair p;
+	struct pair *p;
 	tern_id id[2];
+	uint32_t mtu;
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: bulk_mem MTU MS\n");
 		return 2;
 	}
-	link.mtu = (uint32_t)bench_number(argv[1]);
+	mtu = (uint32_t)bench_number(argv[1]);
 	limit_ns = bench_number(argv[2]) * 1000000;
 	for (unsigned int i = 0; i < CHUNK; i++)
 		from[i] = (uint8_t)(i * 7 + i / 256);
-	pair_make(&p, 16, 16, &link);
-	pair_open(&p, id);
+	p = pair_make(16, 16, mtu);
+	pair_open(p, id);
 	began = bench_now();
 	while (bench_now() - began < limit_ns / 4)
-		(void)turn(&p, id);
+		(void)turn(p, id);
 	began = bench_now();
 	do {
-		bytes += turn(&p, id);
+		bytes += turn(p, id);
 		took = bench_now() - began;
 	} while (took < limit_ns);
 	if (!bytes)
 		bench_fail("nothing arrived", 0);
-	printf("%s %.1f Gbit/s\n", link.mtu > 9000 ? "bulk_mem_64k_gbps" : "bulk_mem_1460_gbps",
+	printf("%s %.1f Gbit/s\n", mtu > 9000 ? "bulk_mem_64k_gbps" : "bulk_mem_1460_gbps",
 	       (double)bytes * 8 / (double)took);
-	pair_free(&p);
+	pair_free(p);
 	return 0;
 }

@@ -22,7 +22,7 @@ __attribute__((noinline)) static int measured(struct tern_stack *st, uint64_t no
 
 static void connect_once(struct pair *p, bool measure)
 {
-	struct tern_stack *st = p->side[CLIENT].stack;
+	struct tern_stack *st = p->stack[CLIENT];
 	struct tern_endpoint to = { tern_addr_v4(10, 77, 0, 2), FIRST_PORT };
 	tern_id id;
 
@@ -34,8 +34,7 @@ static void connect_once(struct pair *p, bool measure)
 
 int main(int argc, char **argv)
 {
-	struct tern_mem_link_config link = { 0 };
-	struct pair p;
+	struct pair *p;
 	uint64_t percent, count;
 
 	if (argc != 3) {
@@ -46,16 +45,16 @@ int main(int argc, char **argv)
 	count = bench_number(argv[2]);
 	if (percent > 99)
 		return 2;
-	pair_make(&p, 64, RANGE, &link);
+	p = pair_make(64, RANGE, 1500);
 	for (uint64_t i = 0; i < RANGE * percent / 100; i++) {
-		p.turn = 0;
-		pair_openclose(&p);
+		p->turn = 0;
+		pair_openclose(p);
 	}
-	if (pair_info(&p, CLIENT).timewaits != RANGE * percent / 100)
-		bench_fail("records in TIME-WAIT", pair_info(&p, CLIENT).timewaits);
-	connect_once(&p, false);
+	if (pair_info(p, CLIENT).timewaits != RANGE * percent / 100)
+		bench_fail("records in TIME-WAIT", pair_info(p, CLIENT).timewaits);
+	connect_once(p, false);
 	while (count--)
-		connect_once(&p, true);
-	pair_free(&p);
+		connect_once(p, true);
+	pair_free(p);
 	return 0;
 }

@@ -22,9 +22,8 @@ __attribute__((noinline)) static void measured(struct pair *p, uint64_t count)
 
 int main(int argc, char **argv)
 {
-	struct tern_mem_link_config link = { 0 };
 	uint64_t others, timewaits, count, began, frames;
-	struct pair p;
+	struct pair *p;
 	tern_id ids[2];
 
 	if (argc != 4) {
@@ -36,24 +35,24 @@ int main(int argc, char **argv)
 	count = bench_number(argv[3]);
 	if (!timewaits || !count)
 		return 2;
-	pair_make(&p, (uint32_t)others + 16, (uint32_t)timewaits + 1024, &link);
+	p = pair_make((uint32_t)others + 16, (uint32_t)timewaits + 1024, 1500);
 	for (uint64_t i = 0; i < others; i++)
-		pair_open(&p, ids);
-	p.step_ns = TIME_WAIT_NS / timewaits;
-	measured(&p, 0);
+		pair_open(p, ids);
+	p->step_ns = TIME_WAIT_NS / timewaits;
+	measured(p, 0);
 	for (uint64_t i = 0; i < timewaits + 100; i++)
-		pair_openclose(&p);
-	frames = p.side[0].link->counts.frames_out + p.side[1].link->counts.frames_out;
+		pair_openclose(p);
+	frames = p->frames;
 	began = bench_cpu();
-	measured(&p, count);
+	measured(p, count);
 	printf("openclose_ns %.1f ns\n", (double)(bench_cpu() - began) / (double)count);
-	frames = p.side[0].link->counts.frames_out + p.side[1].link->counts.frames_out - frames;
+	frames = p->frames - frames;
 	if (frames != 7 * count)
 		bench_fail("segments of all connections", (long long)frames);
-	if (pair_info(&p, CLIENT).conns != others || pair_info(&p, SERVER).conns != others)
-		bench_fail("connections left", pair_info(&p, SERVER).conns);
-	fprintf(stderr, "openclose: %u connections, %u in TIME-WAIT\n", pair_info(&p, CLIENT).conns,
-		pair_info(&p, CLIENT).timewaits);
-	pair_free(&p);
+	if (pair_info(p, CLIENT).conns != others || pair_info(p, SERVER).conns != others)
+		bench_fail("connections left", pair_info(p, SERVER).conns);
+	fprintf(stderr, "openclose: %u connections, %u in TIME-WAIT\n", pair_info(p, CLIENT).conns,
+		pair_info(p, CLIENT).timewaits);
+	pair_free(p);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pair.h: two stacks in one process, joined by the in-memory link, in virtual time.
+ * pair.h: two stacks in one process, in virtual time: what one puts out goes into the other.
  *
  * Side 0 connects, side 1 listens. Every frame is built, carried and verified with full checksums.
  * Whatever goes wrong ends the program with a line on stderr and exit status 1: a benchmark whose
@@ -14,7 +14,6 @@
 #include "base/addr.h"
 #include "base/compiler.h"
 #include "link/link.h"
-#include "link/mem.h"
 #include "tern/stack.h"
 
 enum {
@@ -22,23 +21,32 @@ enum {
 	SERVER,
 	DESTINATIONS = 16, /* listening ports of the server: one range of ports each */
 	FIRST_PORT = 8000,
+	BURST = 8,
 };
 
 struct pair {
-	struct tern_link_side side[2];
+	struct tern_stack *stack[2];
 	tern_id listener[DESTINATIONS];
 	unsigned int turn; /* destination of the next connection */
 	uint64_t now;      /* ns, virtual */
 	uint64_t step_ns;  /* virtual time between two connections */
+	uint64_t frames;   /* carried so far */
+	struct tern_out outs[BURST];
+	uint8_t gathered[BURST][65536];
 };
 
-/* Both stacks have room for conns connections and timewaits TIME-WAIT records. */
-void pair_make(struct pair *p, uint32_t conns, uint32_t timewaits,
-	       const struct tern_mem_link_config *link);
+/*
+ * A pair whose stacks have room for conns connections and timewaits TIME-WAIT records. It is large:
+ * in memory of its own, freed by pair_free.
+ */
+struct pair *pair_make(uint32_t conns, uint32_t timewaits, uint32_t mtu);
 void pair_free(struct pair *p);
 
-/* Moves frames until it is quiet, then runs what is due. */
-void pair_pump(struct pair *p);
+/* Runs the timers that are due. */
+void pair_tick(struct pair *p);
+
+/* Carries frames until it is quiet; `first` may have something to send. */
+void pair_pump(struct pair *p, unsigned int first);
 
 /* Connects to the next destination and accepts: both ids, ESTABLISHED. */
 void pair_open(struct pair *p, tern_id ret_ids[2]);
