@@ -194,11 +194,10 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 static int check_flow(struct tern_stack *st, const struct tern_flow *flow, uint32_t *tw,
 		      tern_seq *iss, uint32_t *ts_offset)
 {
-	uint32_t hash = tern_flow_hash(st->tcp.map_key, flow);
+	uint32_t hash = tern_tcp_hash(&st->tcp, flow);
 	bool loopback = tern_route_is_local(st, &flow->remote);
 
-	*iss = tern_isn(&st->tcp.isn, flow, st->tcp.now);
-	*ts_offset = tern_ts_offset(&st->tcp.isn, flow, st->knobs.tcp_timestamps);
+	tern_isn_choose(&st->tcp.isn, flow, st->tcp.now, st->knobs.tcp_timestamps, iss, ts_offset);
 	if (tern_conn_find(&st->tcp, hash, flow) || tern_half_find(&st->syn, hash, flow))
 		return -EADDRNOTAVAIL;
 	*tw = tern_timewait_find(&st->tw, hash, flow);

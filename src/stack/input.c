@@ -43,15 +43,18 @@ static void count_ip(struct tern_stack *st, bool v6, enum tern_counter v4_counte
 static enum tern_drop judge_addresses(struct tern_stack *st, const struct tern_packet *pkt,
 				      bool looped)
 {
-	if (tern_addr_is_multicast(&pkt->dst) || tern_route_is_broadcast(st, &pkt->dst))
-		return TERN_DROP_IP_INVALID_DEST;
-	if (!tern_route_is_local(st, &pkt->dst))
-		return TERN_DROP_IP_INADDRERRORS;
-	if (looped)
+	if (TERN_UNLIKELY(!tern_route_is_local(st, &pkt->dst)))
+		return tern_addr_is_multicast(&pkt->dst) || tern_route_is_broadcast(st, &pkt->dst)
+			       ? TERN_DROP_IP_INVALID_DEST
+			       : TERN_DROP_IP_INADDRERRORS;
+	if (looped || TERN_LIKELY(tern_addr_eq(&st->good_source, &pkt->src)))
 		return TERN_DROP_NONE;
 	if (tern_route_is_local(st, &pkt->src))
 		return TERN_DROP_IP_RPFILTER;
-	return tern_route_is_martian(st, &pkt->src) ? TERN_DROP_IP_INVALID_SOURCE : TERN_DROP_NONE;
+	if (tern_route_is_martian(st, &pkt->src))
+		return TERN_DROP_IP_INVALID_SOURCE;
+	st->good_source = pkt->src;
+	return TERN_DROP_NONE;
 }
 
 static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet *pkt, bool trusted)

@@ -70,6 +70,7 @@ struct tern_stack {
 	uint8_t *loop;  /* frame on its way from ourselves to ourselves, made when first needed */
 	bool loop_more; /* such frames wait: output was left early */
 	bool ipv6;
+	struct tern_addr good_source; /* the last one that was no martian */
 };
 
 /* ---- input.c ---- */
@@ -116,7 +117,13 @@ int tern_config_complete(const struct tern_config *in, struct tern_config *ret);
 /* ---- route.c ---- */
 
 /* Is it one of our addresses? */
-bool tern_route_is_local(const struct tern_stack *st, const struct tern_addr *addr);
+static inline bool tern_route_is_local(const struct tern_stack *st, const struct tern_addr *addr)
+{
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
+		if (tern_addr_eq(&st->cfg.addrs[i].addr, addr))
+			return true;
+	return false;
+}
 
 /* Is it the broadcast address of one of our prefixes, or 255.255.255.255? */
 bool tern_route_is_broadcast(const struct tern_stack *st, const struct tern_addr *addr);

@@ -15,14 +15,6 @@
 
 #include "stack/internal.h"
 
-bool tern_route_is_local(const struct tern_stack *st, const struct tern_addr *addr)
-{
-	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
-		if (tern_addr_eq(&st->cfg.addrs[i].addr, addr))
-			return true;
-	return false;
-}
-
 /* All ones behind the prefix; a prefix of 31 or 32 bits has no broadcast address (RFC 3021). */
 static bool is_broadcast_of(const struct tern_prefix *prefix, const struct tern_addr *addr)
 {

@@ -79,8 +79,8 @@ static void half_fill(const struct tern_syn *s, struct tern_half *h, const struc
 		h->iss = reopen->iss;
 		h->ts_offset = reopen->ts_offset;
 	} else {
-		h->iss = tern_isn(&t->isn, flow, t->now);
-		h->ts_offset = tern_ts_offset(&t->isn, flow, t->knobs->tcp_timestamps);
+		tern_isn_choose(&t->isn, flow, t->now, t->knobs->tcp_timestamps, &h->iss,
+				&h->ts_offset);
 	}
 }
 

@@ -220,6 +220,8 @@ struct tern_tcp {
 	struct tern_bufs bufs;
 	struct tern_map map; /* flows of conns */
 	uint64_t map_key[2];
+	struct tern_flow last_flow; /* whose hash was asked for last, and its hash */
+	uint32_t last_hash;
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
 	struct tern_list out;    /* connections that may have something to send */
@@ -249,6 +251,19 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 static inline uint32_t tern_ms(uint64_t now_ns)
 {
 	return (uint32_t)(now_ns / 1000000);
+}
+
+/*
+ * The hash of a flow in all tables of flows: tern_flow_hash(t->map_key, flow). Segments of a flow
+ * come in runs, and each may move its record from one table to another: the last one is kept.
+ */
+static inline uint32_t tern_tcp_hash(struct tern_tcp *t, const struct tern_flow *flow)
+{
+	if (!tern_flow_eq(&t->last_flow, flow)) {
+		t->last_flow = *flow;
+		t->last_hash = tern_flow_hash(t->map_key, flow);
+	}
+	return t->last_hash;
 }
 
 static inline void tern_conn_flow(const struct tern_conn *c, struct tern_flow *ret)
@@ -281,7 +296,7 @@ void tern_conn_free(struct tern_tcp *t, uint32_t idx);
 int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow);
 void tern_conn_unhash(struct tern_tcp *t, uint32_t idx);
 
-/* The connection of a flow, or 0. hash is tern_flow_hash(t->map_key, flow). */
+/* The connection of a flow, or 0. hash is tern_tcp_hash(t, flow). */
 uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash, const struct tern_flow *flow);
 
 /* The traffic record, made if there is none; NULL when memory is out (counted). */

@@ -5,7 +5,8 @@
  * RFC 6528: ISN = M + F(local, lport, remote, rport, secret), M a clock of 4 µs ticks. Between two
  * connections of one flow the numbers rise with the clock; across flows they tell an outsider
  * nothing. Timestamp offsets are keyed the same way by the two addresses and ports, so that TSval
- * shows neither uptime nor how many hosts stand behind an address.
+ * shows neither uptime nor how many hosts stand behind an address. The two are the halves of one
+ * 64-bit value: who knows one half of a pseudo-random function's value knows nothing of the other.
  */
 #include "tcp/isn.h"
 
@@ -13,37 +14,44 @@
 
 void tern_isn_init(struct tern_isn_keys *keys, struct tern_rng *rng)
 {
-	keys->isn[0] = tern_rng_u64(rng);
-	keys->isn[1] = tern_rng_u64(rng);
-	keys->ts[0] = tern_rng_u64(rng);
-	keys->ts[1] = tern_rng_u64(rng);
+	keys->key[0] = tern_rng_u64(rng);
+	keys->key[1] = tern_rng_u64(rng);
 }
 
-/* SipHash-2-4 of the whole flow. */
-static uint32_t flow_prf(const uint64_t key[2], const struct tern_flow *flow)
+/* SipHash-2-4 of the whole flow: low half for the ISN, high half for timestamps. */
+static uint64_t flow_prf(const struct tern_isn_keys *keys, const struct tern_flow *flow)
 {
-	uint64_t words[5] = { 0 };
-	size_t n = 1;
+	uint64_t words[5];
 
-	if (flow->local.family == TERN_INET6) {
-		for (; n <= 4; n++)
-			words[n] = tern_flow_le64((n <= 2 ? flow->local.b : flow->remote.b) +
-						  8 * ((n - 1) % 2));
-	} else {
-		words[n++] = tern_flow_le32(flow->local.b) |
-			     (uint64_t)tern_flow_le32(flow->remote.b) << 32;
-	}
 	words[0] = (uint64_t)flow->lport << 16 | flow->rport;
-	return (uint32_t)tern_siphash24_words(key, words, n);
+	if (TERN_LIKELY(flow->local.family == TERN_INET)) {
+		words[1] = tern_flow_le32(flow->local.b) | (uint64_t)tern_flow_le32(flow->remote.b)
+								   << 32;
+		return tern_siphash24_words(keys->key, words, 2);
+	}
+	words[1] = tern_flow_le64(flow->local.b);
+	words[2] = tern_flow_le64(flow->local.b + 8);
+	words[3] = tern_flow_le64(flow->remote.b);
+	words[4] = tern_flow_le64(flow->remote.b + 8);
+	return tern_siphash24_words(keys->key, words, 5);
+}
+
+void tern_isn_choose(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint64_t now,
+		     uint32_t tcp_timestamps, tern_seq *ret_iss, uint32_t *ret_ts_offset)
+{
+	uint64_t prf = flow_prf(keys, flow);
+
+	*ret_iss = (uint32_t)(now / 4000) + (uint32_t)prf;
+	*ret_ts_offset = tcp_timestamps == 1 ? (uint32_t)(prf >> 32) : 0;
 }
 
 tern_seq tern_isn(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint64_t now)
 {
-	return (uint32_t)(now / 4000) + flow_prf(keys->isn, flow);
+	return (uint32_t)(now / 4000) + (uint32_t)flow_prf(keys, flow);
 }
 
 uint32_t tern_ts_offset(const struct tern_isn_keys *keys, const struct tern_flow *flow,
 			uint32_t tcp_timestamps)
 {
-	return tcp_timestamps == 1 ? flow_prf(keys->ts, flow) : 0;
+	return tcp_timestamps == 1 ? (uint32_t)(flow_prf(keys, flow) >> 32) : 0;
 }

@@ -13,7 +13,7 @@
 #include "base/seq.h"
 
 struct tern_isn_keys {
-	uint64_t isn[2], ts[2];
+	uint64_t key[2];
 };
 
 void tern_isn_init(struct tern_isn_keys *keys, struct tern_rng *rng);
@@ -24,5 +24,9 @@ tern_seq tern_isn(const struct tern_isn_keys *keys, const struct tern_flow *flow
 /* What is added to the millisecond clock in the TSvals of a flow; 0 under tcp_timestamps = 2. */
 uint32_t tern_ts_offset(const struct tern_isn_keys *keys, const struct tern_flow *flow,
 			uint32_t tcp_timestamps);
+
+/* Both at once, for the price of one. */
+void tern_isn_choose(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint64_t now,
+		     uint32_t tcp_timestamps, tern_seq *ret_iss, uint32_t *ret_ts_offset);
 
 #endif

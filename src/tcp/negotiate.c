@@ -24,11 +24,9 @@ uint16_t tern_advertised_mss(uint8_t family, uint32_t mtu)
 uint8_t tern_window_scale(const struct tern_knobs *knobs, uint32_t rcvbuf)
 {
 	uint32_t space = TERN_MAX(rcvbuf, TERN_MAX(knobs->tcp_rmem_max, knobs->rmem_max));
-	uint8_t scale = 0;
+	uint8_t scale = space > 65535 ? (uint8_t)(16 - __builtin_clz(space)) : 0;
 
-	while (scale < WSCALE_MAX && space >> scale > 65535)
-		scale++;
-	return scale;
+	return scale < WSCALE_MAX ? scale : WSCALE_MAX;
 }
 
 uint16_t tern_offered_options(const struct tern_knobs *knobs)

@@ -15,19 +15,20 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
+#define CONNECTING (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+#define CONNECTED  (TERN_STATES(ESTABLISHED) | TERN_STATES(CLOSE_WAIT))
+
 /* Linux counts opens, failed attempts and resets of established connections by the move. */
 static void count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
 {
-	if (to == TERN_SYN_SENT)
+	if (to == TERN_CLOSED && tern_state_in(c->state, CONNECTING))
+		tern_count(t->trace, TERN_CNT_TcpAttemptFails);
+	else if (to == TERN_CLOSED && tern_state_in(c->state, CONNECTED))
+		tern_count(t->trace, TERN_CNT_TcpEstabResets);
+	else if (to == TERN_SYN_SENT)
 		tern_count(t->trace, TERN_CNT_TcpActiveOpens);
-	if (to == TERN_SYN_RECEIVED && (c->flags & TERN_CF_PASSIVE))
+	else if (to == TERN_SYN_RECEIVED && (c->flags & TERN_CF_PASSIVE))
 		tern_count(t->trace, TERN_CNT_TcpPassiveOpens);
-	if (to == TERN_CLOSED) {
-		if (c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED)
-			tern_count(t->trace, TERN_CNT_TcpAttemptFails);
-		if (c->state == TERN_ESTABLISHED || c->state == TERN_CLOSE_WAIT)
-			tern_count(t->trace, TERN_CNT_TcpEstabResets);
-	}
 }
 
 void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to)

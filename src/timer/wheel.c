@@ -177,7 +177,7 @@ uint32_t tern_wheel_expire(struct tern_wheel *w, uint64_t now_ns)
 	uint32_t slot, idx;
 
 	while (list_empty(w, DUE)) {
-		if (!next_slot(w, &slot, &tick) || tick > target) {
+		if (!w->count || !next_slot(w, &slot, &tick) || tick > target) {
 			w->tick = target > w->tick ? target : w->tick;
 			return 0;
 		}
@@ -195,6 +195,8 @@ uint64_t tern_wheel_deadline(const struct tern_wheel *w)
 	uint64_t tick;
 	uint32_t slot;
 
+	if (!w->count)
+		return TERN_NEVER;
 	if (!list_empty(w, DUE))
 		return w->tick << TERN_TICK_SHIFT;
 	return next_slot(w, &slot, &tick) ? tick << TERN_TICK_SHIFT : TERN_NEVER;

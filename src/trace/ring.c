@@ -43,13 +43,10 @@ void tern_trace_free(struct tern_trace *trace, struct tern_mem *mem)
 	trace->records = NULL;
 }
 
-struct tern_trace_record *tern_trace_next(struct tern_trace *trace)
+struct tern_trace_record *tern_trace_take(struct tern_trace *trace)
 {
-	struct tern_trace_record *record;
+	struct tern_trace_record *record = &trace->records[trace->written++ & trace->mask];
 
-	if (!trace->records)
-		return NULL;
-	record = &trace->records[trace->written++ & trace->mask];
 	memset(record, 0, sizeof(*record));
 	return record;
 }

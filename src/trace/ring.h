@@ -36,8 +36,16 @@ static inline void tern_count_n(struct tern_trace *trace, enum tern_counter coun
 	trace->counters[counter] += n;
 }
 
-/* The next record of the ring to be filled in (zeroed), or NULL where tracing is off. */
-struct tern_trace_record *tern_trace_next(struct tern_trace *trace);
+/*
+ * The next record of the ring to be filled in (zeroed), or NULL where tracing is off: then
+ * tern_trace_take is not called.
+ */
+struct tern_trace_record *tern_trace_take(struct tern_trace *trace);
+
+static inline struct tern_trace_record *tern_trace_next(struct tern_trace *trace)
+{
+	return TERN_UNLIKELY(trace->records != NULL) ? tern_trace_take(trace) : NULL;
+}
 
 /* Reads on from *cursor; see tern_stack_trace(). */
 bool tern_trace_read(const struct tern_trace *trace, uint64_t *cursor,
