@@ -142,7 +142,7 @@ static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *fl
 enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
 			  const struct tern_segment *seg)
 {
-	uint32_t hash = tern_flow_hash(st->tcp.map_key, flow);
+	uint32_t hash = tern_tcp_hash(&st->tcp, flow);
 	struct tern_trace_record *record = trace_segment(st, flow, seg);
 	enum tern_drop reason;
 

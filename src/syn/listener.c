@@ -151,7 +151,7 @@ static void drop_halves(struct tern_syn *s, const struct tern_listener *l)
 		tern_half_flow(h, &flow);
 		tern_half_send_reset(s, h, &flow);
 		tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
-		tern_half_remove(s, idx, tern_flow_hash(s->tcp->map_key, &flow));
+		tern_half_remove(s, idx, tern_tcp_hash(s->tcp, &flow));
 	}
 }
 

@@ -106,7 +106,7 @@ static void give_up(struct tern_syn *s, uint32_t half, const struct tern_flow *f
 {
 	tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
 	trace_end(s, flow);
-	tern_half_remove(s, half, tern_flow_hash(s->tcp->map_key, flow));
+	tern_half_remove(s, half, tern_tcp_hash(s->tcp, flow));
 }
 
 static void expired(struct tern_syn *s, uint32_t half)

@@ -118,7 +118,7 @@ void tern_conn_free(struct tern_tcp *t, uint32_t idx)
 int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	int err = tern_map_insert(&t->map, tern_flow_hash(t->map_key, flow), idx);
+	int err = tern_map_insert(&t->map, tern_tcp_hash(t, flow), idx);
 
 	if (err) {
 		tern_count(t->trace, TERN_CNT_TernConnLimit);
@@ -141,7 +141,7 @@ void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
 	if (!(c->flags & TERN_CF_HASHED))
 		return;
 	tern_conn_flow(c, &flow);
-	tern_map_remove(&t->map, tern_flow_hash(t->map_key, &flow), idx);
+	tern_map_remove(&t->map, tern_tcp_hash(t, &flow), idx);
 	tern_ports_release(t->ports, &flow);
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
 }

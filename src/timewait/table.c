@@ -116,7 +116,7 @@ uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
 	w = tern_tw_at(tw, idx);
 	fill(w, c);
 	tern_flow_pack(&flow, w->addrs);
-	err = tern_map_insert(&tw->map, tern_flow_hash(t->map_key, &flow), idx);
+	err = tern_map_insert(&tw->map, tern_tcp_hash(t, &flow), idx);
 	assert(!err); /* it has room for as many as the pool */
 	tern_ports_claim(tw->ports, &flow);
 	if (state == TERN_TIME_WAIT) {
@@ -153,7 +153,7 @@ void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx)
 
 	tern_tw_flow(w, &flow);
 	tern_wheel_cancel(&tw->wheel, idx);
-	tern_map_remove(&tw->map, tern_flow_hash(tw->tcp->map_key, &flow), idx);
+	tern_map_remove(&tw->map, tern_tcp_hash(tw->tcp, &flow), idx);
 	tern_ports_release(tw->ports, &flow);
 	if (w->finwait2)
 		tw->finwait2--;
