@@ -77,19 +77,14 @@ static size_t used_words(const struct tern_pool *p)
 	return ((size_t)p->mask + 64) / 64;
 }
 
-static size_t items_bytes(const struct tern_pool *p)
-{
-	return (((size_t)p->mask + 1) * p->item_size + 7) & ~(size_t)7;
-}
-
 static size_t chunk_bytes(const struct tern_pool *p)
 {
-	return items_bytes(p) + used_words(p) * sizeof(uint64_t) + ITEM_ALIGN;
+	return p->bits_at + used_words(p) * sizeof(uint64_t) + ITEM_ALIGN;
 }
 
 static uint64_t *used_bits(const struct tern_pool *p, const struct tern_pool_chunk *c)
 {
-	return (uint64_t *)(void *)(c->items + items_bytes(p));
+	return (uint64_t *)(void *)(c->items + p->bits_at);
 }
 
 /* Slots of a chunk that may be used: the last chunk ends at max. */
@@ -196,6 +191,7 @@ static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool mad
 	while (2ul * made.item_size << made.shift <= CHUNK_BYTES)
 		made.shift++;
 	made.mask = (1u << made.shift) - 1;
+	made.bits_at = ((made.mask + 1) * made.item_size + 7) & ~7u;
 	made.nchunks = (max >> made.shift) + 1;
 	made.chunks = tern_mem_alloc(made.mem, made.nchunks * sizeof(*made.chunks));
 	if (!made.chunks)

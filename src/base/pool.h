@@ -45,6 +45,7 @@ struct tern_pool {
 	struct tern_pool_chunk *chunks;
 	uint32_t item_size;
 	uint32_t shift, mask; /* index -> chunk, slot */
+	uint32_t bits_at;     /* where in a chunk the bitmap of used slots stands */
 	uint32_t used, max;   /* items in use, and the most there may be */
 	uint32_t peak;        /* highest `used` so far */
 	uint32_t nchunks;     /* entries of the directory */

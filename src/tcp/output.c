@@ -400,6 +400,23 @@ static void wait_for_room(const struct turn *u)
 	tern_conn_rest(u->t, c);
 }
 
+/* Is it plain, without asking build() once more, that nothing is left to send? */
+static bool is_done(const struct turn *u)
+{
+	const struct tern_conn *c = u->c;
+	const struct tern_traffic *x = u->x;
+
+	if (c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE))
+		return false;
+	if (!x || tern_state_in(c->state, SYN_STATES))
+		return true;
+	if (x->dup_acks || tern_seq_lt(x->repair.rtx_nxt, x->repair.rtx_end))
+		return false;
+	if (c->flags & TERN_CF_FIN_QUEUED)
+		return (c->flags & TERN_CF_FIN_SENT) != 0;
+	return c->snd.una + x->send.bytes == c->snd.nxt;
+}
+
 bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 {
 	uint32_t idx;
@@ -409,7 +426,10 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 		struct turn u = { t, idx, c, tern_conn_traffic(t, c), tx };
 
 		if (build(&u)) {
-			if (t->out.tail != idx) {
+			if (is_done(&u)) {
+				tern_conn_leave_output(t, idx, c);
+				tern_conn_rest(t, c);
+			} else if (t->out.tail != idx) {
 				tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
 				tern_list_push_back(&t->out, &t->conns, OUT_LINK, idx);
 			}
