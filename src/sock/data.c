@@ -19,10 +19,13 @@ enum {
 	DATAGRAM_MAX = 65535,
 };
 
+/* The engine tells of room only if the last send fell short: what an earlier one left is void. */
 static int64_t fell_short(struct tern_sock *s, int64_t n, size_t len)
 {
 	if (n == -EAGAIN || (n >= 0 && (uint64_t)n < len))
 		s->flags |= TERN_SF_NOSPACE;
+	else if (n >= 0)
+		s->flags &= ~(uint32_t)TERN_SF_NOSPACE;
 	return n;
 }
 

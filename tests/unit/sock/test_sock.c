@@ -200,6 +200,22 @@ static void writable_comes_back_when_a_good_part_is_free(void **state)
 	assert_int_equal(poll_on(&b, server), OUT);
 }
 
+/* The engine tells of room after a short send only; a later one that did not fall short ends that. */
+static void a_full_send_into_little_room_does_not_leave_the_socket_unwritable(void **state)
+{
+	int client, server;
+
+	(void)state;
+	make_pair(&client, &server);
+	while (send_on(&a, client, big, sizeof(big)) > 0 || (poll_on(&a, client) & OUT))
+		pass(S);
+	assert_true(recv_on(&b, server, big, 20000) > 0);
+	pass(S);
+	assert_int_equal(poll_on(&a, client), 0);
+	assert_int_equal(send_on(&a, client, big, 1), 1);
+	assert_int_equal(poll_on(&a, client), OUT);
+}
+
 static void set_linger(struct side *side, int fd, int seconds)
 {
 	const struct tern_linger linger = { .onoff = 1, .seconds = seconds };
@@ -413,6 +429,7 @@ int main(void)
 		TWO_STACKS(a_socket_keeps_its_port_over_attempts),
 		TWO_STACKS(attempts_leave_nothing_behind),
 		TWO_STACKS(writable_comes_back_when_a_good_part_is_free),
+		TWO_STACKS(a_full_send_into_little_room_does_not_leave_the_socket_unwritable),
 		TWO_STACKS(a_lingering_close_is_over_when_the_peer_has_all),
 		TWO_STACKS(a_lingering_close_ends_with_its_time),
 		TWO_STACKS(a_caller_may_give_up_lingering),
