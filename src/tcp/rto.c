@@ -19,14 +19,27 @@
 #include "tcp/state.h"
 
 #define NS_PER_US      1000
+#define NS_PER_MS      UINT64_C(1000000)
 #define PROBE_SLACK_NS 2000000
 #define ORPHAN_RETRIES 8 /* what tcp_orphan_retries = 0 means */
 #define SYN_STATES     (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+
+/* A timeout must not come later than the user's patience ends (as Linux). */
+static uint64_t clamp_to_user_timeout(const struct tern_tcp *t, const struct tern_conn *c,
+				      uint64_t rto_ns)
+{
+	uint64_t limit_ns = (uint64_t)c->patience.user_timeout_ms * NS_PER_MS;
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+	uint64_t waited_ns = x && c->patience.retries ? t->now - x->first_ns : 0;
+
+	return waited_ns < limit_ns ? TERN_MIN(rto_ns, limit_ns - waited_ns) : rto_ns;
+}
 
 uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
 	uint32_t shift = c->patience.retries;
+	uint64_t rto_ns;
 
 	if (c->state == TERN_SYN_SENT) {
 		uint32_t linear = t->knobs->tcp_syn_linear_timeouts;
@@ -35,7 +48,8 @@ uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c)
 	}
 	if (shift > 16)
 		shift = 16;
-	return TERN_MIN((uint64_t)rto_us << shift, (uint64_t)TERN_RTO_MAX_US) * NS_PER_US;
+	rto_ns = TERN_MIN((uint64_t)rto_us << shift, (uint64_t)TERN_RTO_MAX_US) * NS_PER_US;
+	return clamp_to_user_timeout(t, c, rto_ns);
 }
 
 /* R2 of this connection in timeouts. */
@@ -56,7 +70,7 @@ static uint32_t retries_max(const struct tern_tcp *t, const struct tern_conn *c)
 static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn *c,
 				const struct tern_traffic *x)
 {
-	uint64_t limit_ns = (uint64_t)c->patience.user_timeout_ms * 1000000;
+	uint64_t limit_ns = (uint64_t)c->patience.user_timeout_ms * NS_PER_MS;
 
 	return limit_ns && t->now - x->first_ns >= limit_ns;
 }
@@ -67,6 +81,17 @@ static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_
 	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
 	       !(c->flags & TERN_CF_ORPHAN) &&
 	       tern_ms(t->now) - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
+}
+
+/* R2: a user timeout stands in the place of the number of tries; of SYNs both count (as Linux). */
+static bool patience_ended(const struct tern_tcp *t, const struct tern_conn *c,
+			   const struct tern_traffic *x)
+{
+	bool tried = c->patience.retries >= retries_max(t, c);
+
+	if (!c->patience.user_timeout_ms)
+		return tried;
+	return user_timeout_passed(t, c, x) || (tried && tern_state_in(c->state, SYN_STATES));
 }
 
 static void give_up(struct tern_tcp *t, uint32_t idx)
@@ -85,9 +110,7 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 	struct tern_repairs *r = &x->repair;
 
 	tern_count(t->trace, TERN_CNT_TcpExtTCPTimeouts);
-	if (!window_closed_but_alive(t, c) &&
-	    (c->patience.user_timeout_ms ? user_timeout_passed(t, c, x)
-					 : c->patience.retries >= retries_max(t, c))) {
+	if (!window_closed_but_alive(t, c) && patience_ended(t, c, x)) {
 		give_up(t, idx);
 		return;
 	}
