@@ -130,9 +130,9 @@ static void a_syn_reopens_by_timestamp_or_sequence(void **state)
 		int32_t seq, tsval; /* ahead of the last ones */
 		bool reopens;
 	} cases[] = {
-		{ true, -1000, 1, true },  { true, 1000, 1, true },    { true, 1, 0, true },
-		{ true, 0, 0, false },	   { true, -1, 0, false },     { true, 1000, -1, false },
-		{ false, 1, 0, true },	   { false, 0, 0, false },     { false, -1, 0, false },
+		{ true, -1000, 1, true },   { true, 1000, 1, true },      { true, 1, 0, true },
+		{ true, 0, 0, false },      { true, -1, 0, false },       { true, 1000, -1, false },
+		{ false, 1, 0, true },      { false, 0, 0, false },       { false, -1, 0, false },
 		{ false, 100000, 0, true }, { false, -100000, 0, false },
 	};
 
