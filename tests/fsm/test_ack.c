@@ -452,13 +452,13 @@ static void segments_are_as_large_as_the_peer_allows_and_no_smaller_than_the_flo
 	{
 		const uint32_t without = k < PASSIVE6 ? 536 : 1220,
 			       most = k < PASSIVE6 ? 1460 : 1440;
-		const uint32_t said[] = { 0, 1, 27, 28, 29, 500, most, most + 1, 65535 };
+		const uint32_t said[] = { 0, 1, 47, 48, 49, 500, most, most + 1, 65535 };
 
 		for (size_t i = 0; i < TERN_ARRAY_SIZE(said); i++) {
 			struct puppet *p = puppet_new(k);
 			uint32_t mss = said[i] ? said[i] : without;
 
-			mss = TERN_MIN(TERN_MAX(mss, 28u), most);
+			mss = TERN_MIN(TERN_MAX(mss, 48u), most);
 			p->mss = said[i];
 			bring_to(p, TERN_ESTABLISHED);
 			set_option(p, p->id, TERN_SO_NODELAY, 1);

@@ -7,11 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint8_t pattern(uint32_t i)
-{
-	return (uint8_t)(i * 7 + (i >> 8) * 3 + 1);
-}
-
 /* One packet in one piece. */
 static uint8_t *flatten(const struct tern_out *out)
 {
@@ -56,7 +51,7 @@ static void check_promises(struct puppet *p, const struct tern_segment *seg)
 	if (seg->flags & (TERN_SYN | TERN_RST))
 		return;
 	for (uint32_t i = 0; i < seg->len; i++)
-		if (seg->data[i] != pattern(offset + i))
+		if (seg->data[i] != stream_byte(offset + i))
 			fail_msg("byte %u is not what the application wrote", offset + i);
 	if (seg->len && tern_seq_gt(end, p->room + 1))
 		fail_msg("%u bytes beyond the peer's window", end - p->room);

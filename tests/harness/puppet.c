@@ -2,8 +2,8 @@
 /*
  * harness/puppet.c: the stack, the puppet's segments, virtual time.
  *
- * Byte i that the puppet sends behind its SYN, and byte i that the application writes, is pattern(i):
- * whoever reads can tell what should stand there.
+ * Byte i that the puppet sends behind its SYN, and byte i that the application writes, is
+ * stream_byte(i): whoever reads can tell what should stand there.
  */
 #include "harness/puppet.h"
 
@@ -19,15 +19,10 @@ enum {
 static const uint8_t us6[16] = { 0xfd, 0x77, [15] = 2 };
 static const uint8_t peer6[16] = { 0xfd, 0x77, [15] = 1 };
 
-static uint8_t pattern(uint32_t i)
-{
-	return (uint8_t)(i * 7 + (i >> 8) * 3 + 1);
-}
-
 static void fill_pattern(uint8_t *to, uint32_t from, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		to[i] = pattern(from + i);
+		to[i] = stream_byte(from + i);
 }
 
 struct tern_config puppet_config(void)
@@ -328,9 +323,12 @@ static bool segment_differs(const struct shape *s, const struct tern_segment *se
 }
 
 /* The puppet has seen it: what it acknowledges and echoes from now on. */
-static void take_in(struct puppet *p, const struct tern_segment *seg)
+static void take_in(struct puppet *p, const struct caught *c)
 {
-	if (seg->flags & TERN_RST)
+	const struct tern_segment *seg = &c->seg;
+
+	if (c->proto != TERN_PROTO_TCP || (seg->flags & TERN_RST) || seg->dport != p->peer.port ||
+	    seg->sport != p->us.port)
 		return;
 	if (seg->opt.present & TERN_OPT_TS)
 		p->tsecr = seg->opt.tsval;
@@ -343,6 +341,14 @@ static void take_in(struct puppet *p, const struct tern_segment *seg)
 	} else if (tern_segment_len(seg) && tern_seq_le(seg->seq, p->ack)) {
 		p->ack = tern_seq_max(p->ack, seg->seq + tern_segment_len(seg));
 	}
+}
+
+bool hear(struct puppet *p)
+{
+	if (!next_caught(p, &p->got))
+		return false;
+	take_in(p, &p->got);
+	return true;
 }
 
 void puppet_expect(struct puppet *p, const struct shape *s, const char *file, int line)
@@ -358,7 +364,7 @@ void puppet_expect(struct puppet *p, const struct shape *s, const char *file, in
 			    tern_drop_name(p->reason));
 		_fail(file, line);
 	}
-	take_in(p, &p->got.seg);
+	take_in(p, &p->got);
 }
 
 void puppet_expect_silence(struct puppet *p, const char *file, int line)
@@ -439,7 +445,7 @@ void app_reads(struct puppet *p, uint32_t n)
 	assert_true(n <= sizeof(data));
 	assert_int_equal(tern_stack_recv(p->st, p->now, p->id, data, n, 0), n);
 	for (uint32_t i = 0; i < n; i++)
-		if (data[i] != pattern(p->read + i))
+		if (data[i] != stream_byte(p->read + i))
 			fail_msg("byte %u is not what the peer sent", p->read + i);
 	p->read += n;
 }

@@ -43,6 +43,12 @@ enum {
 	SLACK_MS = 2,      /* a timer may be late by this much */
 };
 
+/* Byte i behind the SYN, in either direction. */
+static inline uint8_t stream_byte(uint32_t i)
+{
+	return (uint8_t)(i * 7 + (i >> 8) * 3 + 1);
+}
+
 /* Who opens, and over what. */
 enum kind {
 	PASSIVE4,
@@ -171,6 +177,9 @@ void puppet_expect_after(struct puppet *p, uint64_t ms, const struct shape *s, c
 /* The reset of a connection: from where the stack stands. */
 #define expect_reset(p) \
 	expect(p, .flags = IS(TERN_RST | TERN_ACK), .seq = IS((p)->ack), .len = IS(0))
+
+/* Takes the next frame, whatever it is, into p->got; false if nothing has left the stack. */
+bool hear(struct puppet *p);
 
 /* Nothing has left the stack. */
 void puppet_expect_silence(struct puppet *p, const char *file, int line);
