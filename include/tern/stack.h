@@ -214,7 +214,7 @@ int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
 /*
  * Binds to an own address or to the unspecified one (family's); port 0 takes a free one (RFC 6056).
  * -EINVAL (already bound), -EADDRNOTAVAIL (not an own address; no port free), -EADDRINUSE,
- * -EAFNOSUPPORT.
+ * -EAFNOSUPPORT, -ENOBUFS.
  */
 int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
 		    const struct tern_endpoint *local);
@@ -230,7 +230,8 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 /*
  * Starts the active open (RFC 9293 §3.10.1); TERN_EV_CONNECTED or TERN_EV_ERROR tells the end. Of a
  * datagram socket: sets the peer. -EISCONN, -EALREADY, -EADDRNOTAVAIL (no port or source),
- * -ENETUNREACH, -EACCES (broadcast), -EAFNOSUPPORT, -EOPNOTSUPP (listener), -ENOBUFS.
+ * -ENETUNREACH, -EACCES (broadcast), -ECONNREFUSED (port 0 of a stream), -EAFNOSUPPORT,
+ * -EOPNOTSUPP (listener), -ENOBUFS.
  */
 int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 		       const struct tern_endpoint *remote);
@@ -254,8 +255,9 @@ int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *d
 			unsigned int flags);
 
 /*
- * One datagram out, to `remote` or, NULL, to the connected peer; -EDESTADDRREQ, -EMSGSIZE, -EAGAIN
- * (send buffer full), -ENETUNREACH, or the pending error (-ECONNREFUSED after a port unreachable).
+ * One datagram out, to `remote` or, NULL, to the connected peer; -EDESTADDRREQ, -EINVAL (port 0),
+ * -EMSGSIZE, -EAGAIN (send buffer full), -EADDRNOTAVAIL (no port free), -ENETUNREACH, -EPIPE (shut
+ * down), -ENOBUFS, or the pending error (-ECONNREFUSED after a port unreachable).
  */
 int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
 			  size_t len, const struct tern_endpoint *remote);
