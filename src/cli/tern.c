@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "tern/version.h"
 
 /* The command that the program's own name says, or NULL. */
 static const struct tern_cli_command *called_as(const char *program)

@@ -80,8 +80,14 @@ def main():
         exported = set(re.findall(r"^\w+ [TDBRW] (\w+)", said, re.M))
         tap.case(exported == names, "the_shared_library_exports_the_public_functions_and_no_other",
                  f"only exported: {exported - names}, only declared: {names - exported}")
-        status, said = run(find(root, "tern"), "help")
+        status, said = run(find(root, "bin/tern"), "help")
         tap.case(status == 0, "the_installed_program_runs_without_the_library", said)
+        version = run("pkg-config", "--modversion", "tern", env=env)[1]
+        status, said = run(find(root, "bin/tern"), "-V")
+        tap.case(said == "tern " + version, "program_and_library_have_one_version", said)
+        tap.case(find(root, "man/man1/tern-ss.1") and
+                 find(root, "bash-completion/completions/tern"),
+                 "manual_pages_and_completion_are_installed")
     return tap.end()
 
 
