@@ -53,7 +53,7 @@ struct setup {
 	bool ts;          /* timestamps; then the peer's window scale option is sent, too */
 	uint32_t gso_max; /* of the link */
 	uint32_t rcvbuf, sndbuf;
-	uint32_t mem_pages; /* tcp_mem, all three */
+	bool probes; /* loss probes (tcp_early_retrans) */
 };
 
 static inline uint8_t pattern(uint32_t i)
@@ -183,11 +183,7 @@ static inline struct room *room_bare(const struct setup *s)
 	for (uint32_t i = 0; i < BIG; i++)
 		r->bytes[i] = pattern(i);
 	tern_knobs_init(&r->knobs);
-	if (s->mem_pages) {
-		r->knobs.tcp_mem_low = s->mem_pages;
-		r->knobs.tcp_mem_pressure = s->mem_pages;
-		r->knobs.tcp_mem_high = s->mem_pages;
-	}
+	r->knobs.tcp_early_retrans = s->probes ? 3 : 0;
 	tern_rng_init(&r->rng, seed);
 	assert_int_equal(tern_trace_init(&r->trace, &r->mem, 0), 0);
 	r->ports = tern_ports_new(&r->mem);

@@ -318,6 +318,58 @@ static void repair_uses_super_segments_where_the_link_cuts(void **state)
 	room_free(r);
 }
 
+/* RFC 8985 §7: two round trips without an ACK, and the last segment goes again, before the RTO. */
+static void a_lost_tail_is_probed_for_before_the_timeout(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS, .probes = true });
+	struct tern_sack_block tail = { r->iss + 1 + 2 * MSS, r->iss + 1 + 3 * MSS };
+	uint64_t start = r->t.now;
+
+	(void)state;
+	r->c->rtt.srtt8_us = 8 * 20000;
+	app_send(r, 0, 3 * MSS);
+	assert_int_equal(drain(r), 3);
+	pass(r, 10 * S);
+	assert_in_range(r->t.now - start, 42 * MS, 43 * MS);
+	assert_out(r, 1 + 2 * MSS, MSS, DATA);
+	assert_quiet(r);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPLossProbes), 1);
+	assert_int_equal(r->c->patience.retries, 0);
+	FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 65535,
+	     .opt = { .present = TERN_OPT_SACK, .sack_count = 1, .sack = { tail } });
+	assert_out(r, 1, MSS, TERN_ACK); /* what the probe found out needs no two more duplicates */
+	assert_quiet(r);
+	FEED(r, .seq = 1, .ack = 1 + MSS, .flags = TERN_ACK, .wnd = 65535);
+	assert_out(r, 1 + MSS, MSS, TERN_ACK);
+	FEED(r, .seq = 1, .ack = 1 + 3 * MSS, .flags = TERN_ACK, .wnd = 65535);
+	assert_quiet(r);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPTimeouts), 0);
+	room_free(r);
+}
+
+static void a_probe_that_nobody_answers_is_followed_by_the_timeout(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS, .probes = true });
+	uint64_t start;
+
+	(void)state;
+	app_send(r, 0, 3 * MSS);
+	assert_int_equal(drain(r), 3);
+	pass(r, 10 * S);
+	start = r->t.now;
+	assert_int_equal(drain(r), 1);
+	pass(r, 10 * S);
+	assert_in_range(r->t.now - start, r->c->rtt.rto_us * UINT64_C(1000),
+			r->c->rtt.rto_us * UINT64_C(1000) + 2 * TERN_TICK_NS);
+	assert_out(r, 1, MSS, TERN_ACK);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPTimeouts), 1);
+	assert_quiet(r);
+	pass(r, 10 * S);
+	assert_out(r, 1, MSS, TERN_ACK);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPLossProbes), 1);
+	room_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +387,8 @@ int main(void)
 		cmocka_unit_test(small_segments_are_repeated_as_one),
 		cmocka_unit_test(a_smaller_path_mtu_repeats_in_smaller_segments),
 		cmocka_unit_test(a_path_mtu_lie_about_what_is_not_in_flight_changes_nothing),
+		cmocka_unit_test(a_lost_tail_is_probed_for_before_the_timeout),
+		cmocka_unit_test(a_probe_that_nobody_answers_is_followed_by_the_timeout),
 		cmocka_unit_test(repair_uses_super_segments_where_the_link_cuts),
 	};
 
