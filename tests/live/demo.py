@@ -40,7 +40,7 @@ def is_alive(pid):
 
 @case
 def it_shows_every_step_and_ends_with_0():
-    status, out, err = run(DEMO, TERN, timeout=120)
+    status, out, err = run(DEMO, os.path.relpath(TERN), timeout=120)
     check(status == 0, out, err)
     for word in ("curl telnet://", "hello, says ncat", "TCP and UDP, says Python", "there  sha256",
                  "back   sha256", "ESTAB", "SYN-RECEIVED", "LAST-ACK", "timer:(timewait,",
