@@ -217,6 +217,8 @@ static bool update_window(struct tern_input *in)
 	uint32_t wnd = segment_window(in);
 	bool changed = wnd != c->snd.wnd;
 
+	if (tern_seq_lt(in->seg->ack, c->snd.una)) /* it counts from where that ACK stood */
+		return false;
 	if (!tern_seq_lt(c->snd.wl1, in->seg->seq) &&
 	    !(c->snd.wl1 == in->seg->seq && tern_seq_le(c->snd.wl2, in->seg->ack)))
 		return false;

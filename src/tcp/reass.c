@@ -178,6 +178,8 @@ tern_seq tern_reass_advance(struct tern_tcp *t, struct tern_traffic *x, tern_seq
 		r->latest = r->latest ? (uint8_t)(r->latest - 1) : 0;
 	}
 	*ret_fin = r->fin && r->fin_seq == nxt;
+	if (r->fin && tern_seq_lt(r->fin_seq, nxt))
+		r->fin = false; /* data went past it: a lie, as Linux sees it */
 	if (!r->count && (!r->fin || *ret_fin))
 		tern_reass_clear(t, x);
 	return nxt;

@@ -198,6 +198,9 @@ enum tern_step tern_input_fin(struct tern_input *in)
 		x = tern_conn_need_traffic(in->t, c);
 		return x ? take_early(in, x) : tern_input_drop(in, TERN_DROP_NOMEM);
 	}
+	x = tern_conn_traffic(in->t, c);
+	if (x)
+		tern_reass_clear(in->t, x); /* nothing comes behind a FIN */
 	c->rcv.nxt++;
 	c->rcv.adv = tern_seq_max(c->rcv.adv, c->rcv.nxt); /* it needed no room */
 	c->flags |= TERN_CF_FIN_RCVD;
