@@ -237,6 +237,26 @@ static void an_ack_of_nothing_new_is_taken_in_silence(void **state)
 	done(p);
 }
 
+static void an_old_ack_says_nothing_about_the_window(void **state)
+{
+	struct puppet *p = half_acked(PASSIVE4);
+	struct tern_socket_info row;
+	uint32_t una = p->irs + 1 + 500;
+
+	(void)state;
+	say(p, .ack = IS(una), .wnd = IS(100), .len = IS(1));
+	say(p, .ack = IS(una - 1), .wnd = IS(300), .len = IS(1)); /* newer number, older ACK */
+	assert_taken(p);
+	assert_true(find_row(p, &row));
+	assert_int_equal(row.snd_wnd, 100 << 7);
+	say(p, .ack = IS(una), .wnd = IS(200), .seq = IS(p->seq - 2), .len = IS(2)); /* older */
+	say(p, .ack = IS(una), .wnd = IS(201));
+	assert_true(find_row(p, &row));
+	assert_int_equal(row.snd_wnd, 201 << 7);
+	ignore(p);
+	done(p);
+}
+
 static void acks_of_unsent_data_cannot_storm(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -519,6 +539,7 @@ int main(void)
 		cmocka_unit_test(reading_opens_the_window_again),
 		cmocka_unit_test(acks_are_judged_at_both_ends_of_what_they_may_be),
 		cmocka_unit_test(an_ack_of_nothing_new_is_taken_in_silence),
+		cmocka_unit_test(an_old_ack_says_nothing_about_the_window),
 		cmocka_unit_test(acks_of_unsent_data_cannot_storm),
 		cmocka_unit_test(a_fin_sent_again_is_acknowledged_each_time),
 		cmocka_unit_test(an_older_timestamp_is_refused),

@@ -254,6 +254,46 @@ static void a_fin_before_data_that_came_early_is_a_lie(void **state)
 	done(p);
 }
 
+static void early_data_behind_a_fin_is_forgotten(void **state)
+{
+	(void)state;
+	for (int early_fin = 0; early_fin < 2; early_fin++) {
+		struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
+		uint32_t left = p->seq;
+
+		say(p, .seq = IS(left + 20), .len = IS(20)); /* behind the FIN */
+		if (early_fin)
+			say(p, .flags = IS(TERN_FIN | TERN_ACK), .seq = IS(left + 10));
+		say(p, .flags = IS(early_fin ? TERN_ACK : TERN_FIN | TERN_ACK), .len = IS(10));
+		p->seq = left + 11;
+		ignore(p);
+		assert_state(p, TERN_CLOSE_WAIT);
+		app_reads(p, 10);
+		assert_int_equal(app_recv(p), 0);
+		app_closes(p); /* nothing unread: no reset */
+		expect(p, .flags = IS(TERN_FIN | TERN_ACK), .ack = IS(p->seq));
+		assert_state(p, TERN_LAST_ACK);
+		done(p);
+	}
+}
+
+static void an_early_fin_that_data_went_past_is_forgotten(void **state)
+{
+	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
+
+	(void)state;
+	say(p, .flags = IS(TERN_FIN | TERN_ACK), .seq = IS(p->seq + 10));
+	ignore(p);
+	say(p, .len = IS(30));
+	expect_ack(p);
+	assert_state(p, TERN_ESTABLISHED);
+	app_reads(p, 30);
+	app_closes(p);
+	expect(p, .flags = IS(TERN_FIN | TERN_ACK));
+	assert_state(p, TERN_FIN_WAIT_1);
+	done(p);
+}
+
 /* ---- close() with something left ---- */
 
 static void closing_with_unread_data_resets_in_every_state(void **state)
@@ -634,6 +674,8 @@ int main(void)
 		cmocka_unit_test(a_fin_with_data_out_of_order_is_not_forgotten),
 		cmocka_unit_test(nothing_behind_a_fin_is_delivered),
 		cmocka_unit_test(a_fin_before_data_that_came_early_is_a_lie),
+		cmocka_unit_test(early_data_behind_a_fin_is_forgotten),
+		cmocka_unit_test(an_early_fin_that_data_went_past_is_forgotten),
 		cmocka_unit_test(closing_with_unread_data_resets_in_every_state),
 		cmocka_unit_test(closing_with_early_data_resets_too),
 		cmocka_unit_test(data_after_close_is_answered_by_a_reset),

@@ -400,6 +400,22 @@ static void a_listener_takes_with_it_what_was_not_accepted(void **state)
 	}
 }
 
+static void a_listener_takes_with_it_what_was_reset_before_accept(void **state)
+{
+	struct puppet *p = listening(PASSIVE4, 8);
+
+	(void)state;
+	connect_one(p);
+	say(p, .len = IS(10));
+	ignore(p);
+	say(p, .flags = IS(TERN_RST));
+	assert_int_equal(tern_stack_close(p->st, p->now, p->listener), 0);
+	p->listener = 0;
+	expect_silence(p);
+	assert_all_back(p);
+	done(p);
+}
+
 static void accepted_connections_outlive_their_listener(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -499,6 +515,7 @@ int main(void)
 		cmocka_unit_test(syns_from_addresses_that_cannot_be_are_ignored),
 		cmocka_unit_test(connect_to_many_is_refused),
 		cmocka_unit_test(a_listener_takes_with_it_what_was_not_accepted),
+		cmocka_unit_test(a_listener_takes_with_it_what_was_reset_before_accept),
 		cmocka_unit_test(accepted_connections_outlive_their_listener),
 		cmocka_unit_test(shutdown_ends_listening_and_listen_begins_it_again),
 		cmocka_unit_test(a_port_can_be_listened_on_once),

@@ -125,6 +125,38 @@ static void a_user_timeout_ends_connecting_early_but_never_prolongs_it(void **st
 	}
 }
 
+/* ---- no state lasts for ever by itself ---- */
+
+static void every_passing_state_has_a_timer(void **state)
+{
+	static const struct {
+		enum tern_state state;
+		enum tern_timer_kind timer;
+	} cases[] = {
+		{ TERN_SYN_SENT, TERN_TIMER_ON },        { TERN_SYN_RECEIVED, TERN_TIMER_ON },
+		{ TERN_ESTABLISHED, TERN_TIMER_NONE },   { TERN_CLOSE_WAIT, TERN_TIMER_NONE },
+		{ TERN_FIN_WAIT_1, TERN_TIMER_ON },      { TERN_FIN_WAIT_2, TERN_TIMER_NONE },
+		{ TERN_CLOSING, TERN_TIMER_ON },         { TERN_LAST_ACK, TERN_TIMER_ON },
+		{ TERN_TIME_WAIT, TERN_TIMER_TIMEWAIT },
+	};
+
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		for (size_t i = 0; i < TERN_ARRAY_SIZE(cases); i++) {
+			struct puppet *p = in_state(cases[i].state, k);
+			struct tern_socket_info row;
+
+			assert_true(find_row(p, &row));
+			assert_int_equal(row.timer, cases[i].timer);
+			assert_int_equal(row.timer_ns != 0, cases[i].timer != TERN_TIMER_NONE);
+			assert_int_equal(tern_stack_deadline(p->st) != TERN_NEVER,
+					 cases[i].timer != TERN_TIMER_NONE);
+			done(p);
+		}
+	}
+}
+
 /* ---- SYNs of one socket ---- */
 
 static void tcp_syncnt_is_the_sockets_own_number_of_syns(void **state)
@@ -381,6 +413,7 @@ int main(void)
 		cmocka_unit_test(a_user_timeout_is_a_time_not_a_number_of_tries),
 		cmocka_unit_test(a_user_timeout_may_be_longer_than_r2),
 		cmocka_unit_test(a_user_timeout_ends_connecting_early_but_never_prolongs_it),
+		cmocka_unit_test(every_passing_state_has_a_timer),
 		cmocka_unit_test(tcp_syncnt_is_the_sockets_own_number_of_syns),
 		cmocka_unit_test(keepalive_is_off_unless_asked_for),
 		cmocka_unit_test(keepalive_waits_two_hours_by_itself),
