@@ -148,6 +148,13 @@ static bool next_frame(struct tern_stack *st, struct tern_out *out, struct tern_
 	return false;
 }
 
+/* Most entries end in asking for a frame that is not there. */
+static bool nothing_waits(const struct tern_stack *st)
+{
+	return !tern_ring_count(&st->tcp.replies.ring) && !st->tcp.out.head &&
+	       tern_queue_is_empty(st->queue);
+}
+
 /* Carries a frame to ourselves. Without memory for it, it is lost as on a wire. */
 static void loop_back(struct tern_stack *st, const struct tern_out *out)
 {
@@ -181,7 +188,7 @@ unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_
 	st->tcp.now = now;
 	st->loop_more = false;
 	tern_queue_reap(st->queue);
-	while (filled < n && next_frame(st, &outs[filled], &dest)) {
+	while (filled < n && !nothing_waits(st) && next_frame(st, &outs[filled], &dest)) {
 		count_out(st, dest.family);
 		if (TERN_LIKELY(!tern_route_is_local(st, &dest))) {
 			filled++;

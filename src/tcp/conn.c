@@ -104,7 +104,6 @@ void tern_conn_free(struct tern_tcp *t, uint32_t idx)
 	struct tern_conn *c = tern_conn_at(t, idx);
 
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	tern_wheel_cancel(&t->wheel, idx);
 	tern_conn_unhash(t, idx);
 	tern_conn_drop_unsent(t, idx);
 	tern_conn_drop_unread(t, c);

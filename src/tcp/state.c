@@ -61,12 +61,12 @@ void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
 
 	if (c->state != TERN_CLOSED)
 		tern_conn_set_state(t, idx, TERN_CLOSED);
-	tern_conn_unhash(t, idx);
-	tern_conn_drop_unsent(t, idx);
 	if (!(c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))) {
 		tern_conn_free(t, idx);
 		return;
 	}
+	tern_conn_unhash(t, idx);
+	tern_conn_drop_unsent(t, idx);
 	c->flags |= TERN_CF_DEAD;
 	if (error) {
 		c->error = (uint8_t)error;

@@ -37,7 +37,7 @@ static const struct names names[TERN_STATE_MAX] = {
 	[TERN_CLOSING] = { "CLOSING", "CLOSING" },
 };
 
-static const uint16_t moves[TERN_STATE_MAX] = {
+const uint16_t tern_state_moves[TERN_STATE_MAX] = {
 	[TERN_CLOSED] = TERN_STATES(LISTEN) | TERN_STATES(SYN_SENT),
 	[TERN_LISTEN] = TERN_STATES(SYN_RECEIVED) | TERN_STATES(SYN_SENT) | TERN_STATES(CLOSED),
 	[TERN_SYN_SENT] = TERN_STATES(SYN_RECEIVED) | TERN_STATES(ESTABLISHED) |
@@ -93,11 +93,6 @@ TERN_API const char *tern_state_name(unsigned int state)
 TERN_API const char *tern_state_ss_name(unsigned int state)
 {
 	return state < TERN_STATE_MAX && names[state].ss ? names[state].ss : "?";
-}
-
-bool tern_state_legal(unsigned int from, unsigned int to)
-{
-	return from < TERN_STATE_MAX && to < TERN_STATE_MAX && tern_state_in(to, moves[from]);
 }
 
 /* Upper case and "-" instead of "_". */

@@ -33,8 +33,15 @@ static inline bool tern_state_in(unsigned int state, unsigned int set)
 #define TERN_STATES_MAY_RECEIVE \
 	(TERN_STATES(ESTABLISHED) | TERN_STATES(FIN_WAIT_1) | TERN_STATES(FIN_WAIT_2))
 
+/* For each state the set of those it may move to. */
+extern const uint16_t tern_state_moves[TERN_STATE_MAX];
+
 /* Is the move legal (RFC 9293 figure 5, with RST, timeouts and aborts to CLOSED)? */
-bool tern_state_legal(unsigned int from, unsigned int to);
+static inline bool tern_state_legal(unsigned int from, unsigned int to)
+{
+	return from < TERN_STATE_MAX && to < TERN_STATE_MAX &&
+	       tern_state_in(to, tern_state_moves[from]);
+}
 
 /*
  * State by any of its spellings: RFC 9293, ss, netstat, Linux' /proc; case does not matter. 0 if

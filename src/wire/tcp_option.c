@@ -3,7 +3,8 @@
  * wire/tcp_option.c: TCP options, read and written.
  *
  * Nearly every segment of a Linux peer carries exactly nop, nop, timestamps: one 32-bit compare
- * recognises it, and whatever follows (SACK blocks) goes through the general loop. That loop reads
+ * recognises it, and whatever follows (SACK blocks) goes through the general loop. A Linux SYN has
+ * one form, too, and is recognised whole. The loop reads
  * kind and length and asks the cursor for the body; it advances by at least one byte each turn and
  * never beyond the end, whatever the bytes say (attacks A01, A02).
  *
@@ -25,6 +26,7 @@ enum {
 	WORD_WSCALE = 0x01030300, /* nop, window scale */
 	WORD_SACK = 0x01010500,   /* nop, nop, SACK; its length is added */
 	LEN_TS = 12,
+	LEN_USUAL_SYN = 20,
 };
 
 static void take_sack(struct tern_tcp_options *opt, const uint8_t *body, uint32_t len)
@@ -72,6 +74,20 @@ static void take_syn_option(struct tern_tcp_options *opt, uint8_t kind, const ui
 	}
 }
 
+/* A SYN as Linux and put_syn_options() write it: mss, sackOK, TS, nop, wscale. */
+static bool take_usual_syn(const uint8_t *p, uint32_t len, struct tern_tcp_options *opt)
+{
+	if (len != LEN_USUAL_SYN || (tern_get_u32(p) & 0xffff0000) != WORD_MSS ||
+	    tern_get_u32(p + 4) != WORD_SACKOK_TS ||
+	    (tern_get_u32(p + 16) & 0xffffff00) != WORD_WSCALE)
+		return false;
+	take_ts(opt, p + 8);
+	opt->present = TERN_OPT_MSS | TERN_OPT_SACKOK | TERN_OPT_TS | TERN_OPT_WSCALE;
+	opt->mss = tern_get_u16(p + 2);
+	opt->wscale = p[19];
+	return true;
+}
+
 bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern_tcp_options *opt)
 {
 	struct tern_rd rd;
@@ -83,6 +99,8 @@ bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern
 	opt->fastopen_len = 0;
 	opt->tsval = 0;
 	opt->tsecr = 0;
+	if (syn && take_usual_syn(p, len, opt))
+		return true;
 	tern_rd_init(&rd, p, len);
 	if (len >= LEN_TS && tern_get_u32(p) == WORD_TS) {
 		take_ts(opt, p + 4);
