@@ -175,7 +175,8 @@ int tern_view_flush(struct tern_view *view)
 {
 	if (view->out.failed)
 		return tern_cli_problem(view->args, "no memory");
-	(void)fwrite(view->out.buf, 1, view->out.len, stdout);
+	if (view->out.len)
+		(void)fwrite(view->out.buf, 1, view->out.len, stdout);
 	tern_sink_reset(&view->out);
 	return tern_cli_flush(view->args);
 }
