@@ -162,7 +162,7 @@ int tern_cli_host_start(struct tern_cli_host *h, const char *command)
 	catch_signals();
 	err = tern_ctl_new(h->name, &h->ctl, why);
 	if (err == -EADDRINUSE)
-		return tern_cli_problem(h->args, "%s; take another with --name", why);
+		return tern_cli_problem(h->args, "%s with --name", why);
 	if (err)
 		return tern_cli_failed(h->args, err, why);
 	err = tern_host_new(&h->cfg, &h->host, why);
