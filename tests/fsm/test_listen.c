@@ -466,6 +466,29 @@ static void a_port_can_be_listened_on_once(void **state)
 	done(p);
 }
 
+/* MUST-42. */
+static void a_port_can_be_listened_on_while_a_connection_opens_from_it(void **state)
+{
+	struct puppet *p = puppet_new(ACTIVE4);
+	struct puppet other;
+
+	(void)state;
+	open_active(p);
+	assert_int_equal(tern_stack_open(p->st, p->now, TERN_STREAM, TERN_INET, &p->listener), 0);
+	set_option(p, p->listener, TERN_SO_REUSEADDR, 1);
+	assert_int_equal(tern_stack_bind(p->st, p->now, p->listener, &p->us), 0);
+	assert_int_equal(tern_stack_listen(p->st, p->now, p->listener, 8), 0);
+	other = *p;
+	next_peer(&other);
+	connect_one(&other);
+	say(p, .flags = IS(TERN_SYN | TERN_ACK));
+	expect_ack(p);
+	assert_state(p, TERN_ESTABLISHED);
+	app_accepts(&other);
+	assert_int_equal(tern_stack_close(p->st, p->now, other.id), 0);
+	done(p);
+}
+
 static void children_take_after_their_listener(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 8);
@@ -519,6 +542,7 @@ int main(void)
 		cmocka_unit_test(accepted_connections_outlive_their_listener),
 		cmocka_unit_test(shutdown_ends_listening_and_listen_begins_it_again),
 		cmocka_unit_test(a_port_can_be_listened_on_once),
+		cmocka_unit_test(a_port_can_be_listened_on_while_a_connection_opens_from_it),
 		cmocka_unit_test(children_take_after_their_listener),
 	};
 

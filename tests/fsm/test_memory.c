@@ -246,6 +246,33 @@ static void a_stack_that_cannot_be_made_leaves_nothing(void **state)
 	tern_stack_free(st);
 }
 
+/* What one connection leaves behind as spare memory serves the next. */
+static void memory_does_not_grow_with_the_number_of_connections(void **state)
+{
+	struct puppet *p = puppet_new(PASSIVE4);
+	uint64_t used = 0;
+
+	(void)state;
+	open_server(p);
+	for (int i = 0; i < 40; i++) {
+		next_peer(p);
+		say(p, .flags = IS(TERN_SYN));
+		assert_true(listen_for(p, 1));
+		say(p, .len = IS(FIRST));
+		app_accepts(p);
+		assert_true(listen_for(p, 500));
+		send_early(p);
+		receive(p);
+		part(p);
+		wait_ms(p, 2 * MINUTE);
+		if (i == 2)
+			used = p->st->mem.used;
+		if (i > 2)
+			assert_int_equal(p->st->mem.used, used);
+	}
+	done(p);
+}
+
 /* tcp_mem: data that finds no room is dropped, and taken when there is some. */
 static void beyond_tcp_mem_data_waits_with_the_peer(void **state)
 {
@@ -278,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_failure_anywhere_costs_time_only),
 		cmocka_unit_test(no_memory_at_all_is_survived),
+		cmocka_unit_test(memory_does_not_grow_with_the_number_of_connections),
 		cmocka_unit_test(a_stack_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(beyond_tcp_mem_data_waits_with_the_peer),
 	};
