@@ -2,7 +2,7 @@
 /*
  * bulk_mem MTU MS: one connection in memory, both ends in this process, one core: bytes go from a
  * buffer of the sender's application to one of the receiver's, as fast as they can, for MS
- * milliseconds. Checksums are computed and verified. Prints Gbit/s of payload.
+ * milliseconds of CPU time. Checksums are computed and verified. Prints Gbit/s of payload.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "pair.h"
 
-enum { CHUNK = 65536 };
+enum { CHUNK = 65536, CHUNKS = 4 }; /* written before it is carried */
 
 static uint8_t from[CHUNK], to[CHUNK];
 
@@ -30,9 +30,8 @@ static uint64_t turn(struct pair *p, const tern_id id[2])
 	int64_t n;
 
 	move_on(p);
-	do {
-		n = tern_stack_send(p->stack[CLIENT], p->now, id[CLIENT], from, CHUNK, 0);
-	} while (n == CHUNK);
+	for (unsigned int i = 0; i < CHUNKS; i++)
+		(void)tern_stack_send(p->stack[CLIENT], p->now, id[CLIENT], from, CHUNK, 0);
 	pair_tick(p);
 	pair_pump(p, CLIENT);
 	while ((n = tern_stack_recv(p->stack[SERVER], p->now, id[SERVER], to, CHUNK, 0)) > 0)
@@ -61,13 +60,13 @@ int main(int argc, char **argv)
 		from[i] = (uint8_t)(i * 7 + i / 256);
 	p = pair_make(16, 16, mtu);
 	pair_open(p, id);
-	began = bench_now();
-	while (bench_now() - began < limit_ns / 4)
+	began = bench_cpu();
+	while (bench_cpu() - began < limit_ns / 4)
 		(void)turn(p, id);
-	began = bench_now();
+	began = bench_cpu();
 	do {
 		bytes += turn(p, id);
-		took = bench_now() - began;
+		took = bench_cpu() - began;
 	} while (took < limit_ns);
 	if (!bytes)
 		bench_fail("nothing arrived", 0);
