@@ -21,7 +21,7 @@ static void segments_are_judged_at_both_edges_of_the_window(void **state)
 		{ 0, 0, TERN_DROP_NONE, 0 },
 		{ 0, 1, TERN_DROP_NONE, 1 },
 		{ 65534, 0, TERN_DROP_NONE, 0 },
-		{ 65535, 0, TERN_DROP_TCP_INVALID_SEQUENCE, 0 },
+		{ 65536, 0, TERN_DROP_TCP_INVALID_SEQUENCE, 0 },
 		{ 65534, 1, TERN_DROP_NONE, 0 },
 		{ 65535, 1, TERN_DROP_TCP_INVALID_SEQUENCE, 0 },
 		{ 65536, 1, TERN_DROP_TCP_INVALID_SEQUENCE, 0 },
@@ -151,6 +151,25 @@ static void a_fin_comes_through_a_closed_window(void **state)
 	expect_ack(p);
 	assert_state(p, TERN_CLOSE_WAIT);
 	app_reads(p, 2048);
+	assert_int_equal(app_recv(p), 0);
+	done(p);
+}
+
+static void a_fin_behind_data_that_finds_no_room_is_not_taken(void **state)
+{
+	struct puppet *p = closed_window();
+
+	(void)state;
+	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(1));
+	p->seq -= 2;
+	assert_dropped(p, TCP_ZEROWINDOW);
+	expect_ack(p);
+	assert_state(p, TERN_ESTABLISHED);
+	app_reads(p, 2048);
+	expect_ack(p);
+	assert_int_equal(app_recv(p), -EAGAIN);
+	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(1));
+	app_reads(p, 1);
 	assert_int_equal(app_recv(p), 0);
 	done(p);
 }
@@ -536,6 +555,7 @@ int main(void)
 		cmocka_unit_test(a_probe_of_a_closed_window_is_answered_each_time),
 		cmocka_unit_test(an_ack_counts_while_our_window_is_closed),
 		cmocka_unit_test(a_fin_comes_through_a_closed_window),
+		cmocka_unit_test(a_fin_behind_data_that_finds_no_room_is_not_taken),
 		cmocka_unit_test(reading_opens_the_window_again),
 		cmocka_unit_test(acks_are_judged_at_both_ends_of_what_they_may_be),
 		cmocka_unit_test(an_ack_of_nothing_new_is_taken_in_silence),

@@ -500,8 +500,11 @@ static void children_take_after_their_listener(void **state)
 	set_option(p, p->listener, TERN_SO_TTL, 33);
 	set_option(p, p->listener, TERN_SO_TOS, 0x10);
 	set_option(p, p->listener, TERN_SO_LINGER, 9);
+	set_option(p, p->listener, TERN_SO_MAXSEG, 500);
+	set_option(p, p->listener, TERN_SO_SNDBUF, 30000);
+	set_option(p, p->listener, TERN_SO_USER_TIMEOUT, 12345);
 	say(p, .flags = IS(TERN_SYN));
-	expect(p, .flags = IS(TERN_SYN | TERN_ACK));
+	expect(p, .flags = IS(TERN_SYN | TERN_ACK), .mss = IS(500));
 	assert_int_equal(p->got.ttl, 33);
 	assert_int_equal(p->got.tos, 0x10);
 	say(p);
@@ -510,7 +513,10 @@ static void children_take_after_their_listener(void **state)
 	assert_int_equal(option(p, p->id, TERN_SO_KEEPALIVE), 1);
 	assert_int_equal(option(p, p->id, TERN_SO_KEEPIDLE), 77);
 	assert_int_equal(option(p, p->id, TERN_SO_LINGER), 9);
-	app_writes(p, 1);
+	assert_int_equal(option(p, p->id, TERN_SO_SNDBUF), 30000);
+	assert_int_equal(option(p, p->id, TERN_SO_USER_TIMEOUT), 12345);
+	app_writes(p, 489);
+	expect(p, .len = IS(488));
 	expect(p, .len = IS(1));
 	assert_int_equal(p->got.ttl, 33);
 	assert_int_equal(p->got.tos, 0x10);

@@ -46,6 +46,9 @@ static void a_reset_at_the_left_edge_ends_every_state(void **state)
 		assert_dropped(p, TCP_RESET);
 		expect_silence(p);
 		assert_state(p, TERN_CLOSED);
+		assert_int_equal(COUNT(p, TcpEstabResets),
+				 standing[s] == TERN_ESTABLISHED || standing[s] == TERN_CLOSE_WAIT);
+		assert_int_equal(COUNT(p, TcpAttemptFails), standing[s] == TERN_SYN_RECEIVED);
 		if (p->id) {
 			uint32_t bits = events(p);
 
