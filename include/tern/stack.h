@@ -230,8 +230,8 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 /*
  * Starts the active open (RFC 9293 §3.10.1); TERN_EV_CONNECTED or TERN_EV_ERROR tells the end. Of a
  * datagram socket: sets the peer. -EISCONN, -EALREADY, -EADDRNOTAVAIL (no port or source),
- * -ENETUNREACH, -EACCES (broadcast), -ECONNREFUSED (port 0 of a stream), -EAFNOSUPPORT,
- * -EOPNOTSUPP (listener), -ENOBUFS.
+ * -EAGAIN (no port for a datagram socket), -ENETUNREACH, -EACCES (broadcast), -ECONNREFUSED (port 0
+ * of a stream), -EAFNOSUPPORT, -EOPNOTSUPP (listener), -ENOBUFS.
  */
 int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 		       const struct tern_endpoint *remote);
@@ -249,15 +249,15 @@ int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const v
 
 /*
  * Takes received bytes; 0 is the peer's FIN (RFC 9293 §3.10.3). -EAGAIN, -ENOTCONN, or the pending
- * error (once).
+ * error (once). Of a datagram socket it is tern_stack_recvfrom(): the result may exceed len.
  */
 int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			unsigned int flags);
 
 /*
  * One datagram out, to `remote` or, NULL, to the connected peer; -EDESTADDRREQ, -EINVAL (port 0),
- * -EMSGSIZE, -EAGAIN (send buffer full), -EADDRNOTAVAIL (no port free), -ENETUNREACH, -EPIPE (shut
- * down), -ENOBUFS, or the pending error (-ECONNREFUSED after a port unreachable).
+ * -EMSGSIZE, -EAGAIN (send buffer full, no port free), -ENETUNREACH, -EACCES (broadcast), -EPIPE
+ * (shut down), -ENOBUFS, or the pending error (-ECONNREFUSED after a port unreachable).
  */
 int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
 			  size_t len, const struct tern_endpoint *remote);

@@ -173,8 +173,9 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct tern_flow *flow,
 			uint32_t *ret_tw)
 {
+	struct tern_addr routed;
 	struct tern_flow bound;
-	int err = 0;
+	int err;
 
 	flow->lport = 0;
 	flow->local = tern_addr_any(flow->remote.family);
@@ -183,10 +184,11 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 		flow->local = bound.local;
 		flow->lport = bound.lport;
 	}
-	if (tern_addr_is_any(&flow->local))
-		err = tern_route_source(st, &flow->remote, &flow->local);
+	err = tern_route_source(st, &flow->remote, &routed);
 	if (err)
 		return err;
+	if (tern_addr_is_any(&flow->local))
+		flow->local = routed;
 	if (!flow->lport)
 		return tern_port_choose(st, flow, ret_tw);
 	return 0;
