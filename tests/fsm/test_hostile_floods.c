@@ -70,7 +70,7 @@ static void syn_flood(uint64_t seed)
 		s.opt_len = sizeof(opt);
 		sent = w->out;
 		world_fire(w, &s);
-		in_bytes += (w->family == TERN_INET ? 20 : 40) + 20 + sizeof(opt);
+		in_bytes += (w->family == TERN_INET ? 20u : 40u) + 20 + sizeof(opt);
 		HOLDS(w->out - sent <= 1);
 		if (i % 1000 == 0)
 			world_chat(w, 1000);

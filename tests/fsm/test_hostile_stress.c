@@ -377,7 +377,7 @@ static void forged(uint64_t seed)
 	HOLDS(w->out - out <= 2 * 16);          /* echo requests */
 	for (unsigned int i = 0; i < 1000; i++) /* blind: beyond what is in flight */
 		forge(w, &s, v6 ? 2 : 3, v6 ? 0 : 4, 68,
-		      una + sizeof(text) + world_pick(w, 1u << 31));
+		      una + (uint32_t)sizeof(text) + world_pick(w, 1u << 31));
 	HOLDS(row_of(w, id).pmtu == 1500);
 	for (uint32_t mtu = 0; mtu < 2000; mtu += 17)
 		forge(w, &s, v6 ? 2 : 3, v6 ? 0 : 4, mtu, una);
