@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Want of memory at every single point, once and for good: nothing is lost but time, nothing crashes,
- * nothing leaks (attack D20). done() sees to the last of these.
+ * Want of memory at every single point, once and for good: nothing is lost but time, nothing
+ * crashes, nothing leaks (attack D20). done() sees to the last of these.
  */
 #include <errno.h>
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Connections to the stack's own addresses: both ends ours, both in the table, nothing on the link. */
+/*
+ * Connections to the stack's own addresses: both ends ours, both in the table, nothing on the link.
+ */
 #include <errno.h>
 
 #include "harness/puppet.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * harness/check.c: what holds for every frame that leaves, and what must be left at the end: nothing.
+ * harness/check.c: what holds for every frame that leaves, and what must be left at the end:
+ * nothing.
  */
 #include "harness/puppet.h"
 

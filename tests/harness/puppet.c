@@ -8,6 +8,7 @@
 #include "harness/puppet.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -73,9 +74,9 @@ struct puppet *puppet_new(enum kind kind)
 
 void knob(struct puppet *p, const char *name, const char *value)
 {
-	char full[64] = "net.ipv4.";
+	char full[64];
 
-	strncat(full, name, sizeof(full) - 10);
+	snprintf(full, sizeof(full), "net.ipv4.%s", name);
 	assert_int_equal(tern_stack_knob(p->st, p->now, full, value), 0);
 }
 

@@ -146,7 +146,7 @@ struct tern_config puppet_config(void);
 /* Sets a knob, which must exist. */
 void knob(struct puppet *p, const char *name, const char *value);
 
-/* Sends a segment; .reason and the count of reasons are judged: one for a dropped one, else none. */
+/* Sends a segment. p->reason is why it was dropped; more than one reason for it is a failure. */
 void puppet_say(struct puppet *p, const struct shape *s);
 #define say(p, ...) puppet_say(p, &(struct shape){ __VA_ARGS__ })
 
