@@ -52,6 +52,9 @@ static enum tern_drop judge_sequence(const struct tern_input *in, uint32_t wnd)
 
 	if (first || last || (!len && in->seq == nxt))
 		return TERN_DROP_NONE;
+	/* Who has filled our window sends bare ACKs from its right edge: they count. */
+	if (!len && in->seq == nxt + wnd && !(in->flags & TERN_RST))
+		return TERN_DROP_NONE;
 	if (tern_seq_lt(in->seq, nxt))
 		return TERN_DROP_TCP_OLD_SEQUENCE;
 	return wnd ? TERN_DROP_TCP_INVALID_SEQUENCE : TERN_DROP_TCP_ZEROWINDOW;
