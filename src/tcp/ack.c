@@ -265,7 +265,7 @@ static void heard(struct tern_input *in)
 {
 	in->c->rcv_ms = tern_ms(in->t->now);
 	in->c->patience.keep_probes = 0;
-	if (!in->seg->len)
+	if (!tern_segment_len(in->seg))
 		tern_count(in->t->trace, TERN_CNT_TcpExtTCPPureAcks);
 }
 

@@ -546,6 +546,26 @@ static void options_that_are_unknown_or_broken_do_no_harm(void **state)
 	}
 }
 
+/* As Linux counts: neither data nor a FIN makes an ACK pure. */
+static void an_ack_is_counted_as_pure_only_if_it_takes_no_sequence_number(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_ESTABLISHED, k);
+		uint64_t before = COUNT(p, TcpExtTCPPureAcks);
+
+		say(p, .flags = IS(TERN_ACK), .len = IS(1));
+		assert_int_equal(COUNT(p, TcpExtTCPPureAcks), before);
+		say(p, .flags = IS(TERN_ACK));
+		assert_int_equal(COUNT(p, TcpExtTCPPureAcks), before + 1);
+		say(p, .flags = IS(TERN_FIN | TERN_ACK));
+		assert_int_equal(COUNT(p, TcpExtTCPPureAcks), before + 1);
+		ignore(p);
+		done(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -574,6 +594,7 @@ int main(void)
 		cmocka_unit_test(
 			segments_are_as_large_as_the_peer_allows_and_no_smaller_than_the_floor),
 		cmocka_unit_test(options_that_are_unknown_or_broken_do_no_harm),
+		cmocka_unit_test(an_ack_is_counted_as_pure_only_if_it_takes_no_sequence_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
