@@ -207,8 +207,10 @@ int tern_udp_open(struct tern_stack *st, enum tern_family family, tern_id *ret_i
 	if (family != TERN_INET && family != TERN_INET6)
 		return -EAFNOSUPPORT;
 	idx = tern_pool_get(&u->pool);
-	if (!idx)
+	if (!idx) {
+		tern_count(&st->trace, TERN_CNT_TernAllocFailures);
 		return -ENOBUFS;
+	}
 	s = tern_udp_at(u, idx);
 	s->family = (uint8_t)family;
 	s->flow.local = tern_addr_any(s->family);
