@@ -22,6 +22,8 @@
 #define MS UINT64_C(1000000)
 #define S  UINT64_C(1000000000)
 
+#define PATIENCE (300 * S)
+
 enum { SEEDS = 400, CHUNK = 40000 };
 
 /* One application, at one end of the connection. */
@@ -30,6 +32,7 @@ struct app {
 	uint32_t total, written; /* bytes it has to write */
 	uint32_t expected, read; /* bytes the other has to write */
 	bool shut, ended, closed;
+	bool broken;   /* the other aborted */
 	bool events;   /* acts when an event says so, not by the clock */
 	bool half;     /* half-closes when all is written; else closes at the end */
 	uint64_t turn; /* when it acts next */
@@ -45,6 +48,10 @@ struct world {
 	struct invariants inv[2];
 	uint8_t buf[CHUNK];
 	bool small_memory;
+	bool crossed;       /* both connect: simultaneous open */
+	uint64_t abort_ns;  /* when side 0 aborts; TERN_NEVER: it closes as it should */
+	uint64_t narrow_ns; /* when the path becomes narrower … */
+	uint32_t pmtu;      /* … and how much may pass then */
 };
 
 /* What the stacks saw last, where the ring was on: in a replay. */
@@ -70,6 +77,20 @@ static void tell(const struct world *w)
 			    (unsigned long long)(w)->seed);                 \
 		fail();                                                     \
 	} while (0)
+
+/* What all seeds together must have met, or they do not test what they are for. */
+static const enum tern_counter meant[] = {
+	TERN_CNT_TcpActiveOpens,           TERN_CNT_TcpPassiveOpens,
+	TERN_CNT_TcpExtTCPFastRetrans,     TERN_CNT_TcpExtTCPSlowStartRetrans,
+	TERN_CNT_TcpExtTCPTimeouts,        TERN_CNT_TcpExtTCPLossProbes,
+	TERN_CNT_TcpExtTCPSynRetrans,      TERN_CNT_TcpExtTCPRenoRecovery,
+	TERN_CNT_TcpExtTCPRenoFailures,    TERN_CNT_TcpExtTCPOFOQueue,
+	TERN_CNT_TcpExtDelayedACKs,        TERN_CNT_TcpExtTCPWinProbe,
+	TERN_CNT_TcpExtTCPToZeroWindowAdv, TERN_CNT_TcpExtTCPMemoryPressures,
+	TERN_CNT_TcpExtTCPRcvQDrop,        TERN_CNT_TernPmtuLowered,
+	TERN_CNT_TcpEstabResets,           TERN_CNT_TcpOutRsts,
+};
+static uint64_t met[TERN_ARRAY_SIZE(meant)];
 
 static uint32_t draw(struct world *w, uint32_t n)
 {
@@ -185,6 +206,10 @@ static void set_options(struct world *w, unsigned int side, tern_id id)
 		tern_stack_option(st, w->now, id, TERN_SO_QUICKACK, 1);
 	if (one_in(w, 6))
 		tern_stack_option(st, w->now, id, TERN_SO_MAXSEG, 88 + draw(w, 1400));
+	if (w->abort_ns != TERN_NEVER) { /* should the reset be lost and nobody speak */
+		tern_stack_option(st, w->now, id, TERN_SO_KEEPALIVE, 1);
+		tern_stack_option(st, w->now, id, TERN_SO_KEEPIDLE, 10);
+	}
 }
 
 /* Both streams cross 2^32 early on. */
@@ -203,6 +228,24 @@ static void wrap_isns(struct world *w)
 	c->snd.una = c->snd.iss;
 	c->snd.nxt = c->snd.iss;
 	tern_conn_traffic(&a->tcp, c)->repair.recover = c->snd.iss - 1;
+}
+
+/* Each connects to where the other comes from. */
+static void open_crossed(struct world *w, enum tern_family family)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		struct tern_stack *st = w->side[i].stack;
+		struct tern_endpoint us = { .port = (uint16_t)(1000 + i) }, to = us;
+
+		us.addr = st->cfg.addrs[0].addr;
+		to.addr = w->side[!i].stack->cfg.addrs[0].addr;
+		to.port = (uint16_t)(1000 + !i);
+		assert_int_equal(tern_stack_open(st, w->now, TERN_STREAM, family, &w->app[i].id),
+				 0);
+		set_options(w, i, w->app[i].id);
+		assert_int_equal(tern_stack_bind(st, w->now, w->app[i].id, &us), 0);
+		assert_int_equal(tern_stack_connect(st, w->now, w->app[i].id, &to), 0);
+	}
 }
 
 static void make_apps(struct world *w, bool inet6)
@@ -225,6 +268,10 @@ static void make_apps(struct world *w, bool inet6)
 	}
 	w->app[0].expected = w->app[1].total;
 	w->app[1].expected = w->app[0].total;
+	if (w->crossed) {
+		open_crossed(w, family);
+		return;
+	}
 	assert_int_equal(tern_stack_open(b, w->now, TERN_STREAM, family, &w->listener), 0);
 	assert_int_equal(tern_stack_bind(b, w->now, w->listener, &to), 0);
 	set_options(w, 1, w->listener);
@@ -232,8 +279,14 @@ static void make_apps(struct world *w, bool inet6)
 	assert_int_equal(tern_stack_open(a, w->now, TERN_STREAM, family, &w->app[0].id), 0);
 	set_options(w, 0, w->app[0].id);
 	assert_int_equal(tern_stack_connect(a, w->now, w->app[0].id, &to), 0);
-	if (one_in(w, 2))
+	if (w->abort_ns == TERN_NEVER && w->narrow_ns == TERN_NEVER && one_in(w, 2))
 		wrap_isns(w);
+}
+
+/* Errors are what the other's abort looks like, and nothing else. */
+static bool may_break(const struct world *w, unsigned int side)
+{
+	return side == 1 && w->now >= w->abort_ns;
 }
 
 static void write_some(struct world *w, unsigned int side)
@@ -254,6 +307,9 @@ static void write_some(struct world *w, unsigned int side)
 		check(w, side, false);
 		if (k == -EAGAIN || (k == -ENOBUFS && w->small_memory))
 			return;
+		app->broken = k < 0 && may_break(w, side);
+		if (app->broken)
+			return;
 		if (k <= 0 || k > n)
 			FAIL(w, "side %u: send gave %lld", side, (long long)k);
 		app->written += (uint32_t)k;
@@ -271,12 +327,15 @@ static void read_some(struct world *w, unsigned int side)
 {
 	struct app *app = &w->app[side];
 
-	while (!app->ended) {
+	while (!app->ended && !app->broken) {
 		int64_t k = tern_stack_recv(w->side[side].stack, w->now, app->id, w->buf,
 					    1 + draw(w, app->chunk), 0);
 
 		check(w, side, false);
 		if (k == -EAGAIN)
+			return;
+		app->broken = k < 0 && may_break(w, side);
+		if (app->broken)
 			return;
 		if (k < 0)
 			FAIL(w, "side %u: recv gave %lld", side, (long long)k);
@@ -293,23 +352,69 @@ static void read_some(struct world *w, unsigned int side)
 	}
 }
 
+/* Side 0 aborts, side 1 gives up waiting for a connection: when it is time for that. */
+static bool end_early(struct world *w, unsigned int side)
+{
+	struct app *app = &w->app[side];
+	uint64_t due = w->abort_ns == TERN_NEVER ? TERN_NEVER : w->abort_ns + side * PATIENCE;
+
+	if (w->now < due) {
+		app->turn = TERN_MIN(app->turn, due);
+		return false;
+	}
+	if (side == 1 && app->id)
+		return false;
+	if (side == 0)
+		assert_int_equal(tern_stack_abort(w->side[0].stack, w->now, app->id), 0);
+	app->closed = true;
+	return true;
+}
+
 /* The application's turn. */
 static void act(struct world *w, unsigned int side)
 {
 	struct app *app = &w->app[side];
 	struct tern_stack *st = w->side[side].stack;
 
-	app->turn = app->events ? TERN_NEVER : w->now + (1 + draw(w, app->pause_ms)) * MS;
-	if (!app->id && tern_stack_accept(st, w->now, w->listener, &app->id) < 0)
-		return;
+	app->turn = TERN_NEVER;
 	if (app->closed)
+		return;
+	if (!app->events)
+		app->turn = w->now + (1 + draw(w, app->pause_ms)) * MS;
+	if (end_early(w, side))
+		return;
+	if (!app->id && tern_stack_accept(st, w->now, w->listener, &app->id) < 0)
 		return;
 	write_some(w, side);
 	read_some(w, side);
-	if (app->ended && app->written == app->total) {
+	if (app->broken || (app->ended && app->written == app->total)) {
 		app->closed = true;
 		assert_int_equal(tern_stack_close(st, w->now, app->id), 0);
 	}
+	check(w, side, false);
+}
+
+/* How many of n frames the path lets pass before one that is too long for it. */
+static unsigned int passing(const struct world *w, const struct tern_out *outs, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && w->now >= w->narrow_ns; i++)
+		if ((outs[i].gso_size ? outs[i].header_len + outs[i].gso_size : outs[i].len) >
+		    w->pmtu)
+			return i;
+	return n;
+}
+
+/* A router says so. */
+static void too_big(struct world *w, unsigned int side, const struct tern_out *out)
+{
+	struct tern_tcp *t = &w->side[side].stack->tcp;
+	tern_seq seq = tern_get_u32(out->header + (out->family == TERN_INET ? 20 : 40) + 4);
+
+	if (tern_pool_is_used(&t->conns, (uint32_t)w->app[side].id))
+		tern_tcp_icmp(t, (uint32_t)w->app[side].id, TERN_ICMP_TOO_BIG, EMSGSIZE, w->pmtu,
+			      seq);
 	check(w, side, false);
 }
 
@@ -318,14 +423,17 @@ static unsigned int leave(struct world *w, unsigned int side)
 {
 	struct tern_link_side *s = &w->side[side];
 	struct tern_out outs[8];
-	unsigned int n, sum = 0;
+	unsigned int n, k, sum = 0;
 
 	while ((n = tern_stack_output(s->stack, w->now, outs, 1 + draw(w, 8)))) {
 		check(w, side, false);
 		for (unsigned int i = 0; i < n; i++)
 			assert_true(outs[i].len <=
 				    TERN_MAX(s->link->caps.mtu, s->link->caps.gso_max));
-		(void)tern_link_send(s->link, w->now, outs, n); /* no room: lost */
+		k = passing(w, outs, n);
+		(void)tern_link_send(s->link, w->now, outs, k); /* no room: lost */
+		if (k < n)
+			too_big(w, side, &outs[k]);
 		sum += n;
 	}
 	(void)tern_link_send(s->link, w->now, NULL, 0);
@@ -420,8 +528,12 @@ static void play(uint64_t seed)
 	tern_rng_init(&w->rng, key);
 	w->now = 1000 * S;
 	w->small_memory = one_in(w, 6);
+	w->crossed = one_in(w, 8);
+	w->abort_ns = one_in(w, 8) ? w->now + draw(w, 3000) * MS : TERN_NEVER;
+	w->narrow_ns = one_in(w, 4) ? w->now + draw(w, 1000) * MS : TERN_NEVER;
 	make_wire(w);
 	inet6 = one_in(w, 3);
+	w->pmtu = inet6 ? 1280 : 576 + draw(w, 800);
 	make_stack(w, 0, inet6);
 	make_stack(w, 1, inet6);
 	make_apps(w, inet6);
@@ -444,6 +556,8 @@ static void play(uint64_t seed)
 		FAIL(w, "no rest after the end");
 	check_end(w);
 	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int k = 0; k < TERN_ARRAY_SIZE(meant); k++)
+			met[k] += tern_stack_counter(w->side[i].stack, meant[k]);
 		tern_stack_free(w->side[i].stack);
 		tern_link_close(w->side[i].link);
 	}
@@ -461,6 +575,9 @@ static void streams_arrive_whole_whatever_the_wire_does(void **state)
 	}
 	for (uint64_t seed = 0; seed < SEEDS; seed++)
 		play(seed);
+	for (unsigned int k = 0; k < TERN_ARRAY_SIZE(meant); k++)
+		if (!met[k])
+			fail_msg("no seed met %s", tern_counter_name(meant[k]));
 }
 
 int main(void)
