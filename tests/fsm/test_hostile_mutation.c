@@ -30,6 +30,7 @@ struct wire {
 	struct kept kept[KEPT];
 	tern_id ids[MARKS];
 	tern_id udp;
+	bool trusting;   /* the victim's link vouches for checksums */
 	uint32_t malice; /* frames of 16 that are mangled, and two */
 };
 
@@ -243,10 +244,19 @@ static void to_mark(struct world *w, const uint8_t *frame, uint32_t len)
 
 static void carry(struct world *w, const uint8_t *frame, uint32_t len, bool to_victim)
 {
-	if (to_victim)
+	const struct wire *wire = w->context;
+
+	if (to_victim) {
+		if (wire->trusting) { /* a link that vouches for what it has not seen */
+			w->csum = (enum tern_csum)world_pick(w, 3);
+			w->gso_size = world_once_in(w, 3) ? extreme(w) : 0;
+		}
 		world_inject_burst(w, frame, len);
-	else
+		w->csum = TERN_CSUM_FULL;
+		w->gso_size = 0;
+	} else {
 		to_mark(w, frame, len);
+	}
 }
 
 /* In two or three parts, which may overlap, in any order. */
@@ -454,6 +464,7 @@ static uint64_t converse(uint8_t family, uint64_t seed)
 	w->context = wire;
 	w->outsider = from_victim;
 	w->moody_server = world_once_in(w, 2);
+	wire->trusting = world_once_in(w, 4);
 	wire->malice = 2 + world_pick(w, 10);
 	for (unsigned int i = 0; i < STEPS; i++)
 		step(w);

@@ -592,7 +592,8 @@ enum tern_drop world_inject_burst(struct world *w, const uint8_t *frame, uint32_
 	for (unsigned int r = 1; r < TERN_DROPS; r++)
 		before[r] = tern_stack_drops(w->victim, r);
 	memcpy(exact, frame, len);
-	input(w->victim, w->now, exact, len);
+	tern_stack_input(w->victim, w->now,
+			 &(struct tern_frame){ exact, len, w->gso_size, w->csum }, 1);
 	free(exact);
 	for (unsigned int r = 1; r < TERN_DROPS; r++) {
 		if (tern_stack_drops(w->victim, r) != before[r])

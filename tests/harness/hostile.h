@@ -52,6 +52,10 @@ struct world {
 	bool idle_server;             /* connections are not accepted */
 	bool moody_server;            /* it closes, shuts, aborts, stops reading as chance has it */
 
+	/* What the link says of injected frames: nothing, unless the test has it lie. */
+	enum tern_csum csum;
+	uint32_t gso_size;
+
 	/* What the victim sent to anybody but the friend. */
 	uint64_t digest; /* of all of it */
 	uint64_t out, out_bytes, out_rsts;
