@@ -187,7 +187,7 @@ static void make_stack(struct world *w, unsigned int side, bool inet6)
 	if (one_in(w, 4))
 		set(w, side, "net.ipv4.tcp_sack", "0");
 	if (w->small_memory)
-		set(w, side, "net.ipv4.tcp_mem", "20 30 50");
+		set(w, side, "net.ipv4.tcp_mem", "8 12 20");
 }
 
 static void set_options(struct world *w, unsigned int side, tern_id id)
@@ -262,10 +262,13 @@ static void make_apps(struct world *w, bool inet6)
 		app->half = i == 0 || one_in(w, 2);
 		app->pause_ms = one_in(w, 3) ? 1 : 1 + draw(w, 300);
 		app->chunk = one_in(w, 3) ? 1 + draw(w, 500) : 1 + draw(w, CHUNK);
-		if (app->chunk < 200 || app->pause_ms > 50)
-			app->total %= 20000;
 		app->turn = w->now;
 	}
+	for (unsigned int i = 0; i < 2; i++)
+		if (w->app[i].chunk < 200 || w->app[i].pause_ms > 50) { /* slow */
+			w->app[0].total %= 40000;
+			w->app[1].total %= 40000;
+		}
 	w->app[0].expected = w->app[1].total;
 	w->app[1].expected = w->app[0].total;
 	if (w->crossed) {

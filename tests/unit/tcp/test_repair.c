@@ -370,6 +370,63 @@ static void a_probe_that_nobody_answers_is_followed_by_the_timeout(void **state)
 	room_free(r);
 }
 
+static void a_timeout_in_recovery_counts_as_its_failure_and_starts_over(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		ack(r, 0);
+	drain(r);
+	pass(r, 10 * S);
+	assert_out(r, 1, MSS, TERN_ACK);
+	assert_quiet(r);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPRenoFailures), 1);
+	assert_int_equal(traffic(r)->repair.phase, TERN_REPAIR_LOSS);
+	assert_int_equal(traffic(r)->repair.dupacks, 0);
+	room_free(r);
+}
+
+/* One segment needs no probe: its timeout is as good. After a timeout there is none either. */
+static void a_single_segment_and_a_timed_out_one_are_not_probed_for(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS, .probes = true });
+
+	(void)state;
+	app_send(r, 0, MSS);
+	assert_int_equal(drain(r), 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		pass(r, 10 * S);
+		assert_int_equal(drain(r), 1);
+	}
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPLossProbes), 0);
+	assert_int_equal(r->c->patience.retries, 3);
+	app_send(r, MSS, 3 * MSS);
+	drain(r);
+	pass(r, 10 * S);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPLossProbes), 0);
+	room_free(r);
+}
+
+/* A peer that took its window back: what is beyond it waits, the first segment does not. */
+static void repair_keeps_to_a_window_that_shrank(void **state)
+{
+	struct room *r = room_flight(20);
+
+	(void)state;
+	FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = (2 * MSS) >> 7);
+	assert_quiet(r);
+	pass(r, 10 * S);
+	assert_out(r, 1, MSS, TERN_ACK);
+	assert_quiet(r);
+	r->c->cc.cwnd = 20 * MSS;
+	FEED(r, .seq = 1, .ack = 1 + MSS, .flags = TERN_ACK, .wnd = (2 * MSS) >> 7);
+	assert_out(r, 1 + MSS, MSS, TERN_ACK);
+	assert_out(r, 1 + 2 * MSS, MSS, TERN_ACK);
+	assert_quiet(r);
+	room_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +447,9 @@ int main(void)
 		cmocka_unit_test(a_lost_tail_is_probed_for_before_the_timeout),
 		cmocka_unit_test(a_probe_that_nobody_answers_is_followed_by_the_timeout),
 		cmocka_unit_test(repair_uses_super_segments_where_the_link_cuts),
+		cmocka_unit_test(a_timeout_in_recovery_counts_as_its_failure_and_starts_over),
+		cmocka_unit_test(a_single_segment_and_a_timed_out_one_are_not_probed_for),
+		cmocka_unit_test(repair_keeps_to_a_window_that_shrank),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

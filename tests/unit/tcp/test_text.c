@@ -258,6 +258,149 @@ static void an_early_fin_waits_for_the_bytes_before_it(void **state)
 	room_free(r);
 }
 
+/* RFC 7323 §4.3: the echo of a delayed ACK is the time of the first segment that it answers. */
+static void timestamps_echo_the_first_segment_that_an_ack_answers(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .ts = true });
+	uint32_t tsval;
+
+	(void)state;
+	r->c->totals.data_segs_in = 100; /* the quick ACKs of the start are over */
+	r->tsval = 10;
+	data(r, 0, 100);
+	r->tsval = 20;
+	data(r, 100, 100);
+	r->tsval = 30;
+	data(r, 1000, 100); /* early: its time is not taken */
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.opt.tsecr, 10);
+	tsval = r->tx.seg.opt.tsval;
+	pass(r, 25 * MS);
+	data(r, 200, 800);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.ack, 1101);
+	assert_int_equal(r->tx.seg.opt.tsecr, 30);
+	assert_int_equal(r->tx.seg.opt.tsval - tsval, 25);
+	room_free(r);
+}
+
+static void timestamps_leave_room_for_three_sack_blocks(void **state)
+{
+	for (unsigned int ts = 0; ts < 2; ts++) {
+		struct room *r = room_new((struct setup){ .mss = 1000, .ts = ts });
+
+		(void)state;
+		for (uint32_t i = 1; i <= 5; i++)
+			data(r, 2000 * i, 10);
+		drain(r);
+		assert_int_equal(r->tx.seg.opt.sack_count, ts ? 3 : 4);
+		room_free(r);
+	}
+}
+
+/* One that lies about its end does not end the stream sooner or later than its bytes say. */
+static void the_first_of_two_early_fins_ends_the_stream(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	FEED(r, .seq = 501, .ack = 1, .flags = TERN_ACK | TERN_FIN, .len = 100, .wnd = 65535);
+	FEED(r, .seq = 301, .ack = 1, .flags = TERN_ACK | TERN_FIN, .len = 100, .wnd = 65535);
+	FEED(r, .seq = 501, .ack = 1, .flags = TERN_ACK | TERN_FIN, .len = 100, .wnd = 65535);
+	data(r, 0, 299);
+	assert_int_equal(r->c->state, TERN_ESTABLISHED);
+	data(r, 299, 1);
+	assert_int_equal(r->c->state, TERN_CLOSE_WAIT);
+	assert_int_equal(app_recv(r, 0, 1000), 400);
+	assert_int_equal(app_recv(r, 0, 1000), 0);
+	room_free(r);
+}
+
+static void a_fin_behind_a_second_hole_waits_for_that_too(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	data(r, 100, 100);
+	FEED(r, .seq = 301, .ack = 1, .flags = TERN_ACK | TERN_FIN, .len = 100, .wnd = 65535);
+	data(r, 0, 100);
+	assert_int_equal(r->c->state, TERN_ESTABLISHED);
+	drain(r);
+	assert_int_equal(r->tx.seg.opt.sack_count, 1);
+	assert_int_equal(r->tx.seg.opt.sack[0].left - r->irs, 301);
+	data(r, 200, 100);
+	assert_int_equal(r->c->state, TERN_CLOSE_WAIT);
+	room_free(r);
+}
+
+/* A peer that asks and waits for the answer: the ACK rides on it. */
+static void the_ack_of_a_question_rides_on_the_answer(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	data(r, 0, 10);
+	app_send(r, 0, 10);
+	assert_out(r, 1, 10, TERN_ACK | TERN_PSH);
+	assert_quiet(r);
+	FEED(r, .seq = 11, .ack = 11, .flags = TERN_ACK, .len = 10, .wnd = 65535);
+	assert_quiet(r); /* the second question is not acknowledged at once */
+	app_send(r, 10, 10);
+	assert_out(r, 11, 10, TERN_ACK | TERN_PSH);
+	assert_int_equal(r->tx.seg.ack, 21);
+	room_free(r);
+}
+
+static void the_receive_buffer_grows_to_its_knob_and_not_under_pressure(void **state)
+{
+	for (unsigned int pressed = 0; pressed < 2; pressed++) {
+		struct room *r = room_new((struct setup){ .mss = 1000, .wscale = 7 });
+
+		(void)state;
+		r->knobs.tcp_rmem_max = 200000;
+		r->t.bufs.pressed = pressed;
+		r->t.bufs.low = 0;
+		for (uint32_t at = 0; at < 2000000; at += 1000) {
+			data(r, at, 1000);
+			app_recv(r, at, 1000);
+			drain(r);
+			if (at % 60000 == 0)
+				pass(r, 2 * MS);
+		}
+		assert_int_equal(r->c->rcv.buf, pressed ? 131072 : 200000);
+		room_free(r);
+	}
+}
+
+/* What is read of a window that was nearly full is told at once when it has doubled. */
+static void a_small_window_is_told_when_it_doubles(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .rcvbuf = 40000 });
+	uint32_t at, read = 0;
+
+	(void)state;
+	for (at = 0; at < 17000; at += 1000)
+		data(r, at, 1000);
+	pass(r, S);
+	drain(r);
+	assert_int_equal(r->tx.seg.wnd, 3000);
+	for (; read < 2999; read++) {
+		app_recv(r, read, 1);
+		assert_quiet(r);
+	}
+	app_recv(r, read, 1);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.wnd, 6000);
+	app_recv(r, 3000, 5999);
+	assert_quiet(r);
+	app_recv(r, 8999, 1);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.wnd, 12000);
+	app_recv(r, 9000, 8000);
+	assert_quiet(r); /* half of it is open: no hurry */
+	room_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +416,13 @@ int main(void)
 		cmocka_unit_test(a_fixed_receive_buffer_stays),
 		cmocka_unit_test(shutting_the_reading_side_keeps_early_data_until_its_turn),
 		cmocka_unit_test(an_early_fin_waits_for_the_bytes_before_it),
+		cmocka_unit_test(timestamps_echo_the_first_segment_that_an_ack_answers),
+		cmocka_unit_test(timestamps_leave_room_for_three_sack_blocks),
+		cmocka_unit_test(the_first_of_two_early_fins_ends_the_stream),
+		cmocka_unit_test(a_fin_behind_a_second_hole_waits_for_that_too),
+		cmocka_unit_test(the_ack_of_a_question_rides_on_the_answer),
+		cmocka_unit_test(the_receive_buffer_grows_to_its_knob_and_not_under_pressure),
+		cmocka_unit_test(a_small_window_is_told_when_it_doubles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

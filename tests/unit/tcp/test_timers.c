@@ -405,6 +405,134 @@ static void keepalive_in_fin_wait_2_is_no_window_probe(void **state)
 	room_free(r);
 }
 
+static void one_segment_is_timed_at_a_time(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	app_send(r, 0, 1000);
+	drain(r);
+	pass(r, 50 * MS);
+	app_send(r, 1000, 1000);
+	drain(r);
+	pass(r, 31 * MS);
+	FEED(r, .seq = 1, .ack = 1001, .flags = TERN_ACK, .wnd = 65535);
+	assert_int_equal(r->c->rtt.srtt8_us, 7 * 1000 + 81000);
+	pass(r, 100 * MS);
+	FEED(r, .seq = 1, .ack = 2001, .flags = TERN_ACK, .wnd = 65535);
+	assert_int_equal(r->c->rtt.srtt8_us, 7 * 1000 + 81000); /* it was not timed */
+	room_free(r);
+}
+
+/* Karn: while a loss is repaired nothing is timed, not even what is new. */
+static void nothing_is_timed_during_repair(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .sndbuf = 100000 });
+	struct tern_rtt before;
+
+	(void)state;
+	app_send(r, 0, 20000);
+	drain(r);
+	for (unsigned int i = 0; i < 10; i++)
+		FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 65535);
+	assert_true(drain(r) > 1);
+	before = r->c->rtt;
+	pass(r, 50 * MS);
+	FEED(r, .seq = 1, .ack = r->c->snd.nxt - r->iss, .flags = TERN_ACK, .wnd = 65535);
+	assert_memory_equal(&before, &r->c->rtt, sizeof(before));
+	room_free(r);
+}
+
+static void a_pause_shorter_than_the_timeout_keeps_the_congestion_window(void **state)
+{
+	for (unsigned int late = 0; late < 2; late++) {
+		struct room *r = room_new((struct setup){ .mss = 1000, .sndbuf = 200000 });
+		uint64_t rto = r->c->rtt.rto_us * UINT64_C(1000);
+
+		(void)state;
+		pass(r, 10 * S);
+		app_send(r, 0, 1000);
+		drain(r);
+		FEED(r, .seq = 1, .ack = 1001, .flags = TERN_ACK, .wnd = 65535);
+		r->c->cc.cwnd = 40000;
+		pass(r, rto - 2 * MS + late * 4 * MS);
+		app_send(r, 1000, 60000);
+		assert_int_equal(drain(r), late ? 10 : 40);
+		room_free(r);
+	}
+}
+
+/* The delay of an ACK is that of the first segment, whatever comes after it. */
+static void further_segments_do_not_prolong_a_delayed_ack(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	r->c->totals.data_segs_in = 100;
+	FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .len = 1, .wnd = 65535);
+	assert_quiet(r);
+	pass(r, 30 * MS);
+	FEED(r, .seq = 2, .ack = 1, .flags = TERN_ACK, .len = 1, .wnd = 65535);
+	assert_quiet(r);
+	assert_about(wait_out(r, S), 10 * MS);
+	FEED(r, .seq = 3, .ack = 1, .flags = TERN_ACK, .len = 1000, .wnd = 65535);
+	assert_quiet(r); /* two of them had been answered: this is the first again */
+	room_free(r);
+}
+
+static void an_orphan_whose_window_closed_with_data_in_flight_comes_to_an_end(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+	unsigned int n = 0;
+
+	(void)state;
+	app_send(r, 0, 1000);
+	drain(r);
+	FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 0);
+	assert_int_equal(tern_tcp_close(&r->t, r->idx), TERN_MOVE_NONE);
+	drain(r);
+	while (tern_pool_is_used(&r->t.conns, r->idx) && n++ < 50) {
+		pass(r, 130 * S);
+		while (pull(r))
+			FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 0);
+	}
+	assert_true(n < 50);
+	room_free(r);
+}
+
+static void a_soft_error_is_the_reason_of_a_timeout(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	app_send(r, 0, 1000);
+	drain(r);
+	tern_tcp_icmp(&r->t, r->idx, TERN_ICMP_HOST_UNREACH, EHOSTUNREACH, 0, r->iss + 1);
+	for (unsigned int i = 0; i < 20; i++) {
+		pass(r, 130 * S);
+		drain(r);
+	}
+	assert_int_equal(r->c->state, TERN_CLOSED);
+	assert_int_equal(r->c->error, EHOSTUNREACH);
+	room_free(r);
+}
+
+/* A peer with a closed window that says nothing any more is no better than any other. */
+static void a_closed_window_is_no_excuse_for_silence(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .window = 1000 });
+	unsigned int n = 0;
+
+	(void)state;
+	app_send(r, 0, 1000);
+	drain(r);
+	FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 0);
+	for (; r->c->state == TERN_ESTABLISHED && n < 40; n++)
+		wait_out(r, 130 * S);
+	assert_in_range(n, 15, 18);
+	room_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +556,13 @@ int main(void)
 		cmocka_unit_test(keepalive_does_not_probe_while_data_is_outstanding),
 		cmocka_unit_test(data_queued_when_a_keepalive_probe_is_due_takes_its_place),
 		cmocka_unit_test(keepalive_in_fin_wait_2_is_no_window_probe),
+		cmocka_unit_test(one_segment_is_timed_at_a_time),
+		cmocka_unit_test(nothing_is_timed_during_repair),
+		cmocka_unit_test(a_pause_shorter_than_the_timeout_keeps_the_congestion_window),
+		cmocka_unit_test(further_segments_do_not_prolong_a_delayed_ack),
+		cmocka_unit_test(an_orphan_whose_window_closed_with_data_in_flight_comes_to_an_end),
+		cmocka_unit_test(a_soft_error_is_the_reason_of_a_timeout),
+		cmocka_unit_test(a_closed_window_is_no_excuse_for_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
