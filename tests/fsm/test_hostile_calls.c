@@ -12,7 +12,7 @@
 enum {
 	IDS = 24,
 	STEPS = 400,
-	SEEDS = 100,
+	SEEDS = 300,
 	TEXT = 20000,
 };
 
@@ -54,7 +54,7 @@ static bool named(int64_t got, const int *errors)
 	} while (0)
 #define DEATH EIO /* stands for all pending errors */
 
-/* An id: known, stale, with another kind or generation, or out of thin air. Never the bystander's. */
+/* An id: known, stale, of another kind or generation, or invented. Never the bystander's. */
 static tern_id any_id(struct wrongdoer *m)
 {
 	struct world *w = m->w;

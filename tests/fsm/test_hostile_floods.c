@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Floods from sources that need no answer to go on: SYN, ACK, RST, FIN and nothing at all, at open,
- * closed and impossible ports, from impossible sources, blindly at a connection, and datagrams. What
- * a flood may cost is a full table and one small answer for each segment (attacks C01, C03, C04,
- * A18-A20, B01-B04, D19, F-, G02).
+ * closed and impossible ports, from impossible sources, blindly at a connection, and datagrams. A
+ * flood may cost a full table, and one small answer for each segment (attacks C01, C03, C04,
+ * A18-A20, B01-B04, D19, G02).
  */
 #include "harness/hostile.h"
 

@@ -13,9 +13,9 @@
 
 enum {
 	STEPS = 120,
-	KEPT = 8,   /* frames that come again later */
-	MARKS = 4,  /* connections of the mark */
-	SEEDS = 60, /* for each family */
+	KEPT = 8,    /* frames that come again later */
+	MARKS = 4,   /* connections of the mark */
+	SEEDS = 250, /* for each family */
 };
 
 struct kept {

@@ -149,6 +149,14 @@ static void connect_friend(struct world *w)
 
 struct world *world_new_cfg(uint8_t family, uint64_t seed, const struct tern_config *victim)
 {
+	/* Soon clocks of 31 and 32 bits wrap: milliseconds, units of 2^14, 2^30 ns. */
+	static const uint64_t starts[] = { 1000 * HOSTILE_S,
+					   0,
+					   (UINT64_C(1) << 31) * HOSTILE_MS - 20 * HOSTILE_S,
+					   (UINT64_C(1) << 32) * HOSTILE_MS - 20 * HOSTILE_S,
+					   (UINT64_C(1) << 46) - 20 * HOSTILE_S,
+					   (UINT64_C(1) << 62) - 20 * HOSTILE_S,
+					   (UINT64_C(1) << 63) - 20 * HOSTILE_S };
 	struct world *w = calloc(1, sizeof(*w));
 	struct tern_config friend = hostile_config(family, FRIEND_HOST, seed);
 	uint8_t entropy[TERN_RNG_SEED_LEN] = { 0x7e };
@@ -160,7 +168,7 @@ struct world *world_new_cfg(uint8_t family, uint64_t seed, const struct tern_con
 	tern_rng_init(&w->rng, entropy);
 	w->family = family;
 	w->seed = seed;
-	w->now = 1000 * HOSTILE_S + world_pick(w, 1000000000);
+	w->now = starts[seed % TERN_ARRAY_SIZE(starts)] + world_pick(w, 1000000000);
 	HOLDS(tern_stack_new(victim, w->now, &w->victim) == 0);
 	HOLDS(tern_stack_new(&friend, w->now, &w->friend) == 0);
 	w->listener = make_server(w, SERVER_PORT);
