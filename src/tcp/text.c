@@ -145,8 +145,6 @@ static enum tern_step receive(struct tern_input *in)
 	if (in->seq != c->rcv.nxt)
 		return take_early(in, x);
 	hole = x->recv.reass != 0;
-	if (!has_room(c, x))
-		forget_early(in, x);
 	err = has_room(c, x) ? take_in_order(in, x, &early_fin) : -ENOBUFS;
 	if (err && forget_early(in, x))
 		err = take_in_order(in, x, &early_fin);

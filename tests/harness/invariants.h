@@ -4,7 +4,7 @@
  * whatever the network did. Looks inside; changes nothing.
  *
  *	numbers		SND.UNA <= SND.NXT; nothing sent that was not queued, or beyond the
- *			farthest edge the peer showed; RCV.NXT and the right edge never go back
+ *			farthest edge the peer showed; RCV.NXT and our edge never go back
  *	queues		chains follow on, hold what the counts say, and are charged for what they are
  *	early data	ranges sorted, apart, behind RCV.NXT, inside the window
  *	timers		one of retransmission and persist, exactly when it has to be; none overdue

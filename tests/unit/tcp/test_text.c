@@ -54,7 +54,7 @@ static void a_hole_filled_in_the_same_burst_draws_one_ack(void **state)
 	room_free(r);
 }
 
-/* SHLD-14, as RFC 7323 §2.4 has it: the edge moves left by less than a unit of the scale at most. */
+/* SHLD-14, as RFC 7323 §2.4 has it: the edge moves left by less than a unit of the scale. */
 static void the_window_closes_and_does_not_creep(void **state)
 {
 	for (uint32_t len = 1; len < 3000; len = len * 3 + 1) {
