@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/view.h"
 #include "report/json.h"
+#include "trace/sysctl.h"
 
 enum {
 	KNOB_NAME_MAX = 128,
@@ -85,6 +86,45 @@ static int run(struct request *r)
 	return status == TERN_CLI_OK ? flushed : status;
 }
 
+/* The row of a knob's name, which may lack its prefix; NULL if there is none. */
+static const struct tern_knob_row *find_row(const char *name)
+{
+	const struct tern_knob_row *row;
+	size_t len = strlen(name);
+
+	for (unsigned int i = 0; (row = tern_knob_row(i)); i++) {
+		size_t all = strlen(row->name);
+
+		if (all >= len && strcmp(row->name + all - len, name) == 0 &&
+		    (all == len || row->name[all - len - 1] == '.'))
+			return row;
+	}
+	return NULL;
+}
+
+/* Is it a knob, and the value one that it takes? Says what is wrong. */
+static bool check_word(struct tern_cli_args *args, const char *word)
+{
+	const char *equals = strchr(word, '=');
+	const struct tern_knob_row *row;
+	struct tern_knobs knobs;
+	char name[KNOB_NAME_MAX];
+	int err;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	row = find_row(name);
+	if (!row) {
+		tern_cli_wrong(args, "there is no knob '%s'; tern sysctl -a lists them", name);
+		return false;
+	}
+	tern_knobs_init(&knobs);
+	err = equals ? tern_knob_set(&knobs, name, equals + 1) : 0;
+	if (err)
+		tern_cli_wrong(args, "%s does not take '%s'; it takes %u to %u, in %s", row->name,
+			       equals + 1, row->min, row->max, row->unit);
+	return !err;
+}
+
 /* False when the command ends here, with args->status. */
 static bool read_arguments(struct request *r)
 {
@@ -103,6 +143,8 @@ static bool read_arguments(struct request *r)
 			tern_cli_wrong(args, "at most %d knobs at a time", WORDS_MAX);
 			return false;
 		}
+		if (!check_word(args, args->value))
+			return false;
 		r->words[r->count++] = args->value;
 	}
 	if (id < 0)

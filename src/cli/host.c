@@ -116,6 +116,7 @@ int tern_cli_host_option(struct tern_cli_host *h, int id)
 		h->cfg.link = h->args->value;
 		return 0;
 	case TERN_OPT_ADDR:
+		h->addr_given = true;
 		return add(h, h->addrs, &h->cfg.addr_count, TERN_ADDRS_MAX);
 	case TERN_OPT_ADDR6:
 		return add_addr6(h);
@@ -152,7 +153,7 @@ int tern_cli_host_start(struct tern_cli_host *h, const char *command)
 	char why[TERN_ERROR_MAX] = "";
 	int err;
 
-	if (h->cfg.addr_count == 0)
+	if (!h->addr_given && h->cfg.addr_count < TERN_ADDRS_MAX)
 		h->addrs[h->cfg.addr_count++] = "10.77.0.2/24";
 	h->cfg.addrs = h->addrs;
 	h->cfg.peers = h->peers;
@@ -162,7 +163,8 @@ int tern_cli_host_start(struct tern_cli_host *h, const char *command)
 	catch_signals();
 	err = tern_ctl_new(h->name, &h->ctl, why);
 	if (err == -EADDRINUSE)
-		return tern_cli_problem(h->args, "%s with --name", why);
+		return tern_cli_problem(
+			h->args, "%s with --name (and a --link and an --addr of its own)", why);
 	if (err)
 		return tern_cli_failed(h->args, err, why);
 	err = tern_host_new(&h->cfg, &h->host, why);

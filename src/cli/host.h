@@ -26,6 +26,7 @@ struct tern_cli_host {
 	struct tern_cli_args *args;
 	struct tern_host_config cfg;
 	const char *addrs[TERN_ADDRS_MAX];
+	bool addr_given; /* --addr: the default is not wanted */
 	const char *peers[TERN_ADDRS_MAX];
 	const char *sysctls[TERN_CLI_SYSCTLS_MAX];
 	const char *name; /* in ctl; after the start always set */

@@ -54,6 +54,9 @@ static void describe_conn(const struct tern_stack *st, uint32_t idx, struct tern
 	tern_tcp_describe(&st->tcp, idx, row);
 	if (c->state == TERN_LISTEN)
 		tern_listener_describe(&st->syn, c->listener, row);
+	if (c->state == TERN_LISTEN && c->family == TERN_INET6 && !(c->flags & TERN_CF_V6ONLY) &&
+	    tern_addr_is_any(&row->local.addr))
+		row->local.addr = row->remote.addr = (struct tern_addr){ 0 }; /* both families: * */
 	if (c->flags & TERN_CF_OWNED)
 		row->id = tern_id_make(TERN_ID_CONN, c->gen, idx);
 	row->cookie = (uint64_t)(TABLE_CONNS + 1) << 56 | (uint64_t)c->gen << 32 | idx;
