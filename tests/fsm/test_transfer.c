@@ -36,7 +36,7 @@ struct app {
 	bool events;   /* acts when an event says so, not by the clock */
 	bool half;     /* half-closes when all is written; else closes at the end */
 	uint64_t turn; /* when it acts next */
-	uint32_t pause_ms, chunk;
+	uint32_t pause_ms, chunk, gulp; /* between turns; most bytes of a write, of a read */
 };
 
 struct world {
@@ -262,10 +262,12 @@ static void make_apps(struct world *w, bool inet6)
 		app->half = i == 0 || one_in(w, 2);
 		app->pause_ms = one_in(w, 3) ? 1 : 1 + draw(w, 300);
 		app->chunk = one_in(w, 3) ? 1 + draw(w, 500) : 1 + draw(w, CHUNK);
+		app->gulp = 200 + draw(w, one_in(w, 3) ? 500 : CHUNK - 200);
 		app->turn = w->now;
 	}
 	for (unsigned int i = 0; i < 2; i++)
-		if (w->app[i].chunk < 200 || w->app[i].pause_ms > 50) { /* slow */
+		if (w->app[i].chunk < 200 || w->app[i].gulp < 700 ||
+		    w->app[i].pause_ms > 50) { /* slow */
 			w->app[0].total %= 40000;
 			w->app[1].total %= 40000;
 		}
@@ -332,7 +334,7 @@ static void read_some(struct world *w, unsigned int side)
 
 	while (!app->ended && !app->broken) {
 		int64_t k = tern_stack_recv(w->side[side].stack, w->now, app->id, w->buf,
-					    1 + draw(w, app->chunk), 0);
+					    1 + draw(w, app->gulp), 0);
 
 		check(w, side, false);
 		if (k == -EAGAIN)

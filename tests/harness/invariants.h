@@ -5,7 +5,7 @@
  *
  *	numbers		SND.UNA <= SND.NXT; nothing sent that was not queued, or beyond the
  *			farthest edge the peer showed; RCV.NXT and our edge never go back
- *	queues		chains follow on, hold what the counts say, and are charged for what they are
+ *	queues		chains follow on, hold what the counts say, charged for what they are
  *	early data	ranges sorted, apart, behind RCV.NXT, inside the window
  *	timers		one of retransmission and persist, exactly when it has to be; none overdue
  *	stack		buffers, records, timers and orphans of connections add up to the totals
