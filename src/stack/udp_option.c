@@ -162,6 +162,9 @@ static void describe(const struct tern_udp_socket *s, uint32_t idx, struct tern_
 			 .sndbuf = s->sndbuf,
 			 .drops = s->drops },
 	};
+	if (!connected && s->family == TERN_INET6 && !(s->flags & TERN_UDP_V6ONLY) &&
+	    tern_addr_is_any(&s->flow.local)) /* both families: * */
+		ret->local.addr = ret->remote.addr = (struct tern_addr){ 0 };
 }
 
 bool tern_udp_next_row(const struct tern_stack *st, uint32_t *cursor,

@@ -590,6 +590,7 @@ static void sockets_and_memory_are_limited(void **state)
 {
 	struct tern_config cfg = usual_config();
 	struct tern_stack *st;
+	uint64_t failures;
 	tern_id id, first;
 
 	(void)state;
@@ -599,9 +600,10 @@ static void sockets_and_memory_are_limited(void **state)
 	open_udp(st, TERN_INET);
 	assert_int_equal(tern_udp_open(st, TERN_INET, &id), -ENOBUFS);
 	assert_int_equal(tern_udp_open(st, TERN_UNSPEC, &id), -EAFNOSUPPORT);
+	failures = st->trace.counters[TERN_CNT_TernAllocFailures];
 	st->mem.limit = st->mem.used;
 	assert_int_equal(receive(st, "10.77.0.2", 53, "198.51.100.1", 99, "x"), TERN_DROP_NOMEM);
-	assert_int_equal(st->trace.counters[TERN_CNT_TernAllocFailures], 1);
+	assert_int_equal(st->trace.counters[TERN_CNT_TernAllocFailures], failures + 1);
 	st->mem.limit = 0;
 	assert_int_equal(receive(st, "10.77.0.2", 53, "198.51.100.1", 99, "x"), 0);
 	assert_string_equal(read_text(st, first), "x");
