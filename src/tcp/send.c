@@ -133,8 +133,7 @@ static void update_window(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		return;
 	gain = tern_window_gain(t, c, x->recv.bytes);
 	closed = (c->flags & TERN_CF_ZERO_WINDOW) && left >= c->cc.mss;
-	if (!closed &&
-	    (!gain || (x->unacked < 2 * c->cc.mss && (left > c->rcv.buf / 4 || gain < left))))
+	if (!closed && (!gain || (x->unacked < 2 * c->cc.mss && gain < left)))
 		return;
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(t, idx, c);

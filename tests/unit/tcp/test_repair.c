@@ -347,6 +347,24 @@ static void a_lost_tail_is_probed_for_before_the_timeout(void **state)
 	room_free(r);
 }
 
+/* … also when what is left in flight after an ACK is the tail. */
+static void a_tail_behind_an_ack_is_probed_for(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS, .probes = true });
+
+	(void)state;
+	r->c->rtt.srtt8_us = 8 * 20000;
+	app_send(r, 0, 4 * MSS);
+	assert_int_equal(drain(r), 4);
+	FEED(r, .seq = 1, .ack = 1 + 2 * MSS, .flags = TERN_ACK, .wnd = 65535);
+	assert_quiet(r);
+	pass(r, S);
+	assert_out(r, 1 + 3 * MSS, MSS, DATA);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPLossProbes), 1);
+	assert_int_equal(r->c->patience.retries, 0);
+	room_free(r);
+}
+
 static void a_probe_that_nobody_answers_is_followed_by_the_timeout(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = MSS, .probes = true });
@@ -445,6 +463,7 @@ int main(void)
 		cmocka_unit_test(a_smaller_path_mtu_repeats_in_smaller_segments),
 		cmocka_unit_test(a_path_mtu_lie_about_what_is_not_in_flight_changes_nothing),
 		cmocka_unit_test(a_lost_tail_is_probed_for_before_the_timeout),
+		cmocka_unit_test(a_tail_behind_an_ack_is_probed_for),
 		cmocka_unit_test(a_probe_that_nobody_answers_is_followed_by_the_timeout),
 		cmocka_unit_test(repair_uses_super_segments_where_the_link_cuts),
 		cmocka_unit_test(a_timeout_in_recovery_counts_as_its_failure_and_starts_over),

@@ -127,7 +127,21 @@ static void early_data_gives_way_when_memory_is_full(void **state)
 		data(r, at, 1);
 	assert_true(traffic(r)->rmem > 2 * 4000);
 	assert_int_equal(data(r, 0, 500).reason, TERN_DROP_NONE);
+	assert_int_equal(traffic(r)->recv.early_bytes, 0);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtOfoPruned), 1);
 	assert_int_equal(app_recv(r, 0, 4000), 500);
+	room_free(r);
+}
+
+/* A burst of early segments may not make us owe ever more. */
+static void duplicate_acks_owed_are_limited(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		data(r, 1000 + 10 * i, 10);
+	assert_int_equal(drain(r), 32);
 	room_free(r);
 }
 
@@ -409,6 +423,7 @@ int main(void)
 		cmocka_unit_test(the_window_closes_and_does_not_creep),
 		cmocka_unit_test(reading_a_little_does_not_open_the_window),
 		cmocka_unit_test(early_data_gives_way_when_memory_is_full),
+		cmocka_unit_test(duplicate_acks_owed_are_limited),
 		cmocka_unit_test(early_data_gives_way_to_tcp_mem_as_well),
 		cmocka_unit_test(memory_that_is_out_closes_the_window_for_an_ack),
 		cmocka_unit_test(pressure_keeps_the_window_at_four_segments),

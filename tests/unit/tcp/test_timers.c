@@ -316,9 +316,26 @@ static void every_second_full_segment_is_acknowledged(void **state)
 	}
 	for (unsigned int i = 0; i < 20; i++, at += 1000) {
 		FEED(r, .seq = 1 + at, .ack = 1, .flags = TERN_ACK, .len = 1000, .wnd = 65535);
-		app_recv(r, at, 1000);
 		assert_int_equal(drain(r), i % 2);
+		app_recv(r, at, 1000);
+		assert_quiet(r);
 	}
+	room_free(r);
+}
+
+/* While it cannot move the window, an ACK of two full segments waits for the application. */
+static void an_ack_of_full_segments_waits_for_reading(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	r->c->totals.data_segs_in = 100;
+	for (uint32_t at = 0; at < 3000; at += 1000)
+		FEED(r, .seq = 1 + at, .ack = 1, .flags = TERN_ACK, .len = 1000, .wnd = 65535);
+	assert_quiet(r);
+	app_recv(r, 0, 3000);
+	assert_out(r, 1, 0, TERN_ACK);
+	assert_int_equal(r->tx.seg.ack, 3001);
 	room_free(r);
 }
 
@@ -552,6 +569,7 @@ int main(void)
 		cmocka_unit_test(a_fin_waits_for_room_in_the_window),
 		cmocka_unit_test(an_ack_waits_40_ms_once_the_start_is_over),
 		cmocka_unit_test(every_second_full_segment_is_acknowledged),
+		cmocka_unit_test(an_ack_of_full_segments_waits_for_reading),
 		cmocka_unit_test(keepalive_probes_come_by_their_options_and_end_in_a_reset),
 		cmocka_unit_test(keepalive_does_not_probe_while_data_is_outstanding),
 		cmocka_unit_test(data_queued_when_a_keepalive_probe_is_due_takes_its_place),
