@@ -21,6 +21,9 @@
 #define TERN_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define TERN_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* Kept out of its callers, which shall stay small: taken seldom, or never. */
+#define TERN_COLD __attribute__((noinline, cold))
+
 /* Inlined even without optimisation of size or speed: bodies that only pay when constants fold. */
 #define TERN_INLINE static inline __attribute__((always_inline, unused))
 

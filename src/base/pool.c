@@ -5,6 +5,7 @@
  * This is the only file of the pure rooms that knows malloc.
  *
  * A pool is a directory of chunks; an index is a chunk number and a slot in it (shift and mask).
+ * Each chunk has an origin, so far before its items that they stand at their indices from there.
  * Slot 0 of chunk 0 is index 0, which means "none": it is never given out. A chunk is in one of
  * four states:
  *	vacant   no memory; on the vacant list (lowest number first, as far as never used)
@@ -13,10 +14,10 @@
  *	         one to empty is given back
  *	full     on no list
  * Free slots of a chunk form a list through the items (after the generation, if there is one);
- * slots that were never used are not on it but counted by `fresh`, so that a new chunk is touched
- * only as far as it is used. Putting an item moves its chunk to the front of the partial list and
- * the item to the front of its chunk: the warmest item is used next. A bitmap behind the items of
- * a chunk says which are in use, so that a pool can be walked in order of index.
+ * slots that were never used are not on it but counted by `untouched`, so that a new chunk is
+ * touched only as far as it is used. Putting an item moves its chunk to the front of the partial
+ * list and the item to the front of its chunk: the warmest item is used next. A bitmap behind the
+ * items of a chunk says which are in use, so that a pool can be walked in order of index.
  * All of it is O(1).
  *
  * Generations: the word holds 24 bits of generation, and FREE while the item is not in use. The
@@ -37,7 +38,7 @@
 #define ITEM_ALIGN  64u
 #define RAW_SPARES  32u
 
-#define GENERATION_MASK 0xffffffu
+#define GENERATION_MASK TERN_GENERATION_MAX
 #define FREE            0x80000000u
 
 static void *mem_take(struct tern_mem *mem, size_t size, bool zeroed)
@@ -87,13 +88,19 @@ static uint64_t *used_bits(const struct tern_pool *p, const struct tern_pool_chu
 	return (uint64_t *)(void *)(c->items + p->bits_at);
 }
 
+/* The chunks, and behind them their origins. */
+static size_t directory_bytes(const struct tern_pool *p)
+{
+	return p->nchunks * (sizeof(*p->chunks) + sizeof(*p->origins));
+}
+
 /* Slots of a chunk that may be used: the last chunk ends at max. */
 static uint32_t chunk_slots(const struct tern_pool *p, uint32_t number)
 {
 	return number == p->max >> p->shift ? (p->max & p->mask) + 1 : p->mask + 1;
 }
 
-static void partial_unlink(struct tern_pool *p, uint32_t number)
+TERN_COLD static void partial_unlink(struct tern_pool *p, uint32_t number)
 {
 	struct tern_pool_chunk *c = &p->chunks[number];
 
@@ -119,11 +126,9 @@ static void partial_push(struct tern_pool *p, uint32_t number)
 }
 
 /* Does this chunk stand on the partial list? */
-static bool has_free(const struct tern_pool *p, uint32_t number)
+static bool has_free(const struct tern_pool_chunk *c)
 {
-	const struct tern_pool_chunk *c = &p->chunks[number];
-
-	return c->free || c->fresh < chunk_slots(p, number);
+	return (c->free | c->untouched) != 0;
 }
 
 /*
@@ -147,7 +152,7 @@ static void chunk_release(struct tern_pool *p, uint32_t number)
 }
 
 /* Give a vacant chunk memory and put it on the partial list. */
-static int chunk_acquire(struct tern_pool *p)
+TERN_COLD static int chunk_acquire(struct tern_pool *p)
 {
 	uint32_t number = p->vacant - 1;
 	struct tern_pool_chunk *c;
@@ -161,9 +166,10 @@ static int chunk_acquire(struct tern_pool *p)
 	c = &p->chunks[number];
 	p->vacant = c->next;
 	c->items = align_items(raw);
+	p->origins[number] = (uintptr_t)c->items - (uintptr_t)(number << p->shift) * p->item_size;
 	memset(used_bits(p, c), 0, used_words(p) * sizeof(uint64_t));
 	c->free = 0;
-	c->fresh = number ? 0 : 1;
+	c->untouched = chunk_slots(p, number) - !number;
 	p->spares++;
 	partial_push(p, number);
 	return 0;
@@ -193,9 +199,10 @@ static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool mad
 	made.mask = (1u << made.shift) - 1;
 	made.bits_at = ((made.mask + 1) * made.item_size + 7) & ~7u;
 	made.nchunks = (max >> made.shift) + 1;
-	made.chunks = tern_mem_alloc(made.mem, made.nchunks * sizeof(*made.chunks));
+	made.chunks = tern_mem_alloc(made.mem, directory_bytes(&made));
 	if (!made.chunks)
 		return -ENOMEM;
+	made.origins = (uintptr_t *)(void *)(made.chunks + made.nchunks);
 	vacant_init(&made);
 	*p = made;
 	return 0;
@@ -214,7 +221,10 @@ int tern_pool_init_raw(struct tern_pool *p, struct tern_mem *mem, size_t item_si
 int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
 {
 	return pool_init(p, item_size,
-			 (struct tern_pool){ .mem = mem, .max = max, .generations = true });
+			 (struct tern_pool){ .mem = mem,
+					     .max = max,
+					     .kept = sizeof(uint32_t),
+					     .generations = true });
 }
 
 void tern_pool_free(struct tern_pool *p)
@@ -223,7 +233,7 @@ void tern_pool_free(struct tern_pool *p)
 		if (p->chunks[i].items)
 			chunk_release(p, i);
 	if (p->chunks)
-		tern_mem_free(p->mem, p->chunks, p->nchunks * sizeof(*p->chunks));
+		tern_mem_free(p->mem, p->chunks, directory_bytes(p));
 	*p = (struct tern_pool){ 0 };
 }
 
@@ -240,52 +250,52 @@ static void store(uint8_t *ptr, uint32_t v)
 	memcpy(ptr, &v, sizeof(v));
 }
 
-/* Where a free item keeps the link to the next one. */
-static uint8_t *free_link(const struct tern_pool *p, uint8_t *item)
+/* A slot that nobody has used yet, in a chunk that has one; its memory is still zero. */
+TERN_COLD static uint32_t fresh_slot(const struct tern_pool *p, uint32_t number)
 {
-	return p->generations ? item + sizeof(uint32_t) : item;
+	struct tern_pool_chunk *c = &p->chunks[number];
+	uint32_t slot = chunk_slots(p, number) - c->untouched--;
+
+	if (p->generations)
+		store(c->items + (size_t)slot * p->item_size, c->generation);
+	return slot;
 }
 
-/* Take a slot out of a chunk that has one, and clear it. */
-static uint32_t slot_take(const struct tern_pool *p, struct tern_pool_chunk *c)
+/* Clear an item that has been in use before, but for its generation, which is its own again. */
+static void item_clear(const struct tern_pool *p, uint8_t *item)
 {
-	uint32_t slot, generation;
-	uint8_t *item;
-
-	if (!c->free) {
-		slot = c->fresh++;
-		item = c->items + (size_t)slot * p->item_size;
-		generation = c->generation;
-	} else {
-		slot = c->free - 1;
-		item = c->items + (size_t)slot * p->item_size;
-		generation = load(item) & GENERATION_MASK;
-		c->free = load(free_link(p, item));
-		if (!p->raw)
-			memset(item, 0, p->item_size);
-	}
-	used_bits(p, c)[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (p->generations)
-		store(item, generation);
-	return slot;
+		store(item, load(item) & GENERATION_MASK);
+	if (!p->raw)
+		memset(item + p->kept, 0, p->item_size - p->kept);
 }
 
 uint32_t tern_pool_get(struct tern_pool *p)
 {
 	struct tern_pool_chunk *c;
+	uint8_t *item = NULL;
 	uint32_t number, slot;
 
-	if (!p->partial && chunk_acquire(p) < 0)
+	if (TERN_UNLIKELY(!p->partial) && chunk_acquire(p) < 0)
 		return 0;
 	number = p->partial - 1;
 	c = &p->chunks[number];
-	slot = slot_take(p, c);
+	if (TERN_LIKELY(c->free)) {
+		slot = c->free - 1;
+		item = c->items + (size_t)slot * p->item_size;
+		c->free = load(item + p->kept);
+	} else {
+		slot = fresh_slot(p, number);
+	}
+	used_bits(p, c)[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (c->used++ == 0)
 		p->spares--;
-	if (!has_free(p, number))
+	if (TERN_UNLIKELY(!has_free(c)))
 		partial_unlink(p, number);
-	p->used++;
-	p->peak = TERN_MAX(p->peak, p->used);
+	if (++p->used > p->peak)
+		p->peak = p->used;
+	if (TERN_LIKELY(item))
+		item_clear(p, item);
 	return number << p->shift | slot;
 }
 
@@ -301,13 +311,9 @@ static void generation_bump(struct tern_pool_chunk *c, uint8_t *item)
 	store(item, generation | FREE);
 }
 
-/* A chunk has become wholly free: keep it if it is the only one, else give its memory back. */
-static void chunk_emptied(struct tern_pool *p, uint32_t number)
+/* A chunk has become wholly free, and there are enough such: give its memory back. */
+TERN_COLD static void chunk_give_back(struct tern_pool *p, uint32_t number)
 {
-	if (p->spares < (p->raw ? RAW_SPARES : 1u)) {
-		p->spares++;
-		return;
-	}
 	partial_unlink(p, number);
 	chunk_release(p, number);
 	p->chunks[number].next = p->vacant;
@@ -337,37 +343,30 @@ uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx)
 
 void tern_pool_put(struct tern_pool *p, uint32_t idx)
 {
-	uint32_t number = idx >> p->shift;
+	uint32_t number = idx >> p->shift, slot = idx & p->mask;
 	struct tern_pool_chunk *c = &p->chunks[number];
+	uint64_t bit = UINT64_C(1) << slot % 64, *word;
 	uint8_t *item;
 
-	assert(idx && idx <= p->max && c->items && tern_pool_is_used(p, idx));
-	used_bits(p, c)[(idx & p->mask) / 64] &= ~(UINT64_C(1) << (idx & p->mask) % 64);
-	item = tern_pool_at(p, idx);
-	if (p->partial != number + 1) {
-		if (has_free(p, number))
+	assert(idx <= p->max && c->items);
+	word = &used_bits(p, c)[slot / 64];
+	assert(*word & bit); /* never set for index 0 */
+	*word ^= bit;
+	if (TERN_UNLIKELY(p->partial != number + 1)) {
+		if (has_free(c))
 			partial_unlink(p, number);
 		partial_push(p, number);
 	}
+	item = c->items + (size_t)slot * p->item_size;
 	if (p->generations)
 		generation_bump(c, item);
-	store(free_link(p, item), c->free);
-	c->free = (idx & p->mask) + 1;
+	store(item + p->kept, c->free);
+	c->free = slot + 1;
 	p->used--;
-	if (--c->used == 0)
-		chunk_emptied(p, number);
-}
-
-void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uint32_t generation)
-{
-	const struct tern_pool_chunk *c;
-	uint8_t *item;
-
-	if (!p->generations || !idx || idx > p->max || !generation || generation > GENERATION_MASK)
-		return NULL;
-	c = &p->chunks[idx >> p->shift];
-	if (!c->items)
-		return NULL;
-	item = tern_pool_at(p, idx);
-	return load(item) == generation ? item : NULL;
+	if (--c->used)
+		return;
+	if (p->spares < (p->raw ? RAW_SPARES : 1u))
+		p->spares++;
+	else
+		chunk_give_back(p, number);
 }

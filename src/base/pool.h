@@ -16,6 +16,9 @@
 
 #include "base/compiler.h"
 
+/* Generations count 1 … TERN_GENERATION_MAX, and begin anew: a handle has 24 bits for them. */
+#define TERN_GENERATION_MAX 0xffffffu
+
 /* The account. All zero is a good start: no limit, no injected failure. */
 struct tern_mem {
 	uint64_t used;    /* bytes allocated now */
@@ -35,23 +38,25 @@ void tern_mem_free(struct tern_mem *mem, void *ptr, size_t size);
 struct tern_pool_chunk {
 	uint8_t *items;      /* NULL: not allocated */
 	uint32_t used;       /* items in use */
-	uint32_t fresh;      /* slots ever handed out; those above were never touched */
+	uint32_t untouched;  /* slots at the end that were never handed out */
 	uint32_t free;       /* head of the free list, a slot in the chunk + 1; 0 is empty */
 	uint32_t generation; /* the latest that any item of the chunk has reached */
 	uint32_t next, prev; /* list of chunks with free slots, chunk number + 1 */
 };
 
 struct tern_pool {
-	struct tern_pool_chunk *chunks;
+	uintptr_t *origins; /* by chunk: where the item of index 0 would be, were all in a row */
 	uint32_t item_size;
 	uint32_t shift, mask; /* index -> chunk, slot */
-	uint32_t bits_at;     /* where in a chunk the bitmap of used slots stands */
-	uint32_t used, max;   /* items in use, and the most there may be */
-	uint32_t peak;        /* highest `used` so far */
-	uint32_t nchunks;     /* entries of the directory */
-	uint32_t partial;     /* first chunk with free slots + 1 */
-	uint32_t spares;      /* allocated chunks without used items */
-	uint32_t vacant;      /* first chunk without memory + 1 (linked by next) */
+	struct tern_pool_chunk *chunks;
+	uint32_t bits_at;   /* where in a chunk the bitmap of used slots stands */
+	uint32_t used, max; /* items in use, and the most there may be */
+	uint32_t peak;      /* highest `used` so far */
+	uint32_t nchunks;   /* entries of the directory */
+	uint32_t partial;   /* first chunk with free slots + 1 */
+	uint32_t spares;    /* allocated chunks without used items */
+	uint32_t vacant;    /* first chunk without memory + 1 (linked by next) */
+	uint32_t kept;      /* bytes at the start of an item that outlive it: its generation */
 	bool generations;
 	bool raw;
 	struct tern_mem *mem;
@@ -99,13 +104,22 @@ uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx);
 /* The item of an index that tern_pool_get returned and nobody has put back. Valid until then. */
 static inline void *tern_pool_at(const struct tern_pool *p, uint32_t idx)
 {
-	return p->chunks[idx >> p->shift].items + (size_t)(idx & p->mask) * p->item_size;
+	return (void *)(p->origins[idx >> p->shift] + (uintptr_t)idx * p->item_size);
 }
 
 /*
  * The item of a handle that came from outside, or NULL if the index was never given out or the
- * item has been put back since. Only for pools made by tern_pool_init_gen.
+ * item has been put back since. Only for pools made by tern_pool_init_gen; NULL from any other.
  */
-void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uint32_t generation);
+static inline void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uint32_t generation)
+{
+	uint32_t *item;
+
+	if (!p->generations || idx > p->max || generation - 1 >= TERN_GENERATION_MAX ||
+	    !p->chunks[idx >> p->shift].items)
+		return NULL;
+	item = tern_pool_at(p, idx); /* 0 in a slot that was never used, and in that of index 0 */
+	return *item == generation ? item : NULL;
+}
 
 #endif
