@@ -206,25 +206,30 @@ static void impossible_ends(struct world *w, uint16_t port, uint16_t flags)
 	}
 }
 
+static void never_answered_at(struct world *w, uint16_t port, uint16_t flags)
+{
+	struct shot s = anything(w, port, flags);
+	uint8_t frame[HOSTILE_FRAME];
+	uint64_t out = w->out;
+	uint32_t len = shot_build(&s, frame);
+
+	impossible_ends(w, port, flags);
+	frame[len - 1] ^= 1; /* the urgent pointer: the checksum is wrong now */
+	HOLDS(world_inject(w, frame, len) == TERN_DROP_TCP_CSUM && w->out == out);
+	s.from.port = 0;
+	expect_silence(w, &s);
+	s.from.port = 1;
+	s.to.port = 0;
+	expect_silence(w, &s);
+}
+
 static void never_answered(uint64_t seed)
 {
 	struct world *w = world_of(seed);
-	uint8_t frame[HOSTILE_FRAME];
 
 	for (uint16_t flags = 0; flags < 256; flags++) {
-		struct shot s = anything(w, flags % 2 ? SERVER_PORT : CLOSED_PORT, flags);
-		uint64_t out = w->out;
-		uint32_t len;
-
-		impossible_ends(w, s.to.port, flags);
-		len = shot_build(&s, frame);
-		frame[len - 1] ^= 1; /* the urgent pointer: the checksum is wrong now */
-		HOLDS(world_inject(w, frame, len) == TERN_DROP_TCP_CSUM && w->out == out);
-		s.from.port = 0;
-		expect_silence(w, &s);
-		s.from.port = 1;
-		s.to.port = 0;
-		expect_silence(w, &s);
+		never_answered_at(w, SERVER_PORT, flags);
+		never_answered_at(w, CLOSED_PORT, flags);
 	}
 	world_free(w);
 }
@@ -279,9 +284,9 @@ static void a_connection_outlives_blind_floods_and_answers_twice_a_second(void *
 
 /* ---- datagrams and ICMP ---- */
 
-static uint32_t datagram(struct world *w, uint16_t port, uint32_t len, uint8_t *frame)
+static uint32_t datagram(struct world *w, struct tern_endpoint from, uint16_t port, uint32_t len,
+			 uint8_t *frame)
 {
-	struct tern_endpoint from = anybody(w);
 	struct tern_packet pkt = { .src = from.addr,
 				   .dst = world_addr(w, VICTIM_HOST),
 				   .proto = TERN_PROTO_UDP,
@@ -302,12 +307,17 @@ static void datagrams(uint64_t seed)
 	uint64_t out;
 
 	for (unsigned int i = 0; i < FLOOD; i++)
-		world_inject(w, frame, datagram(w, 1000, 100, frame));
+		world_inject(w, frame, datagram(w, anybody(w), 1000, 100, frame));
 	HOLDS(w->out > 0 && w->out <= 100); /* of one moment: icmp_msgs_burst */
 	HOLDS(counted(w, TERN_CNT_UdpNoPorts) == FLOOD);
+	world_pass(w, 60 * HOSTILE_S);
+	out = w->out;
+	for (unsigned int i = 0; i < 1000; i++) /* of one sender */
+		world_inject(w, frame, datagram(w, world_at(w, ATTACKER_HOST, 9), 1000, 1, frame));
+	HOLDS(w->out - out == 6);
 	out = w->out;
 	for (unsigned int i = 0; i < 1000; i++) /* the server reads none of them */
-		world_inject(w, frame, datagram(w, ECHO_PORT, 1000, frame));
+		world_inject(w, frame, datagram(w, anybody(w), ECHO_PORT, 1000, frame));
 	HOLDS(counted(w, TERN_CNT_UdpRcvbufErrors) > 500);
 	HOLDS(tern_udp_bytes(w->victim->udp) <= 2 * w->victim->knobs.rmem_default);
 	HOLDS(w->out == out);
