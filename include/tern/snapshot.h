@@ -46,9 +46,9 @@ struct tern_socket_info {
 	uint64_t id;     /* the handle, or 0 for half-open and TIME-WAIT rows */
 	uint64_t cookie; /* unique among the rows of a stack: what ss prints as sk: */
 	struct tern_endpoint local, remote;
-	uint8_t proto; /* enum tern_proto */
-	uint8_t state; /* enum tern_state; UDP: TERN_CLOSED (UNCONN) or TERN_ESTABLISHED */
-	uint8_t has;   /* enum tern_info_bit bits */
+	uint8_t proto;   /* enum tern_proto */
+	uint8_t state;   /* enum tern_state; UDP: TERN_CLOSED (UNCONN) or TERN_ESTABLISHED */
+	uint8_t has;     /* enum tern_info_bit bits */
 	uint8_t timer;   /* enum tern_timer_kind */
 	uint8_t retrans; /* third field of timer:() */
 	bool orphan;     /* closed by its application */

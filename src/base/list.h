@@ -3,8 +3,8 @@
  * base/list.h: doubly linked lists of pool items, linked by index inside the items.
  *
  * Each call names the list, the pool of the items, the offset of the struct tern_list_link in them
- * and the item. An item may be on as many lists as it has links. A zeroed list is empty; the link of
- * an item on no list is zeroed (but so is that of the only item of a list).
+ * and the item. An item may be on as many lists as it has links. A zeroed list is empty; the link
+ * of an item on no list is zeroed (but so is that of the only item of a list).
  */
 #ifndef TERN_BASE_LIST_H
 #define TERN_BASE_LIST_H

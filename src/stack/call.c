@@ -164,8 +164,8 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 		return -EAFNOSUPPORT;
 	if (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr))
 		return -ENETUNREACH; /* MUST-46 */
-	if (!remote->port) /* no port at all: Linux asks the peer, and hears this */
-		return -ECONNREFUSED;
+	if (!remote->port)
+		return -ECONNREFUSED; /* Linux asks the peer, and hears this */
 	return tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
 }
 

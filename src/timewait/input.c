@@ -138,7 +138,8 @@ static enum tern_drop finwait2_reset(const struct visit *v)
 /* The peer's FIN in order: the way RFC 9293 wants it to end. */
 static enum tern_drop finwait2_fin(const struct visit *v)
 {
-	v->w->rcv_nxt++; /* the window stays: a unit of it may be many bytes, and none must be lost */
+	/* The window stays: a unit of it may be many bytes, and none must be lost. */
+	v->w->rcv_nxt++;
 	tern_tw_enter(v->tw, v->idx);
 	tern_tw_send_ack(v->tw, v->w, v->flow);
 	return TERN_DROP_NONE;

@@ -132,7 +132,8 @@ static void an_acknowledgment_was_lost_if_the_peer_repeats_its_fin(void **unused
 	active_open(&script);
 	in(&script, FA, 1, 1, 0, EST, TERN_CLOSE_WAIT);
 	out(&script, TERN_ACK, 1, 2, 0, TERN_CLOSE_WAIT, TERN_CLOSE_WAIT);
-	in(&script, FA, 1, 1, 0, TERN_CLOSE_WAIT, TERN_CLOSE_WAIT)->reason = TERN_DROP_TCP_OLD_SEQUENCE;
+	in(&script, FA, 1, 1, 0, TERN_CLOSE_WAIT, TERN_CLOSE_WAIT)->reason =
+		TERN_DROP_TCP_OLD_SEQUENCE;
 	out(&script, TERN_ACK, 1, 2, 0, TERN_CLOSE_WAIT, TERN_CLOSE_WAIT);
 	EXPECT(TERN_LISTEN, TERN_SYN_RECEIVED, TERN_SYN_RECEIVED, EST, TERN_FIN_WAIT_1,
 	       TERN_FIN_WAIT_1, TERN_FIN_WAIT_1, TERN_FIN_WAIT_2);
