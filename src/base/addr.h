@@ -148,10 +148,19 @@ static inline size_t tern_flow_pack(const struct tern_flow *flow, uint8_t *addrs
 static inline void tern_flow_unpack(uint8_t family, uint16_t lport, uint16_t rport,
 				    const uint8_t *addrs, struct tern_flow *ret)
 {
-	ret->local = tern_addr_from_bytes(family, addrs);
-	ret->remote = tern_addr_from_bytes(family, addrs + tern_addr_len(family));
 	ret->lport = lport;
 	ret->rport = rport;
+	if (TERN_LIKELY(family == TERN_INET)) {
+		memset(&ret->local, 0, sizeof(ret->local));
+		memset(&ret->remote, 0, sizeof(ret->remote));
+		memcpy(ret->local.b, addrs, 4);
+		memcpy(ret->remote.b, addrs + 4, 4);
+		ret->local.family = TERN_INET;
+		ret->remote.family = TERN_INET;
+		return;
+	}
+	ret->local = tern_addr_from_bytes(family, addrs);
+	ret->remote = tern_addr_from_bytes(family, addrs + tern_addr_len(family));
 }
 
 /* Is the packed record the one of this flow? The last test of every demultiplexing. */

@@ -37,11 +37,13 @@ uint64_t tern_cksum_copy(void *dst, const void *src, size_t len, uint64_t sum);
  */
 static inline uint16_t tern_cksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return tern_swap_u16((uint16_t)sum);
+	uint32_t half;
+
+	/* Added to itself with its halves exchanged, either half carries into the other. */
+	sum += sum >> 32 | sum << 32;
+	half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return tern_swap_u16((uint16_t)(half >> 16));
 }
 
 /* Add a 16-bit field given in host order (at an even offset, as all of them are). */

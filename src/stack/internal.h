@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/bucket.h"
+#include "base/list.h"
 #include "base/rng.h"
 #include "syn/syn.h"
 #include "tcp/tcp.h"
@@ -184,6 +185,16 @@ bool tern_path_may_answer(struct tern_stack *st, const struct tern_addr *dest);
 
 /* ---- queue.c: packets that are whole when they are queued ---- */
 
+enum { TERN_QUEUE_ID_SLOTS = 256 };
+
+struct tern_queue {
+	struct tern_mem *mem;
+	struct tern_pool pool;
+	struct tern_list ready, spent; /* still to leave; popped, and perhaps being read */
+	uint64_t bytes;
+	uint32_t ids[TERN_QUEUE_ID_SLOTS]; /* IPv4 and IPv6 identifications of fragments */
+};
+
 /* A queue, or NULL when memory is out. */
 struct tern_queue *tern_queue_new(struct tern_mem *mem);
 void tern_queue_free(struct tern_queue *q);
@@ -211,10 +222,19 @@ uint32_t tern_queue_charge(uint32_t len);
  */
 bool tern_queue_pop(struct tern_stack *st, struct tern_packet *ret_pkt);
 
-/* Frees what was popped. To be called first in tern_stack_output. */
-void tern_queue_reap(struct tern_queue *q);
+void tern_queue_free_spent(struct tern_queue *q);
 
-bool tern_queue_is_empty(const struct tern_queue *q);
+/* Frees what was popped. To be called first in tern_stack_output. */
+static inline void tern_queue_reap(struct tern_queue *q)
+{
+	if (q->spent.head)
+		tern_queue_free_spent(q);
+}
+
+static inline bool tern_queue_is_empty(const struct tern_queue *q)
+{
+	return !q->ready.head;
+}
 
 /* Bytes held, at true size, popped packets included until they are reaped. */
 uint64_t tern_queue_bytes(const struct tern_queue *q);

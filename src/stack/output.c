@@ -10,92 +10,127 @@
  * deadline is now.
  */
 #include "stack/internal.h"
-#include "wire/tcp.h"
+#include "wire/emit.h"
 
 #define LOOP_MAX 64
 
 /* The event ring's record of a segment that leaves. */
-static void trace_segment(struct tern_stack *st, const struct tern_flow *flow,
-			  const struct tern_segment *seg, uint8_t state)
+static void trace_segment(struct tern_stack *st, const struct tern_tx *tx)
 {
 	struct tern_trace_record *r = tern_trace_next(&st->trace);
+	const struct tern_segment *seg = &tx->seg;
 
 	if (!r)
 		return;
 	r->time_ns = st->tcp.now;
 	r->kind = TERN_TRACE_SEGMENT_OUT;
-	r->local = (struct tern_endpoint){ flow->local, flow->lport };
-	r->remote = (struct tern_endpoint){ flow->remote, flow->rport };
+	r->local = (struct tern_endpoint){ tx->flow.local, tx->flow.lport };
+	r->remote = (struct tern_endpoint){ tx->flow.remote, tx->flow.rport };
 	r->seq = seg->seq;
 	r->ack = seg->ack;
 	r->window = seg->wnd;
 	r->length = seg->len;
-	r->tsval = seg->opt.tsval;
-	r->tsecr = seg->opt.tsecr;
-	r->mss = seg->opt.mss;
 	r->flags = seg->flags;
 	r->options = seg->opt.present;
-	r->wscale = seg->opt.wscale;
-	r->before = state;
-	r->after = state;
+	if (seg->opt.present & TERN_OPT_TS) {
+		r->tsval = seg->opt.tsval;
+		r->tsecr = seg->opt.tsecr;
+	}
+	if (seg->opt.present & TERN_OPT_MSS)
+		r->mss = seg->opt.mss;
+	if (seg->opt.present & TERN_OPT_WSCALE)
+		r->wscale = seg->opt.wscale;
+	r->before = tx->state;
+	r->after = tx->state;
 }
 
-static void count_out(struct tern_stack *st, uint8_t family)
+/* The headers in IPv6, written by the common emitters. */
+static void emit_ip6(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
+		     uint8_t ttl)
 {
-	tern_count(&st->trace,
-		   family == TERN_INET6 ? TERN_CNT_Ip6OutRequests : TERN_CNT_IpOutRequests);
+	struct tern_packet pkt = { .src = tx->flow.local,
+				   .dst = tx->flow.remote,
+				   .proto = TERN_PROTO_TCP,
+				   .ttl = ttl,
+				   .tos = tx->tos };
+	uint8_t *tcp = out->header + TERN_IP6_HEADER;
+	uint32_t len = tern_tcp_emit(tcp, TERN_OUT_HEADER - TERN_IP6_HEADER, &tx->seg);
+
+	if (!st->cfg.csum_offload)
+		tern_tcp_cksum_full(&pkt.src, &pkt.dst, tcp, len, out->piece + 1, out->pieces - 1);
+	pkt.payload_len = len + tx->seg.len;
+	pkt.flow_label = tern_flow_hash(st->port_key, &tx->flow) & 0xfffff;
+	tern_ip6_emit(out->header, TERN_IP6_HEADER, &pkt);
+	out->csum_start = TERN_IP6_HEADER;
+	out->header_len = (uint16_t)(TERN_IP6_HEADER + len);
+}
+
+static inline void emit_ip4(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
+			    uint8_t ttl)
+{
+	const struct tern_addr *src = &tx->flow.local, *dst = &tx->flow.remote;
+	uint8_t *tcp = out->header + TERN_IP4_HEADER;
+	uint32_t room = TERN_OUT_HEADER - TERN_IP4_HEADER, len;
+
+	if (st->cfg.csum_offload)
+		len = tern_tcp_emit(tcp, room, &tx->seg);
+	else
+		len = tern_tcp_emit_full(tcp, room, &tx->seg, src, dst, out->piece + 1,
+					 out->pieces - 1);
+	tern_ip4_emit_atomic(out->header, src, dst, TERN_PROTO_TCP, ttl, tx->tos,
+			     len + tx->seg.len);
+	out->csum_start = TERN_IP4_HEADER;
+	out->header_len = (uint16_t)(TERN_IP4_HEADER + len);
 }
 
 /* Writes IP and TCP headers and the checksum; the payload's pieces are in place behind piece[0]. */
-static void emit_segment(struct tern_stack *st, struct tern_out *out, const struct tern_flow *flow,
-			 const struct tern_segment *seg, uint8_t ttl, uint8_t tos)
+static inline void emit_segment(struct tern_stack *st, struct tern_out *out,
+				const struct tern_tx *tx)
 {
-	struct tern_packet pkt = { .src = flow->local,
-				   .dst = flow->remote,
-				   .proto = TERN_PROTO_TCP,
-				   .tos = tos,
-				   .df = true,
-				   .ttl = ttl ? ttl : (uint8_t)st->knobs.ip_default_ttl };
-	uint32_t ip_len = flow->local.family == TERN_INET ? TERN_IP4_HEADER : TERN_IP6_HEADER;
-	uint8_t *tcp = out->header + ip_len;
-	uint32_t tcp_len = tern_tcp_emit(tcp, TERN_OUT_HEADER - ip_len, seg);
+	uint8_t ttl = tx->ttl ? tx->ttl : (uint8_t)st->knobs.ip_default_ttl;
 
-	pkt.payload_len = tcp_len + seg->len;
-	if (ip_len == TERN_IP6_HEADER)
-		pkt.flow_label = tern_flow_hash(st->port_key, flow) & 0xfffff;
-	tern_ip_emit(out->header, ip_len, &pkt);
-	if (st->cfg.csum_offload)
-		tern_tcp_cksum_partial(&pkt.src, &pkt.dst, tcp, tcp_len, seg->len);
+	out->family = tx->flow.local.family;
+	if (TERN_LIKELY(out->family == TERN_INET))
+		emit_ip4(st, out, tx, ttl);
 	else
-		tern_tcp_cksum_full(&pkt.src, &pkt.dst, tcp, tcp_len, out->piece + 1,
-				    out->pieces - 1);
-	out->csum = st->cfg.csum_offload ? TERN_CSUM_PARTIAL : TERN_CSUM_FULL;
-	out->csum_start = (uint16_t)ip_len;
+		emit_ip6(st, out, tx, ttl);
+	out->csum = TERN_CSUM_FULL;
+	if (st->cfg.csum_offload) {
+		tern_tcp_cksum_partial(&tx->flow.local, &tx->flow.remote,
+				       out->header + out->csum_start,
+				       out->header_len - out->csum_start, tx->seg.len);
+		out->csum = TERN_CSUM_PARTIAL;
+	}
 	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
-	out->header_len = (uint16_t)(ip_len + tcp_len);
-	out->piece[0] = (struct tern_piece){ out->header, out->header_len };
-	out->len = out->header_len + seg->len;
-	out->family = flow->local.family;
+	out->piece[0].ptr = out->header;
+	out->piece[0].len = out->header_len;
+	out->len = out->header_len + tx->seg.len;
 }
 
-static void fill_reply(struct tern_stack *st, const struct tern_reply *reply, struct tern_out *out)
+/* The segment that a reply asks for. */
+static void build_reply(struct tern_stack *st, const struct tern_reply *reply, struct tern_tx *tx)
 {
-	struct tern_segment seg = { .sport = reply->flow.lport,
-				    .dport = reply->flow.rport,
-				    .seq = reply->seq,
-				    .ack = reply->ack,
-				    .wnd = reply->wnd,
-				    .flags = reply->flags };
+	struct tern_segment *seg = &tx->seg;
 
-	seg.opt.present = reply->options;
-	seg.opt.mss = reply->mss;
-	seg.opt.wscale = reply->wscale;
-	seg.opt.tsval = reply->tsval;
-	seg.opt.tsecr = reply->tsecr;
-	out->pieces = 1;
-	out->gso_size = 0;
-	emit_segment(st, out, &reply->flow, &seg, reply->ttl, reply->tos);
-	trace_segment(st, &reply->flow, &seg, reply->state);
+	tx->flow = reply->flow;
+	tx->pieces = 0;
+	tx->gso_size = 0;
+	tx->ttl = reply->ttl;
+	tx->tos = reply->tos;
+	tx->state = reply->state;
+	seg->sport = reply->flow.lport;
+	seg->dport = reply->flow.rport;
+	seg->seq = reply->seq;
+	seg->ack = reply->ack;
+	seg->wnd = reply->wnd;
+	seg->flags = reply->flags;
+	seg->urgent = 0;
+	seg->len = 0;
+	seg->opt.present = reply->options;
+	seg->opt.mss = reply->mss;
+	seg->opt.wscale = reply->wscale;
+	seg->opt.tsval = reply->tsval;
+	seg->opt.tsecr = reply->tsecr;
 	tern_count(&st->trace, reply->flags & TERN_RST ? TERN_CNT_TcpOutRsts : TERN_CNT_TcpOutSegs);
 }
 
@@ -105,8 +140,8 @@ static void fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct
 		out->piece[i + 1] = tx->piece[i];
 	out->pieces = tx->pieces + 1;
 	out->gso_size = tx->gso_size;
-	emit_segment(st, out, &tx->flow, &tx->seg, tx->ttl, tx->tos);
-	trace_segment(st, &tx->flow, &tx->seg, tx->state);
+	emit_segment(st, out, tx);
+	trace_segment(st, tx);
 }
 
 static void fill_packet(const struct tern_packet *pkt, struct tern_out *out)
@@ -123,35 +158,37 @@ static void fill_packet(const struct tern_packet *pkt, struct tern_out *out)
 	out->csum_offset = 0;
 }
 
-/* Fills in the next frame, whoever it is for. ret_dest is where it goes. */
-static bool next_frame(struct tern_stack *st, struct tern_out *out, struct tern_addr *ret_dest)
+/* The next whole packet. */
+static bool next_packet(struct tern_stack *st, struct tern_out *out, bool *ret_local)
+{
+	struct tern_packet pkt;
+
+	if (tern_queue_is_empty(st->queue) || !tern_queue_pop(st, &pkt))
+		return false;
+	fill_packet(&pkt, out);
+	*ret_local = tern_route_is_local(st, &pkt.dst);
+	return true;
+}
+
+/* Fills in the next frame, whoever it is for. *ret_local: it is for us. */
+static bool next_frame(struct tern_stack *st, struct tern_out *out, bool *ret_local)
 {
 	const struct tern_reply *reply = tern_ring_pop(&st->tcp.replies.ring);
-	struct tern_packet pkt;
 	struct tern_tx tx;
 
-	if (reply) {
-		fill_reply(st, reply, out);
-		*ret_dest = reply->flow.remote;
-		return true;
-	}
-	if (tern_tcp_output(&st->tcp, &tx)) {
-		fill_segment(st, &tx, out);
-		*ret_dest = tx.flow.remote;
-		return true;
-	}
-	if (tern_queue_pop(st, &pkt)) {
-		fill_packet(&pkt, out);
-		*ret_dest = pkt.dst;
-		return true;
-	}
-	return false;
+	if (reply)
+		build_reply(st, reply, &tx);
+	else if (!tern_tcp_wants_output(&st->tcp) || !tern_tcp_output(&st->tcp, &tx))
+		return next_packet(st, out, ret_local);
+	fill_segment(st, &tx, out);
+	*ret_local = tern_route_is_local(st, &tx.flow.remote);
+	return true;
 }
 
 /* Most entries end in asking for a frame that is not there. */
-static bool nothing_waits(const struct tern_stack *st)
+static inline bool nothing_waits(const struct tern_stack *st)
 {
-	return !tern_ring_count(&st->tcp.replies.ring) && !st->tcp.out.head &&
+	return !tern_tcp_wants_output(&st->tcp) && !tern_ring_count(&st->tcp.replies.ring) &&
 	       tern_queue_is_empty(st->queue);
 }
 
@@ -183,18 +220,23 @@ unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_
 			       unsigned int n)
 {
 	unsigned int filled = 0, looped = 0;
-	struct tern_addr dest;
+	bool local;
 
 	st->tcp.now = now;
 	st->loop_more = false;
 	tern_queue_reap(st->queue);
-	while (filled < n && !nothing_waits(st) && next_frame(st, &outs[filled], &dest)) {
-		count_out(st, dest.family);
-		if (TERN_LIKELY(!tern_route_is_local(st, &dest))) {
+	while (filled < n && !nothing_waits(st)) {
+		struct tern_out *out = &outs[filled];
+
+		if (!next_frame(st, out, &local))
+			break;
+		tern_count(&st->trace, out->family == TERN_INET6 ? TERN_CNT_Ip6OutRequests
+								 : TERN_CNT_IpOutRequests);
+		if (TERN_LIKELY(!local)) {
 			filled++;
 			continue;
 		}
-		loop_back(st, &outs[filled]);
+		loop_back(st, out);
 		if (++looped == LOOP_MAX) {
 			st->loop_more = true;
 			break;

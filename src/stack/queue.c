@@ -10,21 +10,19 @@
  * of which is copied. To our own addresses nothing is cut: such packets never see the link. IPv4
  * packets that fit leave with DF set and identification 0 (RFC 6864 §4.1), so that the
  * identification says nothing about our traffic; fragments take theirs from a counter that is one
- * of ID_SLOTS by keyed hash of the addresses, begins at a keyed place for each pair of them, and
+ * of 256 by keyed hash of the addresses, begins at a keyed place for each pair of them, and
  * moves by chance (RFC 7739 §5.3; attack F08: nobody can count what we sent to others).
  *
  * The sender's socket is charged for the record and the copy until the packet is popped.
  */
 #include <errno.h>
 
-#include "base/list.h"
 #include "base/siphash.h"
 #include "stack/internal.h"
 
 enum {
 	PACKETS_MAX = 1024,
 	BYTES_MAX = 4 << 20,
-	ID_SLOTS = 256,
 	ID_STEP = 8,
 };
 
@@ -34,14 +32,6 @@ struct queued {
 	uint8_t *copy;
 	tern_id owner; /* socket that is charged, 0: none */
 	uint32_t cut;  /* bytes that have left as fragments */
-};
-
-struct tern_queue {
-	struct tern_mem *mem;
-	struct tern_pool pool;
-	struct tern_list ready, spent;
-	uint64_t bytes;
-	uint32_t ids[ID_SLOTS];
 };
 
 struct tern_queue *tern_queue_new(struct tern_mem *mem)
@@ -76,7 +66,7 @@ static void list_clear(struct tern_queue *q, struct tern_list *list)
 	}
 }
 
-void tern_queue_reap(struct tern_queue *q)
+void tern_queue_free_spent(struct tern_queue *q)
 {
 	list_clear(q, &q->spent);
 }
@@ -89,11 +79,6 @@ void tern_queue_free(struct tern_queue *q)
 	list_clear(q, &q->spent);
 	tern_pool_free(&q->pool);
 	tern_mem_free(q->mem, q, sizeof(*q));
-}
-
-bool tern_queue_is_empty(const struct tern_queue *q)
-{
-	return q->ready.count == 0;
 }
 
 uint64_t tern_queue_bytes(const struct tern_queue *q)
@@ -174,7 +159,7 @@ static uint32_t next_id(struct tern_stack *st, const struct tern_packet *pkt)
 	memcpy(w + 2, pkt->dst.b, 16);
 	w[4] = pkt->proto;
 	hash = tern_siphash24_words(st->icmp_key, w, 5);
-	slot = &st->queue->ids[hash % ID_SLOTS];
+	slot = &st->queue->ids[hash % TERN_QUEUE_ID_SLOTS];
 	*slot += 1 + tern_rng_below(&st->rng, ID_STEP);
 	return (uint32_t)(hash >> 32) + *slot;
 }

@@ -73,6 +73,12 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *f
 void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
 		    struct tern_outcome *ret);
 
+/* May some connection have a segment to send? */
+static inline bool tern_tcp_wants_output(const struct tern_tcp *t)
+{
+	return t->out.head != 0;
+}
+
 /* Fills in the next segment of the connections that have one. False when none has. */
 bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx);
 

@@ -21,7 +21,7 @@
 
 #include "base/bytes.h"
 #include "base/cksum.h"
-#include "wire/sum.h"
+#include "wire/emit.h"
 
 enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segment *ret_seg)
 {
@@ -50,19 +50,9 @@ enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segme
 
 uint32_t tern_tcp_emit(uint8_t *buf, uint32_t cap, const struct tern_segment *seg)
 {
-	bool syn = (seg->flags & TERN_SYN) != 0;
-	uint32_t header_len = TERN_TCP_HEADER + tern_tcp_option_len(&seg->opt, syn);
+	uint64_t sum;
 
-	if (header_len > cap)
-		return 0;
-	tern_put_u32(buf, (uint32_t)seg->sport << 16 | seg->dport);
-	tern_put_u32(buf + 4, seg->seq);
-	tern_put_u32(buf + 8, seg->ack);
-	tern_put_u32(buf + 12, header_len / 4 << 28 |
-				       (uint32_t)(seg->flags & TERN_TCP_FLAGS) << 16 | seg->wnd);
-	tern_put_u32(buf + 16, seg->urgent);
-	tern_tcp_option_emit(buf + TERN_TCP_HEADER, &seg->opt, syn);
-	return header_len;
+	return tern_tcp_emit_sum(buf, cap, seg, &sum);
 }
 
 bool tern_tcp_cksum_ok(const struct tern_packet *pkt)

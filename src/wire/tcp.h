@@ -16,7 +16,9 @@ enum {
 	TERN_TCP_HEADER = 20, /* bytes, without options */
 	TERN_TCP_HEADER_MAX = 60,
 	TERN_TCP_OPTIONS_MAX = 40,
-	TERN_TCP_CKSUM_OFFSET = 16, /* of the checksum in the header: virtio's csum_offset */
+	TERN_TCP_CKSUM_OFFSET = 16,    /* of the checksum in the header: virtio's csum_offset */
+	TERN_TCP_TS_LEN = 12,          /* bytes of timestamps alone: the word below, and two more */
+	TERN_TCP_TS_WORD = 0x0101080a, /* nop, nop, kind, length */
 };
 
 /* Option kinds on the wire. */

@@ -19,13 +19,11 @@
 #include "base/bytes.h"
 
 enum {
-	WORD_TS = 0x0101080a, /* nop, nop, timestamps of 10 bytes */
 	WORD_SACKOK_TS = 0x0402080a,
 	WORD_SACKOK = 0x01010402, /* nop, nop, SACK permitted */
 	WORD_MSS = 0x02040000,
 	WORD_WSCALE = 0x01030300, /* nop, window scale */
 	WORD_SACK = 0x01010500,   /* nop, nop, SACK; its length is added */
-	LEN_TS = 12,
 	LEN_USUAL_SYN = 20,
 };
 
@@ -102,9 +100,9 @@ bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern
 	if (syn && take_usual_syn(p, len, opt))
 		return true;
 	tern_rd_init(&rd, p, len);
-	if (len >= LEN_TS && tern_get_u32(p) == WORD_TS) {
+	if (len >= TERN_TCP_TS_LEN && tern_get_u32(p) == TERN_TCP_TS_WORD) {
 		take_ts(opt, p + 4);
-		tern_rd_skip(&rd, LEN_TS);
+		tern_rd_skip(&rd, TERN_TCP_TS_LEN);
 	}
 	while (tern_rd_left(&rd) > 0) {
 		uint8_t kind = tern_rd_u8(&rd), size;
@@ -147,7 +145,7 @@ static uint32_t sack_blocks(const struct tern_tcp_options *opt)
 
 uint32_t tern_tcp_option_len(const struct tern_tcp_options *opt, bool syn)
 {
-	uint32_t len = opt->present & TERN_OPT_TS ? LEN_TS : 0;
+	uint32_t len = opt->present & TERN_OPT_TS ? TERN_TCP_TS_LEN : 0;
 
 	if (!syn) {
 		uint32_t blocks = sack_blocks(opt);
@@ -198,7 +196,7 @@ static uint8_t *put_syn_options(uint8_t *p, const struct tern_tcp_options *opt)
 	if (opt->present & TERN_OPT_MSS)
 		p = put_word(p, WORD_MSS | opt->mss);
 	if (opt->present & TERN_OPT_TS)
-		p = put_ts(p, sackok ? WORD_SACKOK_TS : WORD_TS, opt);
+		p = put_ts(p, sackok ? WORD_SACKOK_TS : TERN_TCP_TS_WORD, opt);
 	else if (sackok)
 		p = put_word(p, WORD_SACKOK);
 	if (opt->present & TERN_OPT_WSCALE)
@@ -216,7 +214,7 @@ uint32_t tern_tcp_option_emit(uint8_t *p, const struct tern_tcp_options *opt, bo
 	if (syn)
 		return (uint32_t)(put_syn_options(p, opt) - start);
 	if (opt->present & TERN_OPT_TS)
-		p = put_ts(p, WORD_TS, opt);
+		p = put_ts(p, TERN_TCP_TS_WORD, opt);
 	blocks = sack_blocks(opt);
 	if (blocks)
 		p = put_word(p, WORD_SACK + 2 + blocks * 8);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "frame.h"
 
+#include "wire/emit.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
@@ -50,6 +51,47 @@ static void a_segment_reads_as_it_was_written(void **state)
 		assert_int_equal(in.opt.tsval, out.opt.tsval);
 		assert_false(out.options_malformed);
 		assert_true(out.len == 0 || out.data[0] == 0x55);
+	}
+}
+
+/* The emitters in line write what the common ones write. */
+static void a_segment_written_in_line_is_the_same(void **state)
+{
+	struct tern_rng rng;
+
+	(void)state;
+	seed(&rng, 8);
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct tern_packet pkt = { .proto = TERN_PROTO_TCP, .df = true };
+		struct tern_segment seg = { .flags = i & TERN_TCP_FLAGS };
+		uint8_t data[64], want[80], got[80];
+		struct tern_piece piece[2] = { { data, tern_rng_below(&rng, 32) },
+					       { data + 32, tern_rng_below(&rng, 32) } };
+		uint32_t len;
+
+		tern_rng_bytes(&rng, data, sizeof(data));
+		tern_rng_bytes(&rng, &seg.opt, sizeof(seg.opt));
+		seg.opt.present = (uint16_t)tern_rng_below(&rng, 64);
+		seg.opt.fastopen_len = 8;
+		seg.seq = tern_rng_u32(&rng);
+		seg.wnd = (uint16_t)tern_rng_u32(&rng);
+		seg.len = piece[0].len + piece[1].len;
+		pkt.src = tern_addr_v4(10, 0, 0, (uint8_t)i);
+		pkt.dst = tern_addr_v4(192, 168, (uint8_t)i, 1);
+		pkt.ttl = (uint8_t)tern_rng_u32(&rng);
+		pkt.tos = (uint8_t)tern_rng_u32(&rng);
+		len = tern_tcp_emit(want + 20, 60, &seg);
+		tern_tcp_cksum_full(&pkt.src, &pkt.dst, want + 20, len, piece, 2);
+		pkt.payload_len = len + seg.len;
+		assert_int_equal(tern_ip4_emit(want, 20, &pkt), 20);
+		assert_int_equal(tern_tcp_emit_full(got + 20, len - 1, &seg, &pkt.src, &pkt.dst,
+						    piece, 2),
+				 0);
+		assert_int_equal(
+			tern_tcp_emit_full(got + 20, 60, &seg, &pkt.src, &pkt.dst, piece, 2), len);
+		tern_ip4_emit_atomic(got, &pkt.src, &pkt.dst, pkt.proto, pkt.ttl, pkt.tos,
+				     pkt.payload_len);
+		assert_memory_equal(want, got, 20 + len);
 	}
 }
 
@@ -285,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_segment_reads_as_it_was_written),
+		cmocka_unit_test(a_segment_written_in_line_is_the_same),
 		cmocka_unit_test(the_header_is_the_one_of_the_standard),
 		cmocka_unit_test(reserved_bits_are_ignored),
 		cmocka_unit_test(a_header_that_does_not_fit_is_not_written),
