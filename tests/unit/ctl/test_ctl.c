@@ -25,7 +25,7 @@
 #define MS UINT64_C(1000000)
 
 static const char *const own[] = { "10.77.0.2/24" };
-static char dir[] = "/tmp/tern-ctl-XXXXXX";
+static char dir[] = "/tmp/test-ctl-XXXXXX";
 static char why[TERN_ERROR_MAX];
 static struct tern_host *host;
 static struct tern_ctl *ctl;

@@ -384,7 +384,7 @@ static void a_report_of_a_forgotten_descriptor_is_dropped(void **state)
 
 static void a_regular_file_is_always_ready(void **state)
 {
-	char path[] = "/tmp/tern-test-XXXXXX";
+	char path[] = "/tmp/test-loop-XXXXXX";
 	struct tern_loop_ready ready;
 	int fd = mkstemp(path);
 
