@@ -10,14 +10,12 @@
  */
 #include "stack/internal.h"
 
-/* The event ring's record of an arriving segment; NULL where tracing is off. */
+/* The event ring's record of an arriving segment. */
 static struct tern_trace_record *trace_segment(struct tern_stack *st, const struct tern_flow *flow,
 					       const struct tern_segment *seg)
 {
-	struct tern_trace_record *r = tern_trace_next(&st->trace);
+	struct tern_trace_record *r = tern_trace_take(&st->trace);
 
-	if (!r)
-		return NULL;
 	r->time_ns = st->tcp.now;
 	r->kind = TERN_TRACE_SEGMENT_IN;
 	r->local = (struct tern_endpoint){ flow->local, flow->lport };
@@ -62,7 +60,8 @@ static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
 	struct tern_outcome outcome;
 
 	tern_tcp_input(&st->tcp, conn, seg, &outcome);
-	tern_stack_move(st, conn, outcome.move, outcome.ack);
+	if (outcome.move != TERN_MOVE_NONE)
+		tern_stack_move(st, conn, outcome.move, outcome.ack);
 	return outcome.reason;
 }
 
@@ -139,19 +138,24 @@ static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *fl
 	return reason;
 }
 
-enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
-			  const struct tern_segment *seg)
+/* The same, told to the event ring. */
+static enum tern_drop dispatch_traced(struct tern_stack *st, const struct tern_flow *flow,
+				      uint32_t hash, const struct tern_segment *seg)
 {
-	uint32_t hash = tern_tcp_hash(&st->tcp, flow);
 	struct tern_trace_record *record = trace_segment(st, flow, seg);
 	enum tern_drop reason;
 
-	if (record)
-		record->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
+	record->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
 	reason = dispatch(st, flow, hash, seg);
-	if (record) {
-		record->after = (uint8_t)state_of(st, hash, flow, record->before);
-		record->reason = (uint16_t)reason;
-	}
+	record->after = (uint8_t)state_of(st, hash, flow, record->before);
+	record->reason = (uint16_t)reason;
 	return reason;
+}
+
+enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+			  const struct tern_segment *seg)
+{
+	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
+		return dispatch_traced(st, flow, hash, seg);
+	return dispatch(st, flow, hash, seg);
 }

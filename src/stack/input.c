@@ -6,6 +6,10 @@
  * protocol. Whatever is not taken is counted under exactly one reason (drop.def), here and nowhere
  * else; a packet can cost a counter, never more.
  *
+ * Nearly all frames are plain segments (wire/plain.h), mostly of the flow of the one before: these
+ * take a short way to tern_demux(). As soon as anything about a frame is not as usual it leaves
+ * that way, not yet counted, for the long one, which alone finds out and says what is wrong.
+ *
  * Where packets come from: the link, or ourselves (a connection to one of our own addresses leaves
  * through output and comes in here). Only the second kind may carry one of our addresses as source.
  */
@@ -40,20 +44,20 @@ static void count_ip(struct tern_stack *st, bool v6, enum tern_counter v4_counte
 }
 
 /* May this source speak to this destination? */
-static enum tern_drop judge_addresses(struct tern_stack *st, const struct tern_packet *pkt,
-				      bool looped)
+static enum tern_drop judge_addresses(struct tern_stack *st, const struct tern_addr *src,
+				      const struct tern_addr *dst, bool looped)
 {
-	if (TERN_UNLIKELY(!tern_route_is_local(st, &pkt->dst)))
-		return tern_addr_is_multicast(&pkt->dst) || tern_route_is_broadcast(st, &pkt->dst)
+	if (TERN_UNLIKELY(!tern_route_is_local(st, dst)))
+		return tern_addr_is_multicast(dst) || tern_route_is_broadcast(st, dst)
 			       ? TERN_DROP_IP_INVALID_DEST
 			       : TERN_DROP_IP_INADDRERRORS;
-	if (looped || TERN_LIKELY(tern_addr_eq(&st->good_source, &pkt->src)))
+	if (looped || TERN_LIKELY(tern_addr_eq(&st->good_source, src)))
 		return TERN_DROP_NONE;
-	if (tern_route_is_local(st, &pkt->src))
+	if (tern_route_is_local(st, src))
 		return TERN_DROP_IP_RPFILTER;
-	if (tern_route_is_martian(st, &pkt->src))
+	if (tern_route_is_martian(st, src))
 		return TERN_DROP_IP_INVALID_SOURCE;
-	st->good_source = pkt->src;
+	st->good_source = *src;
 	return TERN_DROP_NONE;
 }
 
@@ -82,7 +86,7 @@ static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet 
 	flow.remote = pkt->src;
 	flow.lport = seg.dport;
 	flow.rport = seg.sport;
-	return tern_demux(st, &flow, &seg);
+	return tern_demux(st, &flow, tern_tcp_hash(&st->tcp, &flow), &seg);
 }
 
 static enum tern_drop deliver(struct tern_stack *st, const struct tern_packet *pkt,
@@ -119,7 +123,7 @@ static void answer_bad_header(struct tern_stack *st, enum tern_parse verdict,
 {
 	if (verdict != TERN_PARSE_UNKNOWN_OPTION && verdict != TERN_PARSE_UNKNOWN_ROUTING)
 		return;
-	if (judge_addresses(st, pkt, looped) == TERN_DROP_NONE)
+	if (judge_addresses(st, &pkt->src, &pkt->dst, looped) == TERN_DROP_NONE)
 		tern_icmp_send_error(st, pkt,
 				     verdict == TERN_PARSE_UNKNOWN_OPTION ? TERN_ANSWER_OPTION
 									  : TERN_ANSWER_HEADER,
@@ -163,7 +167,7 @@ static enum tern_drop take(struct tern_stack *st, const struct tern_frame *frame
 		answer_bad_header(st, verdict, &pkt, whole, len, looped);
 		return parse_reasons[verdict];
 	}
-	reason = judge_addresses(st, &pkt, looped);
+	reason = judge_addresses(st, &pkt.src, &pkt.dst, looped);
 	if (reason != TERN_DROP_NONE) {
 		count_ip(st, v6, TERN_CNT_IpInAddrErrors, TERN_CNT_Ip6InAddrErrors);
 		return reason;
@@ -179,10 +183,48 @@ static enum tern_drop take(struct tern_stack *st, const struct tern_frame *frame
 	return deliver(st, &pkt, whole, len, trusted);
 }
 
+/* The flow of a plain segment becomes the run, if its addresses are good. */
+static bool begin_run(struct tern_stack *st, const uint8_t *frame, const struct tern_segment *seg)
+{
+	struct tern_run *run = &st->run;
+	struct tern_flow flow;
+
+	tern_plain_addrs(frame, &flow.remote, &flow.local);
+	if (judge_addresses(st, &flow.remote, &flow.local, false) != TERN_DROP_NONE)
+		return false;
+	flow.lport = seg->dport;
+	flow.rport = seg->sport;
+	run->wire = tern_plain_flow(frame);
+	run->flow = flow;
+	run->hash = tern_tcp_hash(&st->tcp, &flow);
+	return true;
+}
+
+/* The short way, for plain segments of the link. False: the frame has to go the long one. */
+static bool take_plain(struct tern_stack *st, const struct tern_frame *frame,
+		       enum tern_drop *ret_reason)
+{
+	struct tern_plain_flow wire;
+	struct tern_segment seg;
+
+	if (!tern_plain_parse(frame->data, frame->len, frame->csum != TERN_CSUM_FULL, &seg))
+		return false;
+	wire = tern_plain_flow(frame->data);
+	if (!tern_plain_flow_eq(&wire, &st->run.wire) && !begin_run(st, frame->data, &seg))
+		return false;
+	tern_count(&st->trace, TERN_CNT_IpInReceives);
+	tern_count(&st->trace, TERN_CNT_IpInDelivers);
+	tern_count(&st->trace, TERN_CNT_TcpInSegs);
+	*ret_reason = tern_demux(st, &st->run.flow, st->run.hash, &seg);
+	return true;
+}
+
 void tern_input_frame(struct tern_stack *st, const struct tern_frame *frame, bool looped)
 {
-	enum tern_drop reason = take(st, frame, looped);
+	enum tern_drop reason;
 
+	if (TERN_UNLIKELY(looped) || !take_plain(st, frame, &reason))
+		reason = take(st, frame, looped);
 	if (reason != TERN_DROP_NONE)
 		st->trace.drops[reason]++;
 }

@@ -33,6 +33,7 @@
 #include "timewait/timewait.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
+#include "wire/plain.h"
 #include "wire/udp.h"
 
 /* Room for the largest packet to ourselves: 65,535 bytes behind an IPv6 header. */
@@ -48,6 +49,16 @@ struct tern_frags; /* fragments: see reass.c */
 struct tern_udp;   /* datagram sockets: see udp.c */
 struct tern_queue; /* whole packets waiting for output: ICMP, UDP; see queue.c */
 struct tern_paths; /* destinations: see path.c */
+
+/*
+ * The flow of the last plain segment whose addresses were good. Segments of a flow come in runs:
+ * what was found out about the first holds for the others.
+ */
+struct tern_run {
+	struct tern_plain_flow wire;
+	uint32_t hash;
+	struct tern_flow flow;
+};
 
 struct tern_stack {
 	struct tern_mem mem;
@@ -72,6 +83,7 @@ struct tern_stack {
 	bool loop_more; /* such frames wait: output was left early */
 	bool ipv6;
 	struct tern_addr good_source; /* the last one that was no martian */
+	struct tern_run run;
 };
 
 /* ---- input.c ---- */
@@ -82,9 +94,10 @@ void tern_input_frame(struct tern_stack *st, const struct tern_frame *frame, boo
 /* ---- demux.c ---- */
 
 /*
- * A TCP segment whose checksum is good, to whom it belongs. Returns why it was dropped, if it was.
+ * A TCP segment whose checksum is good, to whom it belongs. hash is tern_tcp_hash() of its flow.
+ * Returns why it was dropped, if it was.
  */
-enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow,
+enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
 			  const struct tern_segment *seg);
 
 /* ---- call.c ---- */

@@ -145,19 +145,6 @@ void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
 }
 
-uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash, const struct tern_flow *flow)
-{
-	struct tern_map_it it = tern_map_find(&t->map, hash);
-
-	for (; it.idx; tern_map_next(&t->map, &it)) {
-		const struct tern_conn *c = tern_conn_at(t, it.idx);
-
-		if (tern_flow_matches(flow, c->family, c->lport, c->rport, c->addrs))
-			break;
-	}
-	return it.idx;
-}
-
 struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c)
 {
 	struct tern_traffic *x;

@@ -297,7 +297,19 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 void tern_conn_unhash(struct tern_tcp *t, uint32_t idx);
 
 /* The connection of a flow, or 0. hash is tern_tcp_hash(t, flow). */
-uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash, const struct tern_flow *flow);
+static inline uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,
+				      const struct tern_flow *flow)
+{
+	struct tern_map_it it = tern_map_find(&t->map, hash);
+
+	for (; it.idx; tern_map_next(&t->map, &it)) {
+		const struct tern_conn *c = tern_conn_at(t, it.idx);
+
+		if (tern_flow_matches(flow, c->family, c->lport, c->rport, c->addrs))
+			break;
+	}
+	return it.idx;
+}
 
 /* The traffic record, made if there is none; NULL when memory is out (counted). */
 struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c);

@@ -42,9 +42,14 @@ static inline void tern_count_n(struct tern_trace *trace, enum tern_counter coun
  */
 struct tern_trace_record *tern_trace_take(struct tern_trace *trace);
 
+static inline bool tern_trace_is_on(const struct tern_trace *trace)
+{
+	return trace->records != NULL;
+}
+
 static inline struct tern_trace_record *tern_trace_next(struct tern_trace *trace)
 {
-	return TERN_UNLIKELY(trace->records != NULL) ? tern_trace_take(trace) : NULL;
+	return TERN_UNLIKELY(tern_trace_is_on(trace)) ? tern_trace_take(trace) : NULL;
 }
 
 /* Reads on from *cursor; see tern_stack_trace(). */

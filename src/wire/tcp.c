@@ -23,31 +23,6 @@
 #include "base/cksum.h"
 #include "wire/emit.h"
 
-enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segment *ret_seg)
-{
-	uint32_t word, header_len;
-
-	if (len < TERN_TCP_HEADER)
-		return TERN_PARSE_TRUNCATED;
-	word = tern_get_u32(p + 12);
-	header_len = (word >> 28) * 4;
-	if (header_len < TERN_TCP_HEADER || header_len > len)
-		return TERN_PARSE_BAD_OFFSET;
-	ret_seg->sport = tern_get_u16(p);
-	ret_seg->dport = tern_get_u16(p + 2);
-	ret_seg->seq = tern_get_u32(p + 4);
-	ret_seg->ack = tern_get_u32(p + 8);
-	ret_seg->wnd = (uint16_t)word;
-	ret_seg->flags = (word >> 16) & TERN_TCP_FLAGS;
-	ret_seg->urgent = tern_get_u16(p + 18);
-	ret_seg->options_malformed =
-		!tern_tcp_option_parse(p + TERN_TCP_HEADER, header_len - TERN_TCP_HEADER,
-				       (ret_seg->flags & TERN_SYN) != 0, &ret_seg->opt);
-	ret_seg->data = p + header_len;
-	ret_seg->len = len - header_len;
-	return TERN_PARSE_OK;
-}
-
 uint32_t tern_tcp_emit(uint8_t *buf, uint32_t cap, const struct tern_segment *seg)
 {
 	uint64_t sum;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+#include "base/compiler.h"
 #include "wire/ip.h"
 #include "wire/segment.h"
 #include "wire/verdict.h"
@@ -34,13 +36,6 @@ enum tern_tcp_kind {
 };
 
 /*
- * Reads a TCP header and its options; p is the IP payload of len bytes. The checksum is not looked
- * at (tern_tcp_cksum_ok). Returns TERN_PARSE_OK, _TRUNCATED or _BAD_OFFSET; ret_seg is written only
- * with TERN_PARSE_OK, and its data points into p.
- */
-enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segment *ret_seg);
-
-/*
  * Reads `len` bytes of options into opt; returns false when one has an illegal length (0, 1 or
  * beyond the end): what stood before it is kept, the rest is not read (RFC 9293 MUST-6, MUST-7).
  * Unknown kinds and known ones of a wrong length are skipped. Of duplicates the first wins. MSS,
@@ -48,6 +43,53 @@ enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len, struct tern_segme
  * sack[] and fastopen[] are written only as far as counted.
  */
 bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern_tcp_options *opt);
+
+/* tern_tcp_option_parse(), with what nearly every segment carries, timestamps alone, in place. */
+static inline bool tern_tcp_option_read(const uint8_t *p, uint32_t len, bool syn,
+					struct tern_tcp_options *opt)
+{
+	if (TERN_UNLIKELY(len != TERN_TCP_TS_LEN || tern_get_u32(p) != TERN_TCP_TS_WORD))
+		return tern_tcp_option_parse(p, len, syn, opt);
+	opt->present = TERN_OPT_TS;
+	opt->mss = 0;
+	opt->wscale = 0;
+	opt->sack_count = 0;
+	opt->fastopen_len = 0;
+	opt->tsval = tern_get_u32(p + 4);
+	opt->tsecr = tern_get_u32(p + 8);
+	return true;
+}
+
+/*
+ * Reads a TCP header and its options; p is the IP payload of len bytes. The checksum is not looked
+ * at (tern_tcp_cksum_ok). Returns TERN_PARSE_OK, _TRUNCATED or _BAD_OFFSET; ret_seg is written only
+ * with TERN_PARSE_OK, and its data points into p.
+ */
+static inline enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len,
+					     struct tern_segment *ret_seg)
+{
+	uint32_t word, header_len;
+
+	if (len < TERN_TCP_HEADER)
+		return TERN_PARSE_TRUNCATED;
+	word = tern_get_u32(p + 12);
+	header_len = (word >> 28) * 4;
+	if (header_len < TERN_TCP_HEADER || header_len > len)
+		return TERN_PARSE_BAD_OFFSET;
+	ret_seg->sport = tern_get_u16(p);
+	ret_seg->dport = tern_get_u16(p + 2);
+	ret_seg->seq = tern_get_u32(p + 4);
+	ret_seg->ack = tern_get_u32(p + 8);
+	ret_seg->wnd = (uint16_t)word;
+	ret_seg->flags = (word >> 16) & TERN_TCP_FLAGS;
+	ret_seg->urgent = tern_get_u16(p + 18);
+	ret_seg->options_malformed =
+		!tern_tcp_option_read(p + TERN_TCP_HEADER, header_len - TERN_TCP_HEADER,
+				      (ret_seg->flags & TERN_SYN) != 0, &ret_seg->opt);
+	ret_seg->data = p + header_len;
+	ret_seg->len = len - header_len;
+	return TERN_PARSE_OK;
+}
 
 /*
  * Bytes that the options take on the wire, padding included: a multiple of 4, 0..40. With syn: MSS,

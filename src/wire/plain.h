@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire/plain.h: the plain segment, read in one go.
+ *
+ * Plain is TCP in an IPv4 packet that has no options and is in one piece, with nothing wrong with
+ * it: nearly all that ever comes. Whatever is anything else is refused here without a word, and
+ * goes through tern_ip_parse(), tern_tcp_parse() and tern_tcp_cksum_ok(), which say what it is.
+ */
+#ifndef TERN_WIRE_PLAIN_H
+#define TERN_WIRE_PLAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/compiler.h"
+#include "wire/sum.h"
+#include "wire/tcp.h"
+
+enum {
+	TERN_PLAIN_START = 0x45,      /* IPv4, a header of 20 bytes */
+	TERN_PLAIN_FRAGMENT = 0x3fff, /* MF and the offset */
+	TERN_PLAIN_FLOW = 12,         /* where addresses and ports stand, 12 bytes in a row */
+	TERN_PLAIN_MIN = TERN_IP4_HEADER + TERN_TCP_HEADER,
+};
+
+/* Both addresses and both ports of a plain segment, source first, as they stand in the frame. */
+struct tern_plain_flow {
+	uint64_t addrs;
+	uint32_t ports;
+};
+
+static inline struct tern_plain_flow tern_plain_flow(const uint8_t *frame)
+{
+	struct tern_plain_flow flow;
+
+	memcpy(&flow.addrs, frame + TERN_PLAIN_FLOW, sizeof(flow.addrs));
+	memcpy(&flow.ports, frame + TERN_PLAIN_FLOW + 8, sizeof(flow.ports));
+	return flow;
+}
+
+static inline bool tern_plain_flow_eq(const struct tern_plain_flow *a,
+				      const struct tern_plain_flow *b)
+{
+	return a->addrs == b->addrs && a->ports == b->ports;
+}
+
+static inline void tern_plain_addrs(const uint8_t *frame, struct tern_addr *ret_src,
+				    struct tern_addr *ret_dst)
+{
+	*ret_src = tern_addr_from_bytes(TERN_INET, frame + TERN_PLAIN_FLOW);
+	*ret_dst = tern_addr_from_bytes(TERN_INET, frame + TERN_PLAIN_FLOW + 4);
+}
+
+/* Are both checksums right, of the header and of the tcp_len bytes behind it (20 at least)? */
+static inline bool tern_plain_cksum_ok(const uint8_t *frame, uint32_t tcp_len)
+{
+	const uint8_t *p = frame + TERN_IP4_HEADER;
+	uint64_t header = tern_sum_word(tern_sum_half(0, frame + 16), frame);
+	uint64_t pseudo =
+		tern_swap_u16(TERN_PROTO_TCP) + (uint64_t)tern_swap_u16((uint16_t)tcp_len);
+
+	if (!tern_sum_is_whole(tern_sum_word(header, frame + 8)))
+		return false;
+	return tern_sum_is_whole(
+		tern_sum_add(tern_sum_word(pseudo, frame + TERN_PLAIN_FLOW), p, tcp_len));
+}
+
+/*
+ * Reads a frame of `len` bytes if it is a plain segment. `trusted`: the link vouches for the bytes,
+ * no checksum is computed. Addresses are not judged. False: ret_seg is undefined.
+ */
+static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool trusted,
+				    struct tern_segment *ret_seg)
+{
+	uint32_t total;
+
+	if (len < TERN_PLAIN_MIN || frame[0] != TERN_PLAIN_START || frame[9] != TERN_PROTO_TCP ||
+	    (tern_get_u16(frame + 6) & TERN_PLAIN_FRAGMENT))
+		return false;
+	total = tern_get_u16(frame + 2);
+	if (total < TERN_PLAIN_MIN || total > len)
+		return false;
+	if (!trusted && !tern_plain_cksum_ok(frame, total - TERN_IP4_HEADER))
+		return false;
+	return tern_tcp_parse(frame + TERN_IP4_HEADER, total - TERN_IP4_HEADER, ret_seg) ==
+		       TERN_PARSE_OK &&
+	       ret_seg->sport && ret_seg->dport;
+}
+
+#endif
