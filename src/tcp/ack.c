@@ -145,7 +145,8 @@ static void take_ack(struct tern_input *in, struct tern_traffic *x)
 
 	c->snd.una = ack;
 	x->send.bytes -= data;
-	x->wmem -= tern_chain_trim(&t->bufs, &x->send.chain, ack);
+	if (data)
+		x->wmem -= tern_chain_trim(&t->bufs, &x->send.chain, ack);
 	if (ack == c->snd.nxt) /* else the buffer that holds the last byte sent is still there */
 		x->send.at_nxt = 0;
 	x->send.at_rtx = 0;
@@ -269,6 +270,18 @@ static void heard(struct tern_input *in)
 		tern_count(in->t->trace, TERN_CNT_TcpExtTCPPureAcks);
 }
 
+/*
+ * Does it acknowledge the FIN of an orphan, and so all that was ever sent? The record leaves the
+ * room with it: what repair, timers and buffers would learn, nobody would ask for.
+ */
+static bool ends_orphan(const struct tern_input *in)
+{
+	const struct tern_conn *c = in->c;
+
+	return (c->flags & TERN_CF_FIN_SENT) && (c->flags & TERN_CF_ORPHAN) &&
+	       in->seg->ack == c->snd.nxt && c->snd.una != c->snd.nxt;
+}
+
 enum tern_step tern_input_ack(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
@@ -286,6 +299,11 @@ enum tern_step tern_input_ack(struct tern_input *in)
 	if (step != TERN_NEXT)
 		return step;
 	heard(in);
+	if (ends_orphan(in)) {
+		tern_count(in->t->trace, TERN_CNT_TcpExtTCPDelivered);
+		c->snd.una = c->snd.nxt;
+		return fin_acked(in);
+	}
 	wnd = c->snd.wnd;
 	changed = update_window(in);
 	x = tern_conn_traffic(in->t, c);

@@ -182,7 +182,7 @@ static enum tern_step check_syn(struct tern_input *in)
  * Fifth, done with the ACK: TS.Recent (RFC 7323 §4.3), now that sequence and ACK are known to be
  * good.
  */
-static enum tern_step note_timestamp(struct tern_input *in)
+static void note_timestamp(struct tern_input *in)
 {
 	const struct tern_tcp_options *opt = &in->seg->opt;
 	struct tern_conn *c = in->c;
@@ -194,13 +194,50 @@ static enum tern_step note_timestamp(struct tern_input *in)
 		c->ts.recent = opt->tsval;
 		c->ts.recent_ms = now_ms;
 	}
-	return TERN_NEXT;
 }
 
-static enum tern_step (*const steps[])(struct tern_input *) = {
-	check_timestamp, check_sequence, check_reset,     check_syn,
-	tern_input_ack,  note_timestamp, tern_input_text, tern_input_fin,
+static enum tern_step (*const tests[])(struct tern_input *) = {
+	check_timestamp,
+	check_sequence,
+	check_reset,
+	check_syn,
 };
+
+/*
+ * Is it what nearly all segments are: next in order, with room for it, of an age that is right, and
+ * neither SYN nor RST? Then the tests have nothing to say about it.
+ */
+static bool is_expected(const struct tern_input *in)
+{
+	const struct tern_tcp_options *opt = &in->seg->opt;
+	const struct tern_conn *c = in->c;
+
+	if (in->seq != c->rcv.nxt || in->len > c->rcv.adv - c->rcv.nxt ||
+	    (in->flags & (TERN_SYN | TERN_RST)))
+		return false;
+	return !(c->options & TERN_OPT_TS) ||
+	       ((opt->present & TERN_OPT_TS) && tern_seq_ge(opt->tsval, c->ts.recent));
+}
+
+/* §3.10.7.4 from the first step to the last. */
+static enum tern_step walk(struct tern_input *in)
+{
+	enum tern_step step = TERN_NEXT;
+
+	if (TERN_UNLIKELY(!is_expected(in)))
+		for (unsigned int i = 0; step == TERN_NEXT && i < TERN_ARRAY_SIZE(tests); i++)
+			step = tests[i](in);
+	if (step == TERN_NEXT)
+		step = tern_input_ack(in);
+	if (step != TERN_NEXT)
+		return step;
+	note_timestamp(in);
+	if (in->len)
+		step = tern_input_text(in);
+	if (step == TERN_NEXT && (in->flags & TERN_FIN))
+		step = tern_input_fin(in);
+	return step;
+}
 
 /* After the last step: does the record have to leave the room? */
 static void settle(struct tern_input *in)
@@ -213,7 +250,7 @@ static void settle(struct tern_input *in)
 		in->out->move = TERN_MOVE_TIME_WAIT;
 		in->out->ack = in->fin_now;
 	}
-	if (in->out->move == TERN_MOVE_NONE)
+	if (in->out->move == TERN_MOVE_NONE && c->traffic)
 		tern_conn_rest(in->t, c);
 }
 
@@ -230,7 +267,7 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 				 .len = seg->len,
 				 .data = seg->data,
 				 .flags = seg->flags };
-	enum tern_step step = TERN_NEXT;
+	enum tern_step step;
 
 	*ret = (struct tern_outcome){ .reason = TERN_DROP_NONE };
 	c->totals.segs_in++;
@@ -238,8 +275,7 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 	if (c->state == TERN_SYN_SENT)
 		step = tern_input_syn_sent(&in);
 	else
-		for (unsigned int i = 0; step == TERN_NEXT && i < TERN_ARRAY_SIZE(steps); i++)
-			step = steps[i](&in);
+		step = walk(&in);
 	if (step != TERN_GONE)
 		settle(&in);
 }

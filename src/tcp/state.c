@@ -17,6 +17,7 @@
 
 #define CONNECTING (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 #define CONNECTED  (TERN_STATES(ESTABLISHED) | TERN_STATES(CLOSE_WAIT))
+#define COUNTED    (TERN_STATES(CLOSED) | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
 /* Linux counts opens, failed attempts and resets of established connections by the move. */
 static void count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
@@ -31,25 +32,29 @@ static void count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_
 		tern_count(t->trace, TERN_CNT_TcpPassiveOpens);
 }
 
+static void trace_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
+{
+	struct tern_trace_record *record = tern_trace_take(t->trace);
+	struct tern_flow flow;
+
+	tern_conn_flow(c, &flow);
+	record->time_ns = t->now;
+	record->kind = TERN_TRACE_STATE;
+	record->local = (struct tern_endpoint){ flow.local, flow.lport };
+	record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
+	record->before = c->state;
+	record->after = (uint8_t)to;
+}
+
 void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	struct tern_trace_record *record;
 
 	assert(tern_state_legal(c->state, to));
-	count_move(t, c, to);
-	record = c->flags & TERN_CF_HASHED ? tern_trace_next(t->trace) : NULL;
-	if (record) {
-		struct tern_flow flow;
-
-		tern_conn_flow(c, &flow);
-		record->time_ns = t->now;
-		record->kind = TERN_TRACE_STATE;
-		record->local = (struct tern_endpoint){ flow.local, flow.lport };
-		record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
-		record->before = c->state;
-		record->after = (uint8_t)to;
-	}
+	if (tern_state_in(to, COUNTED))
+		count_move(t, c, to);
+	if (TERN_UNLIKELY(tern_trace_is_on(t->trace)) && (c->flags & TERN_CF_HASHED))
+		trace_move(t, c, to);
 	c->state = (uint8_t)to;
 	c->state_ms = tern_ms(t->now);
 }
