@@ -173,35 +173,34 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct tern_flow *flow,
 			uint32_t *ret_tw)
 {
-	struct tern_addr routed;
 	struct tern_flow bound;
-	int err;
+	int err = tern_route_source(st, &flow->remote, &flow->local);
 
-	flow->lport = 0;
-	flow->local = tern_addr_any(flow->remote.family);
-	if (c->family) {
-		tern_conn_flow(c, &bound);
-		flow->local = bound.local;
-		flow->lport = bound.lport;
-	}
-	err = tern_route_source(st, &flow->remote, &routed);
 	if (err)
 		return err;
-	if (tern_addr_is_any(&flow->local))
-		flow->local = routed;
-	if (!flow->lport)
+	if (!c->lport)
 		return tern_port_choose(st, flow, ret_tw);
+	tern_conn_flow(c, &bound);
+	if (!tern_addr_is_any(&bound.local))
+		flow->local = bound.local;
+	flow->lport = bound.lport;
 	return 0;
 }
 
-/* A bound flow must be free: no connection has it, and a TIME-WAIT only if it may be taken over. */
-static int check_flow(struct tern_stack *st, const struct tern_flow *flow, uint32_t *tw,
-		      tern_seq *iss, uint32_t *ts_offset)
+/*
+ * A bound flow must be free: no connection has it, and a TIME-WAIT only if it may be taken over.
+ * A port that was chosen just now has been chosen for that.
+ */
+static int check_flow(struct tern_stack *st, const struct tern_flow *flow, bool chosen,
+		      uint32_t *tw, tern_seq *iss, uint32_t *ts_offset)
 {
-	uint32_t hash = tern_tcp_hash(&st->tcp, flow);
 	bool loopback = tern_route_is_local(st, &flow->remote);
+	uint32_t hash;
 
 	tern_isn_choose(&st->tcp.isn, flow, st->tcp.now, st->knobs.tcp_timestamps, iss, ts_offset);
+	if (chosen && !*tw)
+		return 0;
+	hash = tern_tcp_hash(&st->tcp, flow);
 	if (tern_conn_find(&st->tcp, hash, flow) || tern_half_find(&st->syn, hash, flow))
 		return -EADDRNOTAVAIL;
 	*tw = tern_timewait_find(&st->tw, hash, flow);
@@ -221,7 +220,7 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern
 	if (!err)
 		err = choose_local(st, c, &flow, &tw);
 	if (!err)
-		err = check_flow(st, &flow, &tw, &iss, &ts_offset);
+		err = check_flow(st, &flow, !c->lport, &tw, &iss, &ts_offset);
 	if (err)
 		return err;
 	mtu = tern_route_is_local(st, &flow.remote) ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);

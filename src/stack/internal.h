@@ -75,7 +75,8 @@ struct tern_stack {
 	struct tern_queue *queue;
 	struct tern_paths *paths;
 	uint64_t port_key[2];
-	uint64_t port_draws; /* choices of a port so far */
+	uint64_t port_draws;  /* choices of a port so far */
+	uint64_t port_random; /* what they are made by: see port.c */
 	uint64_t icmp_key[2];
 	struct tern_bucket icmp_bucket;
 	uint64_t realtime_offset_ns;

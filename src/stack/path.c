@@ -41,6 +41,7 @@ struct path {
 };
 
 struct tern_paths {
+	uint64_t until_ns; /* from then on no MTU is known that was learned so far */
 	struct path slots[SLOTS];
 };
 
@@ -64,8 +65,11 @@ static struct path *path_of(const struct tern_stack *st, const struct tern_addr 
 
 uint32_t tern_path_mtu(const struct tern_stack *st, const struct tern_addr *dest)
 {
-	const struct path *p = path_of(st, dest);
+	const struct path *p;
 
+	if (st->paths->until_ns <= st->tcp.now)
+		return st->cfg.mtu;
+	p = path_of(st, dest);
 	if (p->mtu && p->mtu_until_ns > st->tcp.now && tern_addr_eq(&p->addr, dest))
 		return TERN_MIN((uint32_t)p->mtu, st->cfg.mtu);
 	return st->cfg.mtu;
@@ -82,6 +86,7 @@ void tern_path_lower(struct tern_stack *st, const struct tern_addr *dest, uint32
 	p->addr = *dest;
 	p->mtu = (uint16_t)mtu;
 	p->mtu_until_ns = st->tcp.now + MTU_LIFE_NS;
+	st->paths->until_ns = p->mtu_until_ns;
 }
 
 /* Takes one answer out of the allowance of a destination. */

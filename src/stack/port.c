@@ -2,11 +2,11 @@
 /*
  * stack/port.c: the choice of local ports, and bind conflicts.
  *
- * Where the search begins is drawn anew for each choice: SipHash under a secret key over both
- * addresses, the remote port and a counter that no one sees. Nothing that one peer learns from
- * the ports it saw says anything about the next port, or about what was opened to others in
- * between (RFC 6056 §3.3.1 with a keyed generator; CVE-2022-1012 and CVE-2022-32296 were about
- * algorithms that share counters between destinations). That a port is not met again too soon is
+ * Where the search begins is drawn anew for each choice: one half after the other of SipHash under
+ * a secret key over a counter that no one sees. Nothing that one peer learns from the ports it saw
+ * says anything about the next port, or about what was opened to others in between (RFC 6056
+ * §3.3.1 with a keyed generator; CVE-2022-1012 and CVE-2022-32296 were about algorithms that share
+ * counters between destinations). That a port is not met again too soon is
  * ensured by our own TIME-WAIT records, and at the peer by sequence numbers that grow (RFC 6528,
  * RFC 6191).
  *
@@ -42,27 +42,30 @@ struct range {
 	uint16_t low, high, from; /* from: where the search begins */
 };
 
+/* 32 bits that nobody foresees: half of a hash of how many hashes there were. */
+static uint32_t draw(struct tern_stack *st)
+{
+	uint32_t half = (uint32_t)(st->port_random >> 32);
+
+	if (st->port_draws++ % 2)
+		return half;
+	st->port_random = tern_siphash24_words(st->port_key, &st->port_draws, 1);
+	return (uint32_t)st->port_random;
+}
+
 /*
  * The knobs' range, and a place in it. Knobs are set one by one: the smaller one is the lower
  * end.
  */
-static struct range draw_range(struct tern_stack *st, const struct tern_flow *flow)
+static struct range draw_range(struct tern_stack *st)
 {
 	uint32_t a = st->knobs.ip_local_port_low, b = st->knobs.ip_local_port_high;
 	uint32_t low = TERN_MIN(a, b), high = TERN_MAX(a, b);
-	uint64_t w[5] = { ++st->port_draws << 16 | flow->rport }, v;
 
-	if (flow->local.family == TERN_INET) {
-		w[1] = (uint64_t)tern_get_u32(flow->local.b) << 32 | tern_get_u32(flow->remote.b);
-		v = tern_siphash24_words(st->port_key, w, 2) >> 32;
-	} else {
-		memcpy(w + 1, flow->local.b, 16);
-		memcpy(w + 3, flow->remote.b, 16);
-		v = tern_siphash24_words(st->port_key, w, 5) >> 32;
-	}
 	return (struct range){ .low = (uint16_t)low,
 			       .high = (uint16_t)high,
-			       .from = (uint16_t)(low + (v * (high - low + 1) >> 32)) };
+			       .from = (uint16_t)(low +
+						  ((uint64_t)draw(st) * (high - low + 1) >> 32)) };
 }
 
 /* The port behind another one in the range. */
@@ -220,7 +223,7 @@ static bool choose_timewait(struct tern_stack *st, const struct range *r, struct
 
 int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *ret_tw)
 {
-	struct range r = draw_range(st, flow);
+	struct range r = draw_range(st);
 	struct tern_flow f = *flow;
 	struct tern_crowd *crowd;
 	uint32_t tw = 0;
@@ -266,8 +269,7 @@ bool tern_port_bind_conflict(struct tern_stack *st, enum tern_proto proto,
 int tern_port_choose_bind(struct tern_stack *st, enum tern_proto proto,
 			  const struct tern_addr *addr, uint16_t *ret_port)
 {
-	struct tern_flow flow = { .local = *addr, .remote = { .family = addr->family } };
-	struct range r = draw_range(st, &flow);
+	struct range r = draw_range(st);
 	struct tern_endpoint local = { .addr = *addr, .port = r.from };
 	uint32_t n = (uint32_t)r.high - r.low + 1;
 	uint16_t port = 0;

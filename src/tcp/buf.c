@@ -193,7 +193,7 @@ uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq
 	return uncharged;
 }
 
-uint32_t tern_chain_clear(struct tern_bufs *b, struct tern_chain *chain)
+uint32_t tern_chain_free(struct tern_bufs *b, struct tern_chain *chain)
 {
 	uint32_t uncharged = 0;
 

@@ -67,8 +67,14 @@ int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_se
 /* Frees all buffers that end at or before seq. Returns the bytes uncharged. */
 uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq);
 
-/* Frees all buffers. Returns the bytes uncharged. */
-uint32_t tern_chain_clear(struct tern_bufs *b, struct tern_chain *chain);
+/* Frees all buffers of a chain that has some. Returns the bytes uncharged. */
+uint32_t tern_chain_free(struct tern_bufs *b, struct tern_chain *chain);
+
+/* The same for any chain. */
+static inline uint32_t tern_chain_clear(struct tern_bufs *b, struct tern_chain *chain)
+{
+	return chain->head ? tern_chain_free(b, chain) : 0;
+}
 
 /*
  * Hangs the chain `more`, which begins where `chain` ends, behind it; `more` is empty afterwards.

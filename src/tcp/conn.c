@@ -99,14 +99,30 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	return idx;
 }
 
+/* The traffic record goes, with everything that was to be sent or read. */
+static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
+{
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	x->wmem -= tern_chain_clear(&t->bufs, &x->send.chain);
+	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
+	if (x->recv.reass)
+		tern_reass_clear(t, x);
+	assert(!x->rmem && !x->wmem);
+	tern_pool_put(&t->traffics, c->traffic);
+	c->traffic = 0;
+}
+
 void tern_conn_free(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
 
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
 	tern_conn_unhash(t, idx);
-	tern_conn_drop_unsent(t, idx);
-	tern_conn_drop_unread(t, c);
+	tern_conn_leave_output(t, idx, c);
+	tern_wheel_cancel(&t->wheel, idx);
+	if (c->traffic)
+		free_traffic(t, c);
 	if (c->flags & TERN_CF_EVENT)
 		tern_list_remove(&t->events, &t->conns, EVENT_LINK, idx);
 	if (c->flags & TERN_CF_ORPHAN)
@@ -135,13 +151,13 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	struct tern_flow flow;
+	const struct tern_flow *flow;
 
 	if (!(c->flags & TERN_CF_HASHED))
 		return;
-	tern_conn_flow(c, &flow);
-	tern_map_remove(&t->map, tern_tcp_hash(t, &flow), idx);
-	tern_ports_release(t->ports, &flow);
+	flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
+	tern_map_remove(&t->map, t->last_hash, idx);
+	tern_ports_release(t->ports, flow);
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
 }
 
@@ -164,13 +180,12 @@ struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn
 	return x;
 }
 
-void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c)
+void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	if (!x || x->send.bytes || x->recv.bytes || x->recv.reass || x->repair.phase ||
-	    c->snd.una != c->snd.nxt || x->rexmt_ns != TERN_NEVER || x->delack_ns != TERN_NEVER ||
-	    x->dup_acks || (c->flags & TERN_CF_OUT))
+	if (x->send.bytes | x->recv.bytes | x->recv.reass | x->repair.phase | x->dup_acks ||
+	    (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
 		return;
 	assert(!x->rmem && !x->wmem);
 	tern_pool_put(&t->traffics, c->traffic);

@@ -259,11 +259,26 @@ static inline uint32_t tern_ms(uint64_t now_ns)
  */
 static inline uint32_t tern_tcp_hash(struct tern_tcp *t, const struct tern_flow *flow)
 {
-	if (!tern_flow_eq(&t->last_flow, flow)) {
+	if (flow != &t->last_flow && !tern_flow_eq(&t->last_flow, flow)) {
 		t->last_flow = *flow;
 		t->last_hash = tern_flow_hash(t->map_key, flow);
 	}
 	return t->last_hash;
+}
+
+/*
+ * The flow of a record that keeps it packed. Most often it is the last one: then nothing is copied
+ * or hashed. Valid until the hash of another flow is asked for.
+ */
+static inline const struct tern_flow *tern_tcp_flow(struct tern_tcp *t, uint8_t family,
+						    uint16_t lport, uint16_t rport,
+						    const uint8_t *addrs)
+{
+	if (!tern_flow_matches(&t->last_flow, family, lport, rport, addrs)) {
+		tern_flow_unpack(family, lport, rport, addrs, &t->last_flow);
+		t->last_hash = tern_flow_hash(t->map_key, &t->last_flow);
+	}
+	return &t->last_flow;
 }
 
 static inline void tern_conn_flow(const struct tern_conn *c, struct tern_flow *ret)
@@ -315,7 +330,13 @@ static inline uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,
 struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c);
 
 /* Gives the traffic record back if nothing is queued, in flight or owed. */
-void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c);
+void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c);
+
+static inline void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c)
+{
+	if (c->traffic && !(c->flags & TERN_CF_OUT) && c->snd.una == c->snd.nxt)
+		tern_conn_rest_traffic(t, c);
+}
 
 /* Puts the connection on the output list, and takes it off. */
 void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);

@@ -21,19 +21,19 @@ void tern_isn_init(struct tern_isn_keys *keys, struct tern_rng *rng)
 /* SipHash-2-4 of the whole flow: low half for the ISN, high half for timestamps. */
 static uint64_t flow_prf(const struct tern_isn_keys *keys, const struct tern_flow *flow)
 {
-	uint64_t words[5];
+	uint32_t ports = (uint32_t)flow->lport << 16 | flow->rport;
+	uint64_t words[4];
 
-	words[0] = (uint64_t)flow->lport << 16 | flow->rport;
 	if (TERN_LIKELY(flow->local.family == TERN_INET)) {
-		words[1] = tern_flow_le32(flow->local.b) | (uint64_t)tern_flow_le32(flow->remote.b)
+		words[0] = tern_flow_le32(flow->local.b) | (uint64_t)tern_flow_le32(flow->remote.b)
 								   << 32;
-		return tern_siphash24_words(keys->key, words, 2);
+		return tern_siphash24_words_u32(keys->key, words, 1, ports);
 	}
-	words[1] = tern_flow_le64(flow->local.b);
-	words[2] = tern_flow_le64(flow->local.b + 8);
-	words[3] = tern_flow_le64(flow->remote.b);
-	words[4] = tern_flow_le64(flow->remote.b + 8);
-	return tern_siphash24_words(keys->key, words, 5);
+	words[0] = tern_flow_le64(flow->local.b);
+	words[1] = tern_flow_le64(flow->local.b + 8);
+	words[2] = tern_flow_le64(flow->remote.b);
+	words[3] = tern_flow_le64(flow->remote.b + 8);
+	return tern_siphash24_words_u32(keys->key, words, 4, ports);
 }
 
 void tern_isn_choose(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint64_t now,

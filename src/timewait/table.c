@@ -93,32 +93,54 @@ static void fill(struct tern_tw *w, const struct tern_conn *c)
 	w->rcv_wnd = shown_window(c);
 }
 
-uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
-			   enum tern_state state, bool ack)
+/* The record of a connection, filled in; 0, counted, when there can be none. */
+static uint32_t record_new(struct tern_timewait *tw, const struct tern_conn *c)
 {
 	struct tern_tcp *t = tw->tcp;
-	struct tern_tw local = { .snd_nxt = 0 };
-	struct tern_flow flow;
-	struct tern_tw *w;
+	const struct tern_flow *flow;
 	uint32_t idx = 0;
 	int err;
 
-	tern_conn_flow(c, &flow);
-	fill(&local, c);
-	if (ack)
-		tern_tw_send_ack(tw, &local, &flow);
 	if (tw->pool.used < t->knobs->tcp_max_tw_buckets)
 		idx = tern_pool_get(&tw->pool);
 	if (!idx) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPTimeWaitOverflow);
 		return 0;
 	}
-	w = tern_tw_at(tw, idx);
-	fill(w, c);
-	tern_flow_pack(&flow, w->addrs);
-	err = tern_map_insert(&tw->map, tern_tcp_hash(t, &flow), idx);
+	flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
+	fill(tern_tw_at(tw, idx), c);
+	tern_flow_pack(flow, tern_tw_at(tw, idx)->addrs);
+	err = tern_map_insert(&tw->map, t->last_hash, idx);
 	assert(!err); /* it has room for as many as the pool */
-	tern_ports_claim(tw->ports, &flow);
+	tern_ports_claim(tw->ports, flow);
+	return idx;
+}
+
+/* Acknowledges the peer's FIN for a connection that leaves no record. */
+static void send_last_ack(struct tern_timewait *tw, const struct tern_conn *c)
+{
+	struct tern_tw local = { .snd_nxt = 0 };
+
+	fill(&local, c);
+	tern_tw_send_ack(tw, &local,
+			 tern_tcp_flow(tw->tcp, c->family, c->lport, c->rport, c->addrs));
+}
+
+uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
+			   enum tern_state state, bool ack)
+{
+	struct tern_tcp *t = tw->tcp;
+	uint32_t idx = record_new(tw, c);
+	struct tern_tw *w;
+
+	if (!idx) {
+		if (ack)
+			send_last_ack(tw, c);
+		return 0;
+	}
+	w = tern_tw_at(tw, idx);
+	if (ack)
+		tern_tw_send_ack(tw, w, tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs));
 	if (state == TERN_TIME_WAIT) {
 		tern_tw_enter(tw, idx);
 		return idx;
@@ -146,15 +168,21 @@ uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash,
 	return it.idx;
 }
 
+/* The flow of a record; its hash is the last one then. */
+static const struct tern_flow *flow_of(struct tern_timewait *tw, const struct tern_tw *w)
+{
+	return tern_tcp_flow(tw->tcp, w->inet6 ? TERN_INET6 : TERN_INET, w->lport, w->rport,
+			     w->addrs);
+}
+
 void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx)
 {
 	const struct tern_tw *w = tern_tw_at(tw, idx);
-	struct tern_flow flow;
+	const struct tern_flow *flow = flow_of(tw, w);
 
-	tern_tw_flow(w, &flow);
 	tern_wheel_cancel(&tw->wheel, idx);
-	tern_map_remove(&tw->map, tern_tcp_hash(tw->tcp, &flow), idx);
-	tern_ports_release(tw->ports, &flow);
+	tern_map_remove(&tw->map, tw->tcp->last_hash, idx);
+	tern_ports_release(tw->ports, flow);
 	if (w->finwait2)
 		tw->finwait2--;
 	tern_pool_put(&tw->pool, idx);
@@ -165,16 +193,16 @@ static void expired(struct tern_timewait *tw, uint32_t idx)
 {
 	const struct tern_tw *w = tern_tw_at(tw, idx);
 	struct tern_trace_record *record = tern_trace_next(tw->tcp->trace);
-	struct tern_flow flow;
 
 	if (w->finwait2)
 		tern_count(tw->tcp->trace, TERN_CNT_TcpExtTWKilled);
 	if (record) {
-		tern_tw_flow(w, &flow);
+		const struct tern_flow *flow = flow_of(tw, w);
+
 		record->time_ns = tw->tcp->now;
 		record->kind = TERN_TRACE_STATE;
-		record->local = (struct tern_endpoint){ flow.local, flow.lport };
-		record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
+		record->local = (struct tern_endpoint){ flow->local, flow->lport };
+		record->remote = (struct tern_endpoint){ flow->remote, flow->rport };
 		record->before = (uint8_t)tern_timewait_state(tw, idx);
 		record->after = TERN_CLOSED;
 	}
