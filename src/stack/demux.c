@@ -116,15 +116,13 @@ static enum tern_drop to_closed_port(struct tern_stack *st, const struct tern_fl
 	return TERN_DROP_NO_SOCKET;
 }
 
-static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
-			       const struct tern_segment *seg)
+/* A segment of no connection. */
+static enum tern_drop to_others(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+				const struct tern_segment *seg)
 {
 	enum tern_drop reason = TERN_DROP_NONE;
 	uint32_t idx;
 
-	idx = tern_conn_find(&st->tcp, hash, flow);
-	if (idx)
-		return to_connection(st, idx, seg);
 	idx = tern_half_find(&st->syn, hash, flow);
 	if (idx)
 		return to_half_open(st, idx, flow, hash, seg);
@@ -136,6 +134,14 @@ static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *fl
 		return to_closed_port(st, flow, seg);
 	tern_listener_input(&st->syn, idx, flow, hash, seg, NULL, &reason);
 	return reason;
+}
+
+TERN_INLINE enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *flow,
+				    uint32_t hash, const struct tern_segment *seg)
+{
+	uint32_t conn = tern_conn_find(&st->tcp, hash, flow);
+
+	return TERN_LIKELY(conn) ? to_connection(st, conn, seg) : to_others(st, flow, hash, seg);
 }
 
 /* The same, told to the event ring. */

@@ -219,20 +219,26 @@ static bool take_plain(struct tern_stack *st, const struct tern_frame *frame,
 	return true;
 }
 
-void tern_input_frame(struct tern_stack *st, const struct tern_frame *frame, bool looped)
+static void count_drop(struct tern_stack *st, enum tern_drop reason)
 {
-	enum tern_drop reason;
-
-	if (TERN_UNLIKELY(looped) || !take_plain(st, frame, &reason))
-		reason = take(st, frame, looped);
-	if (reason != TERN_DROP_NONE)
+	if (TERN_UNLIKELY(reason != TERN_DROP_NONE))
 		st->trace.drops[reason]++;
+}
+
+void tern_input_looped(struct tern_stack *st, const struct tern_frame *frame)
+{
+	count_drop(st, take(st, frame, true));
 }
 
 void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_frame *frames,
 		      unsigned int n)
 {
 	st->tcp.now = now;
-	for (unsigned int i = 0; i < n; i++)
-		tern_input_frame(st, &frames[i], false);
+	for (unsigned int i = 0; i < n; i++) {
+		enum tern_drop reason;
+
+		if (!take_plain(st, &frames[i], &reason))
+			reason = take(st, &frames[i], false);
+		count_drop(st, reason);
+	}
 }

@@ -89,8 +89,8 @@ struct tern_stack {
 
 /* ---- input.c ---- */
 
-/* One frame; looped: it comes from ourselves. st->tcp.now is set. */
-void tern_input_frame(struct tern_stack *st, const struct tern_frame *frame, bool looped);
+/* A frame that comes from ourselves. st->tcp.now is set. */
+void tern_input_looped(struct tern_stack *st, const struct tern_frame *frame);
 
 /* ---- demux.c ---- */
 

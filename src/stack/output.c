@@ -213,7 +213,7 @@ static void loop_back(struct tern_stack *st, const struct tern_out *out)
 	}
 	frame.data = st->loop;
 	tern_count(&st->trace, TERN_CNT_TernLoopback);
-	tern_input_frame(st, &frame, true);
+	tern_input_looped(st, &frame);
 }
 
 unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,

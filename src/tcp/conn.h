@@ -312,8 +312,8 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 void tern_conn_unhash(struct tern_tcp *t, uint32_t idx);
 
 /* The connection of a flow, or 0. hash is tern_tcp_hash(t, flow). */
-static inline uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,
-				      const struct tern_flow *flow)
+TERN_INLINE uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,
+				    const struct tern_flow *flow)
 {
 	struct tern_map_it it = tern_map_find(&t->map, hash);
 

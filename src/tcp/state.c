@@ -10,17 +10,14 @@
  */
 #include "tcp/state.h"
 
-#include <assert.h>
-
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
 #define CONNECTING (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 #define CONNECTED  (TERN_STATES(ESTABLISHED) | TERN_STATES(CLOSE_WAIT))
-#define COUNTED    (TERN_STATES(CLOSED) | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
 /* Linux counts opens, failed attempts and resets of established connections by the move. */
-static void count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
+void tern_conn_count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
 {
 	if (to == TERN_CLOSED && tern_state_in(c->state, CONNECTING))
 		tern_count(t->trace, TERN_CNT_TcpAttemptFails);
@@ -32,11 +29,14 @@ static void count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_
 		tern_count(t->trace, TERN_CNT_TcpPassiveOpens);
 }
 
-static void trace_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
+void tern_conn_trace_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to)
 {
-	struct tern_trace_record *record = tern_trace_take(t->trace);
+	struct tern_trace_record *record;
 	struct tern_flow flow;
 
+	if (!(c->flags & TERN_CF_HASHED))
+		return;
+	record = tern_trace_take(t->trace);
 	tern_conn_flow(c, &flow);
 	record->time_ns = t->now;
 	record->kind = TERN_TRACE_STATE;
@@ -44,19 +44,6 @@ static void trace_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_
 	record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
 	record->before = c->state;
 	record->after = (uint8_t)to;
-}
-
-void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to)
-{
-	struct tern_conn *c = tern_conn_at(t, idx);
-
-	assert(tern_state_legal(c->state, to));
-	if (tern_state_in(to, COUNTED))
-		count_move(t, c, to);
-	if (TERN_UNLIKELY(tern_trace_is_on(t->trace)) && (c->flags & TERN_CF_HASHED))
-		trace_move(t, c, to);
-	c->state = (uint8_t)to;
-	c->state_ms = tern_ms(t->now);
 }
 
 void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)

@@ -5,10 +5,30 @@
 #ifndef TERN_TCP_STATE_H
 #define TERN_TCP_STATE_H
 
+#include <assert.h>
+
+#include "base/compiler.h"
 #include "tcp/conn.h"
 
+/* Counts a move to one of these states, before it is made; records any move, if it is to be. */
+#define TERN_STATES_COUNTED \
+	(TERN_STATES(CLOSED) | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+void tern_conn_count_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to);
+void tern_conn_trace_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to);
+
 /* Moves a connection to another state: the move must be legal; it is counted and traced. */
-void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to);
+static inline void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+
+	assert(tern_state_legal(c->state, to));
+	if (tern_state_in(to, TERN_STATES_COUNTED))
+		tern_conn_count_move(t, c, to);
+	if (TERN_UNLIKELY(tern_trace_is_on(t->trace)))
+		tern_conn_trace_move(t, c, to);
+	c->state = (uint8_t)to;
+	c->state_ms = tern_ms(t->now);
+}
 
 /*
  * The end of a connection from inside: CLOSED, out of the map, timer off, what was to be sent is
