@@ -43,12 +43,10 @@ static inline uint32_t tern_list_prev(const struct tern_pool *pool, size_t link_
 	return tern_list_link(pool, link_offset, idx)->prev;
 }
 
-/* Append an item that is not on the list. */
-static inline void tern_list_push_back(struct tern_list *list, const struct tern_pool *pool,
-				       size_t link_offset, uint32_t idx)
+/* tern_list_push_back() where the item's link is at hand. */
+static inline void tern_list_append(struct tern_list *list, const struct tern_pool *pool,
+				    size_t link_offset, uint32_t idx, struct tern_list_link *link)
 {
-	struct tern_list_link *link = tern_list_link(pool, link_offset, idx);
-
 	link->next = 0;
 	link->prev = list->tail;
 	if (list->tail)
@@ -57,6 +55,13 @@ static inline void tern_list_push_back(struct tern_list *list, const struct tern
 		list->head = idx;
 	list->tail = idx;
 	list->count++;
+}
+
+/* Append an item that is not on the list. */
+static inline void tern_list_push_back(struct tern_list *list, const struct tern_pool *pool,
+				       size_t link_offset, uint32_t idx)
+{
+	tern_list_append(list, pool, link_offset, idx, tern_list_link(pool, link_offset, idx));
 }
 
 /* Put an item that is not on the list before all others. */
@@ -75,12 +80,10 @@ static inline void tern_list_push_front(struct tern_list *list, const struct ter
 	list->count++;
 }
 
-/* Take an item that is on the list off it. */
-static inline void tern_list_remove(struct tern_list *list, const struct tern_pool *pool,
-				    size_t link_offset, uint32_t idx)
+/* tern_list_remove() where the item's link is at hand. */
+static inline void tern_list_unlink(struct tern_list *list, const struct tern_pool *pool,
+				    size_t link_offset, struct tern_list_link *link)
 {
-	struct tern_list_link *link = tern_list_link(pool, link_offset, idx);
-
 	if (link->next)
 		tern_list_link(pool, link_offset, link->next)->prev = link->prev;
 	else
@@ -92,6 +95,13 @@ static inline void tern_list_remove(struct tern_list *list, const struct tern_po
 	link->next = 0;
 	link->prev = 0;
 	list->count--;
+}
+
+/* Take an item that is on the list off it. */
+static inline void tern_list_remove(struct tern_list *list, const struct tern_pool *pool,
+				    size_t link_offset, uint32_t idx)
+{
+	tern_list_unlink(list, pool, link_offset, tern_list_link(pool, link_offset, idx));
 }
 
 /* Take the first item off the list and return it; 0 when the list is empty. */

@@ -21,7 +21,6 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
-#define OUT_LINK   offsetof(struct tern_conn, out)
 #define PAGE       4096 /* tcp_mem counts pages */
 #define EVENT_LINK offsetof(struct tern_conn, event)
 
@@ -119,7 +118,7 @@ void tern_conn_free(struct tern_tcp *t, uint32_t idx)
 
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
 	tern_conn_unhash(t, idx);
-	tern_conn_leave_output(t, idx, c);
+	tern_conn_leave_output(t, c);
 	tern_wheel_cancel(&t->wheel, idx);
 	if (c->traffic)
 		free_traffic(t, c);
@@ -192,22 +191,6 @@ void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 	c->traffic = 0;
 }
 
-void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
-{
-	if (c->flags & TERN_CF_OUT)
-		return;
-	c->flags |= TERN_CF_OUT;
-	tern_list_push_back(&t->out, &t->conns, OUT_LINK, idx);
-}
-
-void tern_conn_leave_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
-{
-	if (!(c->flags & TERN_CF_OUT))
-		return;
-	c->flags &= ~(uint32_t)TERN_CF_OUT;
-	tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
-}
-
 void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, unsigned int bits)
 {
 	if (!(c->flags & TERN_CF_OWNED))
@@ -216,7 +199,7 @@ void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, uns
 	if (c->flags & TERN_CF_EVENT)
 		return;
 	c->flags |= TERN_CF_EVENT;
-	tern_list_push_back(&t->events, &t->conns, EVENT_LINK, idx);
+	tern_list_append(&t->events, &t->conns, EVENT_LINK, idx, &c->event);
 }
 
 uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits)
@@ -238,7 +221,7 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 	struct tern_conn *c = tern_conn_at(t, idx);
 	struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	tern_conn_leave_output(t, idx, c);
+	tern_conn_leave_output(t, c);
 	c->flags &= ~(uint32_t)(TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_FIN_QUEUED);
 	tern_wheel_cancel(&t->wheel, idx);
 	c->snd.una = c->snd.nxt;

@@ -12,6 +12,7 @@
 #define TERN_TCP_CONN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -339,8 +340,21 @@ static inline void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c)
 }
 
 /* Puts the connection on the output list, and takes it off. */
-void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
-void tern_conn_leave_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+static inline void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_OUT)
+		return;
+	c->flags |= TERN_CF_OUT;
+	tern_list_append(&t->out, &t->conns, offsetof(struct tern_conn, out), idx, &c->out);
+}
+
+static inline void tern_conn_leave_output(struct tern_tcp *t, struct tern_conn *c)
+{
+	if (!(c->flags & TERN_CF_OUT))
+		return;
+	c->flags &= ~(uint32_t)TERN_CF_OUT;
+	tern_list_unlink(&t->out, &t->conns, offsetof(struct tern_conn, out), &c->out);
+}
 
 /* Forgets what was to be sent, with the timers; and what was to be read. */
 void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx);

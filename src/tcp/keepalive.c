@@ -21,14 +21,13 @@ static uint32_t probes_max(const struct tern_tcp *t, const struct tern_conn *c)
 	return c->patience.keep_cnt ? c->patience.keep_cnt : t->knobs->tcp_keepalive_probes;
 }
 
-uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c)
+uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	const struct tern_traffic *x;
 	uint32_t idle_s, intvl_s, since_ms;
 	uint64_t wait_ms;
 
-	if (!(c->flags & TERN_CF_KEEPALIVE) || !tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) ||
-	    c->snd.una != c->snd.nxt)
+	if (!tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) || c->snd.una != c->snd.nxt)
 		return TERN_NEVER;
 	x = tern_conn_traffic(t, c);
 	if (x && x->send.bytes)

@@ -7,11 +7,17 @@
 
 #include "tcp/conn.h"
 
+/* tern_keepalive_due() where keepalive is on. */
+uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c);
+
 /*
  * When the next probe, or the end, is due; TERN_NEVER when keepalive is off or something is in
  * flight.
  */
-uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c);
+static inline uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	return c->flags & TERN_CF_KEEPALIVE ? tern_keepalive_next(t, c) : TERN_NEVER;
+}
 
 /* It is due: probe, or give up. The record may be gone. */
 void tern_keepalive_timeout(struct tern_tcp *t, uint32_t idx);

@@ -31,26 +31,28 @@ struct turn {
 	struct tern_tx *tx;
 };
 
-/* The header fields that every segment of a connection has. */
+/* The header fields that every segment of a connection has; those of options only if present. */
 static void start(const struct turn *u, tern_seq seq, uint16_t flags)
 {
 	struct tern_conn *c = u->c;
 	struct tern_tx *tx = u->tx;
 
 	tern_conn_flow(c, &tx->flow);
-	tx->seg = (struct tern_segment){ .sport = c->lport,
-					 .dport = c->rport,
-					 .seq = seq,
-					 .flags = flags };
 	tx->pieces = 0;
 	tx->gso_size = 0;
 	tx->ttl = c->ttl;
 	tx->tos = c->tos;
 	tx->state = c->state;
-	if (flags & TERN_ACK)
-		tx->seg.ack = c->rcv.nxt;
+	tx->seg.sport = c->lport;
+	tx->seg.dport = c->rport;
+	tx->seg.seq = seq;
+	tx->seg.ack = flags & TERN_ACK ? c->rcv.nxt : 0;
+	tx->seg.flags = flags;
+	tx->seg.urgent = 0;
+	tx->seg.len = 0;
+	tx->seg.opt.present = c->options & TERN_OPT_TS;
+	tx->seg.opt.sack_count = 0;
 	if (c->options & TERN_OPT_TS) {
-		tx->seg.opt.present = TERN_OPT_TS;
 		tx->seg.opt.tsval = tern_ms(u->t->now) + c->ts.offset;
 		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
 	}
@@ -154,7 +156,12 @@ static uint32_t payload_max(const struct tern_tcp *t, const struct tern_conn *c)
 	return (t->gso_max - 120) / mss * mss;
 }
 
-/* What has to be sent again: the next piece of [rtx_nxt, rtx_end). */
+static inline bool repair_waits(const struct tern_traffic *x)
+{
+	return tern_seq_lt(x->repair.rtx_nxt, x->repair.rtx_end);
+}
+
+/* What has to be sent again: the next piece of [rtx_nxt, rtx_end), of which there is something. */
 static bool build_repair(const struct turn *u)
 {
 	static const enum tern_counter kinds[] = {
@@ -168,8 +175,6 @@ static bool build_repair(const struct turn *u)
 	uint32_t ahead, len, room = c->cc.mss;
 	bool fin;
 
-	if (!tern_seq_lt(r->rtx_nxt, r->rtx_end))
-		return false;
 	r->rtx_nxt = tern_seq_max(r->rtx_nxt, c->snd.una);
 	ahead = r->rtx_nxt - c->snd.una;
 	if (!tern_seq_lt(r->rtx_nxt, r->rtx_end) || (ahead && ahead >= c->snd.wnd) ||
@@ -253,30 +258,37 @@ static void check_idle(const struct turn *u)
 }
 
 /* Bookkeeping of new data that leaves. */
-static void sent_new(const struct turn *u, uint32_t len, bool fin)
+static void sent_data(const struct turn *u, uint32_t len)
 {
 	struct tern_conn *c = u->c;
-	struct tern_repairs *r = &u->x->repair;
-	uint32_t now_ms = tern_ms(u->t->now);
 
-	c->snd.nxt += len + fin;
 	if (len % c->cc.mss) {
 		u->x->send.small = c->snd.nxt;
 		u->x->send.small_out = true;
 	}
+	if (c->snd_ms - c->rcv_ms < PINGPONG_MS && c->totals.data_segs_in)
+		c->flags |= TERN_CF_PINGPONG;
+	c->totals.bytes_sent += len;
+	c->totals.data_segs_out += segments(u);
+	tern_count_n(u->t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
+}
+
+/* … and of a FIN. */
+static void sent_new(const struct turn *u, uint32_t len, bool fin)
+{
+	struct tern_conn *c = u->c;
+	struct tern_repairs *r = &u->x->repair;
+
+	c->snd.nxt += len + fin;
+	c->snd_ms = tern_ms(u->t->now);
+	if (len)
+		sent_data(u, len);
 	if (!r->timed && r->phase == TERN_REPAIR_NONE) {
 		r->timed = true;
 		r->timed_seq = c->snd.nxt;
 		r->timed_ns = u->t->now;
 	}
-	if (len && now_ms - c->rcv_ms < PINGPONG_MS && c->totals.data_segs_in)
-		c->flags |= TERN_CF_PINGPONG;
-	c->snd_ms = now_ms;
-	c->totals.bytes_sent += len;
-	c->totals.data_segs_out += len ? segments(u) : 0;
 	tern_count_n(u->t->trace, TERN_CNT_TcpOutSegs, segments(u));
-	if (len)
-		tern_count_n(u->t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
 	tern_timers_sent(u->t, u->idx, c, u->x);
 }
 
@@ -291,8 +303,7 @@ static bool build_new(const struct turn *u, bool force)
 	bool fin;
 
 	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
-	    (u->x->repair.phase == TERN_REPAIR_LOSS &&
-	     tern_seq_lt(u->x->repair.rtx_nxt, u->x->repair.rtx_end)))
+	    (u->x->repair.phase == TERN_REPAIR_LOSS && repair_waits(u->x)))
 		return false;
 	available = data_end - c->snd.nxt;
 	if (available) {
@@ -380,7 +391,7 @@ static bool build(const struct turn *u)
 		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) &&
 		       build_ack(u);
 	}
-	if (u->x && (build_repair(u) || build_new(u, false)))
+	if (u->x && ((repair_waits(u->x) && build_repair(u)) || build_new(u, false)))
 		return true;
 	if ((c->flags & TERN_CF_PROBE) && build_probe(u))
 		return true;
@@ -410,7 +421,7 @@ static bool is_done(const struct turn *u)
 		return false;
 	if (!x || tern_state_in(c->state, SYN_STATES))
 		return true;
-	if (x->dup_acks || tern_seq_lt(x->repair.rtx_nxt, x->repair.rtx_end))
+	if (x->dup_acks || repair_waits(x))
 		return false;
 	if (c->flags & TERN_CF_FIN_QUEUED)
 		return (c->flags & TERN_CF_FIN_SENT) != 0;
@@ -427,7 +438,7 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 
 		if (build(&u)) {
 			if (is_done(&u)) {
-				tern_conn_leave_output(t, idx, c);
+				tern_conn_leave_output(t, c);
 				tern_conn_rest(t, c);
 			} else if (t->out.tail != idx) {
 				tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
@@ -435,7 +446,7 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 			}
 			return true;
 		}
-		tern_conn_leave_output(t, idx, c);
+		tern_conn_leave_output(t, c);
 		wait_for_room(&u);
 	}
 	return false;

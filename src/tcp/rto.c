@@ -18,7 +18,7 @@
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 
-#define NS_PER_US      1000
+#define NS_PER_US      UINT64_C(1000)
 #define NS_PER_MS      UINT64_C(1000000)
 #define PROBE_SLACK_NS 2000000
 #define ORPHAN_RETRIES 8 /* what tcp_orphan_retries = 0 means */
@@ -35,7 +35,7 @@ static uint64_t clamp_to_user_timeout(const struct tern_tcp *t, const struct ter
 	return waited_ns < limit_ns ? TERN_MIN(rto_ns, limit_ns - waited_ns) : rto_ns;
 }
 
-uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c)
+uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
 	uint32_t shift = c->patience.retries;
@@ -131,14 +131,13 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 	tern_conn_want_output(t, idx, c);
 }
 
-uint64_t tern_loss_probe_ns(const struct tern_tcp *t, const struct tern_conn *c,
-			    const struct tern_traffic *x)
+uint64_t tern_loss_probe_wait_ns(const struct tern_tcp *t, const struct tern_conn *c,
+				 const struct tern_traffic *x)
 {
 	const struct tern_repairs *r = &x->repair;
 
 	if (t->knobs->tcp_early_retrans < 3 || !(c->options & TERN_OPT_SACKOK) ||
-	    !c->rtt.srtt8_us || c->patience.retries || r->probed || r->phase == TERN_REPAIR_LOSS ||
-	    c->snd.nxt - c->snd.una <= c->cc.mss)
+	    !c->rtt.srtt8_us || c->patience.retries || r->probed || r->phase == TERN_REPAIR_LOSS)
 		return TERN_NEVER;
 	return (uint64_t)c->rtt.srtt8_us / 4 * NS_PER_US + PROBE_SLACK_NS;
 }

@@ -5,17 +5,38 @@
 #ifndef TERN_TCP_RTO_H
 #define TERN_TCP_RTO_H
 
+#include "base/compiler.h"
 #include "tcp/conn.h"
+#include "tcp/rtt.h"
+
+/* tern_rto_ns() after timeouts, or with a user timeout to heed. */
+uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn *c);
 
 /* The timeout in force, backoff included, in ns. */
-uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c);
+static inline uint64_t tern_rto_ns(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
+
+	if (TERN_UNLIKELY(c->patience.retries || c->patience.user_timeout_ms))
+		return tern_rto_backed_off_ns(t, c);
+	return rto_us * UINT64_C(1000);
+}
+
+/* tern_loss_probe_ns() with more than a segment in flight. */
+uint64_t tern_loss_probe_wait_ns(const struct tern_tcp *t, const struct tern_conn *c,
+				 const struct tern_traffic *x);
 
 /*
  * How long to wait for an ACK before a loss probe (RFC 8985 §7.2), in ns; TERN_NEVER where there is
  * none: without SACK, for a single segment, after a timeout or a probe.
  */
-uint64_t tern_loss_probe_ns(const struct tern_tcp *t, const struct tern_conn *c,
-			    const struct tern_traffic *x);
+static inline uint64_t tern_loss_probe_ns(const struct tern_tcp *t, const struct tern_conn *c,
+					  const struct tern_traffic *x)
+{
+	if (c->snd.nxt - c->snd.una <= c->cc.mss)
+		return TERN_NEVER;
+	return tern_loss_probe_wait_ns(t, c, x);
+}
 
 /* It is due: the last segment again (in recovery the first), and the RTO from now. */
 void tern_loss_probe_timeout(struct tern_tcp *t, uint32_t idx);

@@ -5,8 +5,8 @@
  * Deadlines live in the records: retransmission/persist and delayed ACK in the traffic record,
  * since only traffic needs them; keepalive follows from the time the peer was last heard. The wheel
  * holds one entry for a connection, at the earliest deadline or before it: a deadline that moves
- * later leaves the entry alone, and when that fires early it is only set anew. So the timer that is
- * restarted with every ACK costs a store.
+ * later, or goes, leaves the entry alone, and when that fires early it is only set anew if anything
+ * is to come. So the timer that is restarted with every ACK costs a store.
  */
 #include "tcp/timers.h"
 
@@ -18,10 +18,10 @@
 #define DELACK_NS UINT64_C(40000000)
 #define HOLD_NS   UINT64_C(200000000) /* for a cork or a silly window: MUST-60 */
 
-/* When the next thing is due for a connection. */
-static uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c)
+/* When the next thing is due for a connection; x may be NULL. */
+static inline uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c,
+				const struct tern_traffic *x)
 {
-	const struct tern_traffic *x = tern_conn_traffic(t, c);
 	uint64_t due = tern_keepalive_due(t, c);
 
 	if (x)
@@ -30,14 +30,12 @@ static uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c)
 }
 
 /* Makes the wheel fire no later than the next thing is due. */
-static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c)
+static inline void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
+			  const struct tern_traffic *x)
 {
-	uint64_t due = next_due(t, c);
+	uint64_t due = next_due(t, c, x);
 
-	if (due == TERN_NEVER)
-		tern_wheel_cancel(&t->wheel, idx);
-	else if (!tern_wheel_armed(&t->wheel, idx) ||
-		 tern_wheel_when(&t->wheel, idx) > due + TERN_TICK_NS)
+	if (due != TERN_NEVER && tern_timer_when(&t->wheel, &c->timer) > due + TERN_TICK_NS)
 		tern_wheel_set(&t->wheel, idx, due);
 }
 
@@ -62,13 +60,13 @@ void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, str
 			return;
 		x->loss_probe = true;
 		x->rexmt_ns = t->now + probe_ns;
-		update(t, idx, c);
+		update(t, idx, c, x);
 		return;
 	}
 	await_ack(t, c, x);
 	if (!c->patience.retries)
 		x->first_ns = t->now;
-	update(t, idx, c);
+	update(t, idx, c, x);
 }
 
 void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -80,7 +78,7 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (c->snd.una != c->snd.nxt)
 		await_ack(t, c, x);
 	x->first_ns = t->now;
-	update(t, idx, c);
+	update(t, idx, c, x);
 }
 
 void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -92,7 +90,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c));
 	if (!c->patience.retries)
 		x->first_ns = t->now;
-	update(t, idx, c);
+	update(t, idx, c, x);
 }
 
 void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -101,22 +99,12 @@ void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (x->delack_ns != TERN_NEVER)
 		return;
 	x->delack_ns = t->now + DELACK_NS;
-	update(t, idx, c);
+	update(t, idx, c, x);
 }
 
-void tern_timers_ack_sent(struct tern_conn *c, struct tern_traffic *x)
+void tern_timers_keepalive_on(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	c->rcv.acked = c->rcv.nxt;
-	c->flags &= ~(uint32_t)TERN_CF_ACK_NOW;
-	if (x) {
-		x->unacked = 0;
-		x->delack_ns = TERN_NEVER;
-	}
-}
-
-void tern_timers_keepalive(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
-{
-	update(t, idx, c);
+	update(t, idx, c, tern_conn_traffic(t, c));
 }
 
 /* What is due for one connection; its record may be gone afterwards. */
@@ -145,7 +133,7 @@ static void run(struct tern_tcp *t, uint32_t idx)
 	}
 	c = tern_pool_check(&t->conns, idx, gen);
 	if (c && (c->flags & TERN_CF_HASHED))
-		update(t, idx, c);
+		update(t, idx, c, tern_conn_traffic(t, c));
 }
 
 void tern_tcp_tick(struct tern_tcp *t)

@@ -8,7 +8,7 @@
  *	keepalive	TCP_KEEPIDLE after the last segment heard, then each TCP_KEEPINTVL
  *
  * The first two share a deadline: they are never both on. One wheel entry stands for the
- * earliest of all.
+ * earliest of all, and may fire before it.
  */
 #ifndef TERN_TCP_TIMERS_H
 #define TERN_TCP_TIMERS_H
@@ -35,11 +35,26 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			  struct tern_traffic *x);
 
-/* A segment left that acknowledges all that came. */
-void tern_timers_ack_sent(struct tern_conn *c, struct tern_traffic *x);
+/* A segment left that acknowledges all that came. x may be NULL. */
+static inline void tern_timers_ack_sent(struct tern_conn *c, struct tern_traffic *x)
+{
+	c->rcv.acked = c->rcv.nxt;
+	c->flags &= ~(uint32_t)TERN_CF_ACK_NOW;
+	if (x) {
+		x->unacked = 0;
+		x->delack_ns = TERN_NEVER;
+	}
+}
+
+/* tern_timers_keepalive() where keepalive is on. */
+void tern_timers_keepalive_on(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* Keepalive was switched, or its times were changed, or the connection was established. */
-void tern_timers_keepalive(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+static inline void tern_timers_keepalive(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_KEEPALIVE)
+		tern_timers_keepalive_on(t, idx, c);
+}
 
 /* What the row of a snapshot shows: which timer, and in *ret_ns until when. */
 enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct tern_conn *c,

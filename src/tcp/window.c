@@ -25,33 +25,46 @@ static uint32_t step_of(const struct tern_conn *c)
 	return TERN_MIN(c->rcv.buf / 4, c->cc.mss ? c->cc.mss : 536u);
 }
 
+/* What may still come in. */
+static inline uint32_t room_of(const struct tern_conn *c, uint32_t queued)
+{
+	uint32_t half = c->rcv.buf / 2;
+
+	return half > queued ? half - queued : 0;
+}
+
+static inline uint32_t gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t room)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt, step;
+
+	if (room <= left)
+		return 0;
+	step = step_of(c);
+	if (tern_bufs_pressure(&t->bufs))
+		room = TERN_MIN(room, TERN_MAX(left, 4 * step));
+	return room >= left + step ? room - left : 0;
+}
+
 uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t queued)
 {
-	uint32_t left = c->rcv.adv - c->rcv.nxt;
-	uint32_t space = c->rcv.buf / 2 > queued ? c->rcv.buf / 2 - queued : 0;
-	uint32_t step = step_of(c);
-
-	if (tern_bufs_pressure(&t->bufs))
-		space = TERN_MIN(space, TERN_MAX(left, 4 * step));
-	return space >= left + step ? space - left : 0;
+	return gain(t, c, room_of(c, queued));
 }
 
 uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
 {
-	uint32_t left = c->rcv.adv - c->rcv.nxt;
-	uint32_t window = left + tern_window_gain(t, c, queued);
-	uint32_t room = c->rcv.buf / 2 > queued ? c->rcv.buf / 2 - queued : 0;
+	uint32_t left = c->rcv.adv - c->rcv.nxt, room = room_of(c, queued);
+	uint32_t window = left + gain(t, c, room);
 	uint32_t units = TERN_MIN(window >> c->rcv_wscale, 65535u);
 
 	if (units << c->rcv_wscale < left && units < 65535 && (units + 1) << c->rcv_wscale <= room)
 		units++;
-	if (c->flags & TERN_CF_NOMEM) {
+	if (TERN_UNLIKELY(c->flags & TERN_CF_NOMEM)) {
 		c->flags &= ~(uint32_t)TERN_CF_NOMEM;
 		units = 0;
 	}
 	if (tern_seq_gt(c->rcv.nxt + (units << c->rcv_wscale), c->rcv.adv))
 		c->rcv.adv = c->rcv.nxt + (units << c->rcv_wscale);
-	if (!units != !!(c->flags & TERN_CF_ZERO_WINDOW)) {
+	if (TERN_UNLIKELY(!units != !!(c->flags & TERN_CF_ZERO_WINDOW))) {
 		tern_count(t->trace, units ? TERN_CNT_TcpExtTCPFromZeroWindowAdv
 					   : TERN_CNT_TcpExtTCPToZeroWindowAdv);
 		c->flags ^= TERN_CF_ZERO_WINDOW;

@@ -13,7 +13,9 @@
  * Moving on. Expiring goes from event to event, never tick by tick. When the wheel enters an
  * occupied slot of an upper level, the timers of that slot are placed anew, in order: each sinks at
  * least one level. A slot of level 0 goes to the due list as a whole. Between the two no lower
- * slot can hold timers, so within a tick timers stay in the order in which they were set.
+ * slot can hold timers, so within a tick timers stay in the order in which they were set. The tick
+ * before which nothing can happen is kept, so that expiring in vain is a comparison; cancelling
+ * leaves it alone, and it is found out anew when it has come.
  *
  * The lists are circular; their heads are named by indices with HEAD set, so a timer unlinks itself
  * without knowing its list, and a link is never 0 while the timer is set. A tick is kept as 32 bits
@@ -25,80 +27,71 @@
 #define SLOT_MASK (TERN_WHEEL_SLOTS - 1u)
 #define DUE       (TERN_WHEEL_LEVELS * TERN_WHEEL_SLOTS)
 #define HEAD      0x80000000u
-
-/* The links of an item's timer, or of a list head. */
-struct links {
-	uint32_t *next, *prev;
-};
-
-static struct links links_of(struct tern_wheel *w, uint32_t node)
-{
-	struct tern_timer *t;
-
-	if (node & HEAD)
-		return (struct links){ &w->head[node & ~HEAD].next, &w->head[node & ~HEAD].prev };
-	t = tern_wheel_timer(w, node);
-	return (struct links){ &t->next, &t->prev };
-}
+#define NOTHING   UINT64_MAX /* tick of the next event when there is none */
 
 static bool list_empty(const struct tern_wheel *w, uint32_t slot)
 {
 	return w->head[slot].next == (HEAD | slot);
 }
 
-static void list_append(struct tern_wheel *w, uint32_t slot, uint32_t idx)
+static inline void list_append(struct tern_wheel *w, uint32_t slot, uint32_t idx,
+			       struct tern_timer *t)
 {
-	struct tern_timer *t = tern_wheel_timer(w, idx);
 	uint32_t last = w->head[slot].prev;
 
 	t->next = HEAD | slot;
 	t->prev = last;
-	*links_of(w, last).next = idx;
 	w->head[slot].prev = idx;
+	if (last & HEAD)
+		w->head[slot].next = idx;
+	else
+		tern_wheel_timer(w, last)->next = idx;
 }
 
 /* Unlink a set timer; a slot that becomes empty loses its bit. */
 static void list_remove(struct tern_wheel *w, struct tern_timer *t)
 {
-	*links_of(w, t->next).prev = t->prev;
-	*links_of(w, t->prev).next = t->next;
-	if (t->next == t->prev && (t->next & ~HEAD) < DUE && (t->next & HEAD)) {
-		uint32_t slot = t->next & ~HEAD;
+	uint32_t next = t->next, prev = t->prev, slot = next & ~HEAD;
 
-		w->occupied[slot >> SLOT_BITS] &= ~(UINT64_C(1) << (slot & SLOT_MASK));
-	}
 	t->next = 0;
 	t->prev = 0;
+	if (next & HEAD)
+		w->head[slot].prev = prev;
+	else
+		tern_wheel_timer(w, next)->prev = prev;
+	if (prev & HEAD)
+		w->head[prev & ~HEAD].next = next;
+	else
+		tern_wheel_timer(w, prev)->next = next;
+	if (next == prev && slot < DUE) /* it was alone: both are the head */
+		w->occupied[slot >> SLOT_BITS] &= ~(UINT64_C(1) << (slot & SLOT_MASK));
 }
 
-/* The 64-bit tick of a set timer, which is never behind the wheel: it waits for the due ones. */
-static uint64_t timer_tick(const struct tern_wheel *w, const struct tern_timer *t)
+/* Link an unlinked timer where its tick belongs, which is not behind the wheel. */
+static void place(struct tern_wheel *w, uint32_t idx, struct tern_timer *t, uint64_t tick)
 {
-	return w->tick + (t->expires - (uint32_t)w->tick);
-}
-
-/* Link an unlinked timer where its tick belongs. */
-static void place(struct tern_wheel *w, uint32_t idx)
-{
-	uint64_t tick = timer_tick(w, tern_wheel_timer(w, idx));
-	unsigned int level, slot;
+	unsigned int level, slot, shift;
 
 	if (tick <= w->tick) {
-		list_append(w, DUE, idx);
+		w->next = w->tick;
+		list_append(w, DUE, idx, t);
 		return;
 	}
 	level = (63u - (unsigned int)__builtin_clzll(tick ^ w->tick)) / SLOT_BITS;
 	if (level >= TERN_WHEEL_LEVELS)
 		level = TERN_WHEEL_LEVELS - 1;
-	slot = (unsigned int)(tick >> (level * SLOT_BITS)) & SLOT_MASK;
+	shift = level * SLOT_BITS;
+	slot = (unsigned int)(tick >> shift) & SLOT_MASK;
 	w->occupied[level] |= UINT64_C(1) << slot;
-	list_append(w, level << SLOT_BITS | slot, idx);
+	w->next = TERN_MIN(w->next, tick >> shift << shift);
+	list_append(w, level << SLOT_BITS | slot, idx, t);
 }
 
 void tern_wheel_init(struct tern_wheel *w, const struct tern_pool *pool, size_t timer_offset,
 		     uint64_t now_ns)
 {
 	*w = (struct tern_wheel){ .tick = now_ns >> TERN_TICK_SHIFT,
+				  .next = NOTHING,
 				  .pool = pool,
 				  .timer_offset = (uint32_t)timer_offset };
 	for (uint32_t i = 0; i <= DUE; i++) {
@@ -121,7 +114,7 @@ void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns)
 	if (tick - w->tick > TERN_WHEEL_HORIZON)
 		tick = w->tick + TERN_WHEEL_HORIZON;
 	t->expires = (uint32_t)tick;
-	place(w, idx);
+	place(w, idx, t, tick);
 }
 
 void tern_wheel_cancel(struct tern_wheel *w, uint32_t idx)
@@ -164,28 +157,38 @@ static void sink(struct tern_wheel *w, uint32_t slot)
 	w->head[slot].prev = HEAD | slot;
 	w->occupied[slot >> SLOT_BITS] &= ~(UINT64_C(1) << (slot & SLOT_MASK));
 	while (idx != (HEAD | slot)) {
-		uint32_t next = tern_wheel_timer(w, idx)->next;
+		struct tern_timer *t = tern_wheel_timer(w, idx);
+		uint32_t next = t->next;
 
-		place(w, idx);
+		place(w, idx, t, tern_timer_tick(w, t));
 		idx = next;
 	}
 }
 
-uint32_t tern_wheel_expire(struct tern_wheel *w, uint64_t now_ns)
+uint32_t tern_wheel_take(struct tern_wheel *w, uint64_t target)
 {
-	uint64_t target = now_ns >> TERN_TICK_SHIFT, tick;
+	struct tern_timer *t;
 	uint32_t slot, idx;
 
 	while (list_empty(w, DUE)) {
-		if (!w->count || !next_slot(w, &slot, &tick) || tick > target) {
-			w->tick = target > w->tick ? target : w->tick;
+		if (!next_slot(w, &slot, &w->next))
+			w->next = NOTHING;
+		if (w->next > target) {
+			w->tick = TERN_MAX(w->tick, target);
 			return 0;
 		}
-		w->tick = tick;
+		w->tick = w->next;
 		sink(w, slot);
 	}
 	idx = w->head[DUE].next;
-	list_remove(w, tern_wheel_timer(w, idx));
+	t = tern_wheel_timer(w, idx);
+	w->head[DUE].next = t->next;
+	if (t->next & HEAD)
+		w->head[DUE].prev = HEAD | DUE;
+	else
+		tern_wheel_timer(w, t->next)->prev = HEAD | DUE;
+	t->next = 0;
+	t->prev = 0;
 	w->count--;
 	return idx;
 }
@@ -200,11 +203,4 @@ uint64_t tern_wheel_deadline(const struct tern_wheel *w)
 	if (!list_empty(w, DUE))
 		return w->tick << TERN_TICK_SHIFT;
 	return next_slot(w, &slot, &tick) ? tick << TERN_TICK_SHIFT : TERN_NEVER;
-}
-
-uint64_t tern_wheel_when(const struct tern_wheel *w, uint32_t idx)
-{
-	const struct tern_timer *t = tern_wheel_timer(w, idx);
-
-	return t->next ? timer_tick(w, t) << TERN_TICK_SHIFT : TERN_NEVER;
 }

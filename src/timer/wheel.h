@@ -32,6 +32,7 @@ struct tern_timer {
 
 struct tern_wheel {
 	uint64_t tick; /* every slot up to this tick has been emptied into the due list */
+	uint64_t next; /* no timer is due, and no slot to be sorted, before this tick */
 	const struct tern_pool *pool;
 	uint32_t timer_offset;
 	uint32_t count; /* timers set, those due and not yet popped included */
@@ -55,11 +56,23 @@ void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns);
 /* Unset the timer of an item; an unset one stays so. An item must be cancelled before it is put. */
 void tern_wheel_cancel(struct tern_wheel *w, uint32_t idx);
 
+/* tern_wheel_expire() at or behind the tick w->next. */
+TERN_NODISCARD uint32_t tern_wheel_take(struct tern_wheel *w, uint64_t target);
+
 /*
  * Take one due timer: unset it and return its item, or 0 when none is due at now_ns. Call until 0.
  * Earlier ticks come first, and within a tick those set first. Time that goes back stands still.
  */
-TERN_NODISCARD uint32_t tern_wheel_expire(struct tern_wheel *w, uint64_t now_ns);
+TERN_NODISCARD static inline uint32_t tern_wheel_expire(struct tern_wheel *w, uint64_t now_ns)
+{
+	uint64_t target = now_ns >> TERN_TICK_SHIFT;
+
+	if (target >= w->next)
+		return tern_wheel_take(w, target);
+	if (target > w->tick)
+		w->tick = target;
+	return 0;
+}
 
 /*
  * When to call tern_wheel_expire next: never later than the next timer is due, and earlier only to
@@ -67,14 +80,29 @@ TERN_NODISCARD uint32_t tern_wheel_expire(struct tern_wheel *w, uint64_t now_ns)
  */
 uint64_t tern_wheel_deadline(const struct tern_wheel *w);
 
-/* When the timer of an item fires, in ns, rounded up to the tick; TERN_NEVER when unset. */
-uint64_t tern_wheel_when(const struct tern_wheel *w, uint32_t idx);
-
 /* The timer of an item. */
 static inline struct tern_timer *tern_wheel_timer(const struct tern_wheel *w, uint32_t idx)
 {
 	return (struct tern_timer *)(void *)((uint8_t *)tern_pool_at(w->pool, idx) +
 					     w->timer_offset);
+}
+
+/* The 64-bit tick of a set timer, which is never behind the wheel: it waits for the due ones. */
+static inline uint64_t tern_timer_tick(const struct tern_wheel *w, const struct tern_timer *t)
+{
+	return w->tick + (t->expires - (uint32_t)w->tick);
+}
+
+/* When a timer fires, in ns, rounded up to the tick; TERN_NEVER when unset. */
+static inline uint64_t tern_timer_when(const struct tern_wheel *w, const struct tern_timer *t)
+{
+	return t->next ? tern_timer_tick(w, t) << TERN_TICK_SHIFT : TERN_NEVER;
+}
+
+/* The same of the timer of an item. */
+static inline uint64_t tern_wheel_when(const struct tern_wheel *w, uint32_t idx)
+{
+	return tern_timer_when(w, tern_wheel_timer(w, idx));
 }
 
 /* Is the timer of an item set? */

@@ -111,6 +111,9 @@ static void the_timer_runs_from_the_last_ack(void **state)
 	assert_about(wait_out(r, 10 * S), (uint64_t)r->c->rtt.rto_us * 1000);
 	FEED(r, .seq = 1, .ack = 2001, .flags = TERN_ACK, .wnd = 65535);
 	assert_quiet(r);
+	pass(r, S); /* the entry in the wheel fires once more, for nothing */
+	assert_quiet(r);
+	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPTimeouts), 1);
 	assert_int_equal(tern_wheel_deadline(&r->t.wheel), TERN_NEVER);
 	room_free(r);
 }
