@@ -10,15 +10,6 @@
 
 #include <errno.h>
 
-bool tern_addr_is_loopback(const struct tern_addr *a)
-{
-	static const uint8_t one[16] = { [15] = 1 };
-
-	if (a->family == TERN_INET)
-		return a->b[0] == 127;
-	return a->family == TERN_INET6 && memcmp(a->b, one, sizeof(one)) == 0;
-}
-
 bool tern_addr_in_prefix(const struct tern_addr *a, const struct tern_addr *net, unsigned int plen)
 {
 	unsigned int whole = plen / 8, bits = plen % 8;

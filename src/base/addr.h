@@ -93,7 +93,14 @@ static inline bool tern_addr_is_linklocal6(const struct tern_addr *a)
 }
 
 /* 127.0.0.0/8 or ::1. */
-bool tern_addr_is_loopback(const struct tern_addr *a);
+static inline bool tern_addr_is_loopback(const struct tern_addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	if (a->family == TERN_INET)
+		return a->b[0] == 127;
+	return a->family == TERN_INET6 && memcmp(a->b, one, sizeof(one)) == 0;
+}
 
 /* Are the first plen bits of a those of net? False across families and for a plen too long. */
 bool tern_addr_in_prefix(const struct tern_addr *a, const struct tern_addr *net, unsigned int plen);

@@ -79,7 +79,6 @@ int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 		      struct tern_addr *ret_source)
 {
 	const struct tern_prefix *best = NULL;
-	unsigned int best_bits = 0;
 
 	if (tern_route_is_local(st, dest)) {
 		*ret_source = *dest;
@@ -89,16 +88,13 @@ int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 		return -ENETUNREACH;
 	for (unsigned int i = 0; i < st->cfg.addr_count; i++) {
 		const struct tern_prefix *p = &st->cfg.addrs[i];
-		unsigned int bits;
 
 		if (p->addr.family != dest->family || tern_addr_is_loopback(&p->addr) ||
 		    tern_addr_is_linklocal6(&p->addr) != is_link_scope(dest))
 			continue;
-		bits = common_bits(&p->addr, dest, p->length);
-		if (!best || bits > best_bits) {
+		if (!best || common_bits(&p->addr, dest, p->length) >
+				     common_bits(&best->addr, dest, best->length))
 			best = p;
-			best_bits = bits;
-		}
 	}
 	if (!best)
 		return -ENETUNREACH;

@@ -63,9 +63,12 @@ static enum tern_step complete_handshake(struct tern_input *in)
 	if (x) {
 		sample_rtt(in->t, c, x, ack);
 		x->repair = (struct tern_repairs){ .recover = c->snd.iss };
-		tern_timers_acked(in->t, in->idx, c, x);
 	}
 	tern_conn_establish(in->t, in->idx, lost);
+	if (x)
+		tern_timers_acked(in->t, in->idx, c, x);
+	else
+		tern_timers_keepalive(in->t, in->idx, c);
 	return TERN_NEXT;
 }
 

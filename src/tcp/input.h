@@ -46,7 +46,7 @@ enum tern_step tern_input_ack(struct tern_input *in);
 enum tern_step tern_input_text(struct tern_input *in);
 enum tern_step tern_input_fin(struct tern_input *in);
 
-/* Enters ESTABLISHED: congestion window, buffers, keepalive, the news. */
+/* Enters ESTABLISHED: congestion window, buffers, the news. The caller then tells the timers. */
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost);
 
 #endif

@@ -101,8 +101,8 @@ static enum tern_step connected(struct tern_input *in)
 				in->t->knobs->tcp_rto_min_us);
 	x->repair = (struct tern_repairs){ .recover = c->snd.iss };
 	c->patience.retries = 0;
-	tern_timers_acked(in->t, in->idx, c, x);
 	tern_conn_establish(in->t, in->idx, lost);
+	tern_timers_acked(in->t, in->idx, c, x);
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(in->t, in->idx, c);
 	in->seq++;

@@ -114,7 +114,6 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost)
 		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
 	c->rcv_ms = tern_ms(t->now);
 	c->snd_ms = c->rcv_ms;
-	tern_timers_keepalive(t, idx, c);
 	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
 		tern_conn_set_state(t, idx, TERN_FIN_WAIT_1);
 		tern_conn_want_output(t, idx, c);
