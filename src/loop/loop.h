@@ -75,7 +75,8 @@ uint64_t tern_loop_time(const struct tern_loop *loop);
 /*
  * Watches a descriptor for TERN_LOOP_IN and TERN_LOOP_OUT, or changes what it is watched for; with
  * 0 nothing is told of it, not even a hang-up. `user` comes back with each report. A regular file
- * is always ready. To be forgotten before the descriptor is closed. 0, -EBADF, -ENOMEM, -ENOSPC (17th regular file) or another of epoll's.
+ * is always ready. To be forgotten before the descriptor is closed. 0, -EBADF, -ENOMEM, -ENOSPC
+ * (a 17th regular file) or another of epoll's.
  */
 TERN_NODISCARD int tern_loop_watch(struct tern_loop *loop, int fd, unsigned int events,
 				   uint64_t user);
