@@ -75,6 +75,9 @@ def main():
         status, said = run("gcc", "-Wno-cast-function-type", "-o", f"{root}/user-static",
                            f"{root}/user.c", *static)
         tap.case(status == 0, "the_static_library_serves_as_well", said)
+        said = run("readelf", "-SW", find(root, "libtern.a"))[1]
+        tap.case(".text" in said and ".gnu.lto_" not in said,
+                 "the_static_library_holds_code_and_nothing_for_one_compiler", said[-500:])
 
         status, said = run("nm", "-D", "--defined-only", shared)
         exported = set(re.findall(r"^\w+ [TDBRW] (\w+)", said, re.M))
