@@ -44,6 +44,9 @@ enum {
 
 #define STALE_NS UINT64_C(10000000000)
 
+/* How to get a place for control sockets. */
+#define HOW "; run as root or set XDG_RUNTIME_DIR to a directory of yours"
+
 struct client {
 	int fd;       /* -1: free */
 	bool leaving; /* close when what is written has gone */
@@ -228,9 +231,7 @@ static int lock_dir(char *error)
 		return tern_host_fail(error, err, "XDG_RUNTIME_DIR is too long for a socket");
 	if (mkdir(dir, strncmp(dir, "/run/tern", 10) == 0 ? 0755 : 0700) < 0 && errno != EEXIST) {
 		err = -errno;
-		return tern_host_fail(error, err,
-				      "cannot make %s for the control socket: %s; run as root or "
-				      "set XDG_RUNTIME_DIR to a directory of yours",
+		return tern_host_fail(error, err, "cannot make %s for the control socket: %s" HOW,
 				      dir, strerror(-err));
 	}
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -238,8 +239,8 @@ static int lock_dir(char *error)
 		err = -errno;
 		if (fd >= 0)
 			(void)close(fd);
-		return tern_host_fail(error, err, "cannot use %s for the control socket: %s", dir,
-				      strerror(-err));
+		return tern_host_fail(error, err, "cannot use %s for the control socket: %s%s", dir,
+				      strerror(-err), err == -EACCES ? HOW : "");
 	}
 	return fd;
 }
@@ -261,13 +262,19 @@ static int bind_path(struct tern_ctl *ctl)
 	return listen(ctl->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-/* Binds; the socket of a dead stack is replaced. -EADDRINUSE: it lives. */
+/*
+ * Binds; the socket of a dead stack is replaced. -EADDRINUSE: it lives; -EEXIST: something else
+ * has the name, and stays.
+ */
 static int take_path(struct tern_ctl *ctl)
 {
 	int err = bind_path(ctl), fd;
+	struct stat st;
 
 	if (err != -EADDRINUSE)
 		return err;
+	if (lstat(ctl->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -EEXIST;
 	fd = tern_ctl_dial(ctl->path);
 	if (fd >= 0)
 		(void)close(fd);
@@ -292,8 +299,8 @@ static int set_up(struct tern_ctl *ctl, const char *name, char *error)
 				      "the name '%s' is taken by a running stack; choose another",
 				      name);
 	if (err)
-		return tern_host_fail(error, err, "cannot make the control socket %s: %s",
-				      ctl->path, strerror(-err));
+		return tern_host_fail(error, err, "cannot make the control socket %s: %s%s",
+				      ctl->path, strerror(-err), err == -EACCES ? HOW : "");
 	return 0;
 }
 

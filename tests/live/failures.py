@@ -55,6 +55,30 @@ def without_privilege_it_says_which_and_how_to_get_it():
 
 
 @case
+def a_directory_that_is_another_users_is_named_with_a_way_out():
+    home = os.path.join(os.environ["XDG_RUNTIME_DIR"], "root")
+    program = as_copy()
+    for made in ("", "tern"):
+        os.makedirs(os.path.join(home, made))
+        os.chmod(os.path.join(home, made), 0o755)
+        status, _, err = run(*NOBODY, program, "serve", "echo",
+                             env=dict(os.environ, XDG_RUNTIME_DIR=home))
+        check(status == 3 and "control socket" in err and "XDG_RUNTIME_DIR" in err, made, err)
+        check(err.count("\n") == 1, err)
+
+
+@case
+def a_file_that_is_no_socket_is_left_alone():
+    os.makedirs(control(), mode=0o700, exist_ok=True)
+    with open(control("tern0.sock"), "w", encoding="ascii") as file:
+        file.write("mine")
+    refuses("serve echo", 1, "tern0.sock", "File exists")
+    with open(control("tern0.sock"), encoding="ascii") as file:
+        check(file.read() == "mine", "it was changed")
+    os.unlink(control("tern0.sock"))
+
+
+@case
 def another_users_stack_is_not_reached():
     serve("echo", "--name", "web")
     os.chmod(control(), 0o755)
