@@ -22,8 +22,8 @@
 
 enum {
 	KNOB_NAME_MAX = 128,
-	DEVICE_MAX = 15,
-	WORD_MAX = 64, /* what of a user's word is shown in an error */
+	WORD_MAX = 64,   /* what of a user's word is shown in an error */
+	MTU_MIN6 = 1280, /* RFC 8200 §5 */
 };
 
 /* "10.77.0.2/24": 0 or -EINVAL. */
@@ -44,6 +44,41 @@ static int read_prefix(const char *text, struct tern_prefix *ret)
 	return 0;
 }
 
+/* May a stack have this address in this prefix? The rules of stack/config.c. */
+static bool is_host_address(const struct tern_prefix *own)
+{
+	static const struct tern_addr mapped = { .family = TERN_INET6,
+						 .b = { [10] = 0xff, [11] = 0xff } };
+	const struct tern_addr *addr = &own->addr;
+	uint32_t hosts = UINT32_MAX >> own->length % 32, v4 = tern_get_u32(addr->b);
+
+	if (tern_addr_is_any(addr) || tern_addr_is_multicast(addr) || tern_addr_is_loopback(addr))
+		return false;
+	if (addr->family == TERN_INET6)
+		return !tern_addr_in_prefix(addr, &mapped, 96);
+	return addr->b[0] != 0 && addr->b[0] < 240 && (own->length >= 31 || (v4 & hosts) != hosts);
+}
+
+/* What is wrong with the i-th own address among those before it? 0, or -EINVAL and why. */
+static int check_own(const struct tern_host_config *cfg, const struct tern_prefix *addrs,
+		     unsigned int i, char *error)
+{
+	if (!is_host_address(&addrs[i]))
+		return tern_host_fail(error, -EINVAL,
+				      "'%.*s' cannot be a host's own address; "
+				      "take a unicast one, as 10.77.0.2/24",
+				      WORD_MAX, cfg->addrs[i]);
+	if (addrs[i].addr.family == TERN_INET6 && cfg->mtu && cfg->mtu < MTU_MIN6)
+		return tern_host_fail(error, -EINVAL, "an MTU of %u is too small for IPv6; take %d",
+				      cfg->mtu, MTU_MIN6);
+	for (unsigned int j = 0; j < i; j++)
+		if (tern_addr_eq(&addrs[j].addr, &addrs[i].addr))
+			return tern_host_fail(error, -EINVAL,
+					      "'%.*s' is given twice; once is enough", WORD_MAX,
+					      cfg->addrs[i]);
+	return 0;
+}
+
 int tern_host_addresses(const struct tern_host_config *cfg, struct tern_config *stack_cfg,
 			char *error)
 {
@@ -54,18 +89,16 @@ int tern_host_addresses(const struct tern_host_config *cfg, struct tern_config *
 	for (unsigned int i = 0; i < cfg->addr_count; i++) {
 		struct tern_prefix *own = &stack_cfg->addrs[i];
 		const char *text = cfg->addrs[i];
+		int err;
 
 		if (read_prefix(text, own) < 0)
 			return tern_host_fail(error, -EINVAL,
 					      "'%.*s' is not an address with its prefix length; "
 					      "write it as 10.77.0.2/24 or fd00::2/64",
 					      WORD_MAX, text);
-		if (tern_addr_is_any(&own->addr) || tern_addr_is_multicast(&own->addr) ||
-		    tern_addr_is_loopback(&own->addr) || tern_addr_is_v4_broadcast(&own->addr))
-			return tern_host_fail(error, -EINVAL,
-					      "'%.*s' cannot be a host's own address; "
-					      "take a unicast one, as 10.77.0.2/24",
-					      WORD_MAX, text);
+		err = check_own(cfg, stack_cfg->addrs, i, error);
+		if (err)
+			return err;
 	}
 	stack_cfg->addr_count = cfg->addr_count;
 	return 0;
@@ -126,7 +159,7 @@ static int open_tun(const char *name, uint32_t mtu, struct tern_link **ret_link,
 	if (!err)
 		return 0;
 	why = tern_tun_explain(stage, err);
-	(void)tern_host_fail(error, err, "cannot open TUN device '%.*s': %s", DEVICE_MAX + 1, name,
+	(void)tern_host_fail(error, err, "cannot open TUN device '%.*s': %s", WORD_MAX, name,
 			     why ? why : strerror(-err));
 	if (err == -ENOENT || err == -ENXIO)
 		return -ENODEV;
