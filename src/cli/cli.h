@@ -118,6 +118,12 @@ TERN_NODISCARD int tern_cli_number(struct tern_cli_args *args, uint64_t min, uin
 TERN_NODISCARD int tern_cli_time(struct tern_cli_args *args, uint64_t *ret_ns);
 
 /*
+ * Is word the name of a knob, or NAME=VALUE with a value that the knob takes? If not, false, and
+ * tern_cli_wrong() has said why.
+ */
+TERN_NODISCARD bool tern_cli_knob_ok(struct tern_cli_args *args, const char *word);
+
+/*
  * Says "tern CMD: ..." on stderr, one line. wrong: what is wrong with the arguments and what is
  * right; it sets args->status to TERN_CLI_USAGE as well. problem: returns TERN_CLI_PROBLEM.
  */

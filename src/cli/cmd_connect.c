@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/host.h"
 
@@ -192,6 +193,9 @@ static int open_connection(struct relay *r)
 	struct addrinfo *found;
 	int err = getaddrinfo(r->target, r->port, &hints, &found);
 
+	if ((err == EAI_FAMILY || err == EAI_ADDRFAMILY) && r->family != AF_UNSPEC)
+		return tern_cli_problem(r->h.args, "%s has no address of the family of -%c",
+					r->target, r->family == AF_INET ? '4' : '6');
 	if (err == EAI_FAMILY || err == EAI_ADDRFAMILY)
 		return tern_cli_problem(r->h.args,
 					"%s is not an address of a family that the stack has; "
@@ -224,12 +228,24 @@ static int open_connection(struct relay *r)
  */
 static int open_output(void)
 {
+	int fd = -1, flags = fcntl(STDOUT_FILENO, F_GETFL);
 	struct stat st;
-	int fd = -1;
 
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return STDOUT_FILENO;
 	if (fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
 		fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd >= 0 ? fd : STDOUT_FILENO;
+}
+
+/* A number from 1 to 65535, or the name of a service. */
+static bool is_port(const char *text)
+{
+	uint64_t number;
+
+	if (tern_text_parse_u64(text, &number) == 0)
+		return number >= 1 && number <= 65535;
+	return getservbyname(text, "tcp");
 }
 
 /* False when the command ends here, with args->status. */
@@ -257,7 +273,13 @@ static bool read_arguments(struct relay *r)
 	if (id == 0 && !r->port)
 		tern_cli_wrong(args, "no %s; write it as tern connect 10.77.0.1 8080",
 			       r->target ? "PORT" : "HOST and PORT");
-	return id == 0 && r->port;
+	if (id != 0 || !r->port)
+		return false;
+	if (!is_port(r->port))
+		tern_cli_wrong(
+			args, "PORT is a number from 1 to 65535 or the name of a service, not '%s'",
+			r->port);
+	return is_port(r->port);
 }
 
 int tern_cli_connect(struct tern_cli_args *args)

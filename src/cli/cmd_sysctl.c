@@ -102,13 +102,24 @@ static const struct tern_knob_row *find_row(const char *name)
 	return NULL;
 }
 
-/* Is it a knob, and the value one that it takes? Says what is wrong. */
-static bool check_word(struct tern_cli_args *args, const char *word)
+/* How many numbers a knob of this name takes. */
+static unsigned int count_rows(const char *name)
+{
+	const struct tern_knob_row *row;
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; (row = tern_knob_row(i)); i++)
+		count += strcmp(row->name, name) == 0;
+	return count;
+}
+
+bool tern_cli_knob_ok(struct tern_cli_args *args, const char *word)
 {
 	const char *equals = strchr(word, '=');
 	const struct tern_knob_row *row;
 	struct tern_knobs knobs;
 	char name[KNOB_NAME_MAX];
+	unsigned int count;
 	int err;
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
@@ -119,10 +130,13 @@ static bool check_word(struct tern_cli_args *args, const char *word)
 	}
 	tern_knobs_init(&knobs);
 	err = equals ? tern_knob_set(&knobs, name, equals + 1) : 0;
-	if (err)
-		tern_cli_wrong(args, "%s does not take '%s'; it takes %u to %u, in %s", row->name,
-			       equals + 1, row->min, row->max, row->unit);
-	return !err;
+	if (!err)
+		return true;
+	count = count_rows(row->name);
+	tern_cli_wrong(args, "%s does not take '%s'; it takes %u number%s from %u to %u, in %s",
+		       row->name, equals + 1, count, count == 1 ? "" : "s", row->min, row->max,
+		       row->unit);
+	return false;
 }
 
 /* False when the command ends here, with args->status. */
@@ -143,7 +157,7 @@ static bool read_arguments(struct request *r)
 			tern_cli_wrong(args, "at most %d knobs at a time", WORDS_MAX);
 			return false;
 		}
-		if (!check_word(args, args->value))
+		if (!tern_cli_knob_ok(args, args->value))
 			return false;
 		r->words[r->count++] = args->value;
 	}

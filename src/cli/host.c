@@ -88,6 +88,22 @@ static int add_addr6(struct tern_cli_host *h)
 	return add(h, h->addrs, &h->cfg.addr_count, TERN_ADDRS_MAX);
 }
 
+static int add_sysctl(struct tern_cli_host *h)
+{
+	const char *word = h->args->value;
+
+	if (!strchr(word, '=')) {
+		tern_cli_wrong(h->args,
+			       "'%s' is not a sysctl setting; write it as "
+			       "net.ipv4.tcp_fin_timeout=30",
+			       word);
+		return -EINVAL;
+	}
+	if (!tern_cli_knob_ok(h->args, word))
+		return -EINVAL;
+	return add(h, h->sysctls, &h->cfg.sysctl_count, TERN_CLI_SYSCTLS_MAX);
+}
+
 static int set_number(struct tern_cli_host *h, uint64_t min, uint64_t max, uint32_t *ret)
 {
 	uint64_t n;
@@ -123,7 +139,7 @@ int tern_cli_host_option(struct tern_cli_host *h, int id)
 	case TERN_OPT_PEER:
 		return add(h, h->peers, &h->cfg.peer_count, TERN_ADDRS_MAX);
 	case TERN_OPT_SYSCTL:
-		return add(h, h->sysctls, &h->cfg.sysctl_count, TERN_CLI_SYSCTLS_MAX);
+		return add_sysctl(h);
 	case TERN_OPT_NAME:
 		return set_name(h);
 	case TERN_OPT_FAULT:

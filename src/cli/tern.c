@@ -4,8 +4,11 @@
  *
  * Called by another name, tern-ss or ss, it is that command.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "tern/version.h"
@@ -21,6 +24,17 @@ static const struct tern_cli_command *called_as(const char *program)
 	return tern_cli_find(strncmp(base, "tern-", 5) == 0 ? base + 5 : base);
 }
 
+/*
+ * A standard descriptor that the caller closed must not become the TUN device or a socket: it is
+ * held by one that fails the way the closed one would, opened for the other direction.
+ */
+static void hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	const struct tern_cli_command *command = called_as(argv[0]);
@@ -28,6 +42,7 @@ int main(int argc, char **argv)
 	char **rest = argc > 0 ? argv + 1 : argv;
 	int id;
 
+	hold_standard_descriptors();
 	if (command) {
 		tern_cli_begin(&args, command, rest);
 		return command->run(&args);

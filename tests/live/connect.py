@@ -196,6 +196,8 @@ def a_reset_is_a_problem():
 def an_address_of_a_family_that_the_stack_lacks_is_refused():
     status, _, err = tern("connect", "--addr", "10.77.0.2/24", V6, "7")
     check(status == 1 and err.count("\n") == 1 and "--addr6" in err, status, err)
+    status, _, err = tern("connect", "-4", *LINK, V6, "7")
+    check(status == 1 and f"{V6} has no address of the family of -4" in err, status, err)
 
 
 @case

@@ -30,10 +30,15 @@ WRONG = [
     ("serve --addr6 10.77.0.2/24 echo", "as fd77::2/64"),
     ("serve --link eth:0 echo", "links are tun:NAME and none"),
     ("serve --link none --mtu 575 echo", "from 576 to 65535"),
-    ("serve --link none --sysctl net.ipv4.tcp_sak=1 echo", "there is no sysctl"),
+    ("serve --link none --addr 10.77.0.255/24 echo", "take a unicast one"),
+    ("serve --link none --addr 240.0.0.1/24 echo", "take a unicast one"),
+    ("serve --link none --addr 10.77.0.2/24 --addr 10.77.0.2/16 echo", "once is enough"),
+    ("serve --link none --mtu 1279 --addr6 fd77::2/64 echo", "too small for IPv6; take 1280"),
+    ("serve --link none --sysctl net.ipv4.tcp_sak=1 echo", "there is no knob"),
     ("serve --link none --sysctl tcp_fin_timeout echo", "write it as"),
-    ("serve --link none --sysctl net.ipv4.tcp_fin_timeout=3601 echo", "out of its range"),
-    ("serve --link none --sysctl net.ipv4.tcp_fin_timeout=x echo", "not the numbers it wants"),
+    ("serve --link none --sysctl net.ipv4.tcp_fin_timeout=3601 echo", "from 0 to 3600, in seconds"),
+    ("serve --link none --sysctl net.ipv4.tcp_fin_timeout=x echo", "from 0 to 3600, in seconds"),
+    ("serve --link none --sysctl net.ipv4.tcp_rmem=4096 echo", "3 numbers from 4096"),
     ("serve --link none --fault loss=101% echo", "0% to 100%"),
     ("serve --link none --fault lose=1% echo", "known are loss"),
     ("serve --drain 10 echo", "as 10s, 500ms or 2min"),
@@ -43,6 +48,9 @@ WRONG = [
     ("connect", "no HOST and PORT"),
     ("connect 10.77.0.1", "no PORT"),
     ("connect 10.77.0.1 7 8", "one too many"),
+    ("connect --link none 10.77.0.1 0", "from 1 to 65535 or the name of a service, not '0'"),
+    ("connect --link none 10.77.0.1 65536", "from 1 to 65535"),
+    ("connect --link none 10.77.0.1 nosuch", "the name of a service, not 'nosuch'"),
     ("connect --half-close=yes 10.77.0.1 7", "takes no argument"),
     ("ss -x", "tern ss -h lists them"),
     ("ss -N", "-N needs an argument"),
@@ -109,6 +117,16 @@ def views_without_a_stack_say_so():
 def output_that_cannot_be_written_is_a_problem():
     status, _, err = run("sh", "-c", f"{TERN} help > /dev/full")
     check(status == 1 and "cannot write the output" in err, status, err)
+
+
+@case
+def a_closed_standard_descriptor_is_not_taken_for_something_else():
+    words = f"{TERN} connect --link none --addr 10.77.0.2/24 10.77.0.2 7"
+    for closed in ("<&-", ">&-", "<&- >&-"):
+        status, _, err = run("sh", "-c", f"{words} {closed}")
+        check(status == 1 and "Connection refused" in err, closed, status, err)
+    status, _, err = run("sh", "-c", f"{TERN} help >&-")
+    check(status == 1 and "Bad file descriptor" in err, status, err)
 
 
 @case
