@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tern/snapshot.h: what a stack tells about itself. Plain structs, filled by tern_stack_snapshot()
+ * tern/snapshot.h: what a stack tells about itself. Plain structs, filled by tern_stack_info()
  * and its kin.
  */
 #ifndef TERN_SNAPSHOT_H
