@@ -185,13 +185,6 @@ static bool next_frame(struct tern_stack *st, struct tern_out *out, bool *ret_lo
 	return true;
 }
 
-/* Most entries end in asking for a frame that is not there. */
-static inline bool nothing_waits(const struct tern_stack *st)
-{
-	return !tern_tcp_wants_output(&st->tcp) && !tern_ring_count(&st->tcp.replies.ring) &&
-	       tern_queue_is_empty(st->queue);
-}
-
 /* Carries a frame to ourselves. Without memory for it, it is lost as on a wire. */
 static void loop_back(struct tern_stack *st, const struct tern_out *out)
 {
@@ -216,15 +209,18 @@ static void loop_back(struct tern_stack *st, const struct tern_out *out)
 	tern_input_looped(st, &frame);
 }
 
-unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,
-			       unsigned int n)
+/* Most entries end in asking for a frame that is not there. */
+static inline bool nothing_waits(const struct tern_stack *st)
+{
+	return !tern_tcp_wants_output(&st->tcp) && !tern_ring_count(&st->tcp.replies.ring) &&
+	       tern_queue_is_empty(st->queue);
+}
+
+static unsigned int drain(struct tern_stack *st, struct tern_out *outs, unsigned int n)
 {
 	unsigned int filled = 0, looped = 0;
 	bool local;
 
-	st->tcp.now = now;
-	st->loop_more = false;
-	tern_queue_reap(st->queue);
 	while (filled < n && !nothing_waits(st)) {
 		struct tern_out *out = &outs[filled];
 
@@ -243,4 +239,13 @@ unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_
 		}
 	}
 	return filled;
+}
+
+unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,
+			       unsigned int n)
+{
+	st->tcp.now = now;
+	st->loop_more = false;
+	tern_queue_reap(st->queue);
+	return nothing_waits(st) ? 0 : drain(st, outs, n);
 }

@@ -13,9 +13,10 @@
  * Moving on. Expiring goes from event to event, never tick by tick. When the wheel enters an
  * occupied slot of an upper level, the timers of that slot are placed anew, in order: each sinks at
  * least one level. A slot of level 0 goes to the due list as a whole. Between the two no lower
- * slot can hold timers, so within a tick timers stay in the order in which they were set. The tick
- * before which nothing can happen is kept, so that expiring in vain is a comparison; cancelling
- * leaves it alone, and it is found out anew when it has come.
+ * slot can hold timers, so within a tick timers stay in the order in which they were set. A timer
+ * that is alone in its slot, and due, needs none of that and is taken at once. The tick before
+ * which nothing can happen is kept, so that expiring in vain is a comparison; cancelling leaves it
+ * alone while there are other timers, and it is found out anew when it has come.
  *
  * The lists are circular; their heads are named by indices with HEAD set, so a timer unlinks itself
  * without knowing its list, and a link is never 0 while the timer is set. A tick is kept as 32 bits
@@ -68,7 +69,7 @@ static void list_remove(struct tern_wheel *w, struct tern_timer *t)
 }
 
 /* Link an unlinked timer where its tick belongs, which is not behind the wheel. */
-static void place(struct tern_wheel *w, uint32_t idx, struct tern_timer *t, uint64_t tick)
+static inline void place(struct tern_wheel *w, uint32_t idx, struct tern_timer *t, uint64_t tick)
 {
 	unsigned int level, slot, shift;
 
@@ -100,20 +101,30 @@ void tern_wheel_init(struct tern_wheel *w, const struct tern_pool *pool, size_t 
 	}
 }
 
+/* Set a timer that is set already. */
+static __attribute__((noinline)) void move(struct tern_wheel *w, uint32_t idx, struct tern_timer *t,
+					   uint64_t tick)
+{
+	list_remove(w, t);
+	t->expires = (uint32_t)tick;
+	place(w, idx, t, tick);
+}
+
 void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns)
 {
 	struct tern_timer *t = tern_wheel_timer(w, idx);
 	uint64_t tick = (when_ns >> TERN_TICK_SHIFT) + ((when_ns & (TERN_TICK_NS - 1)) != 0);
 
-	if (t->next)
-		list_remove(w, t);
-	else
-		w->count++;
-	if (tick < w->tick)
-		tick = w->tick;
-	if (tick - w->tick > TERN_WHEEL_HORIZON)
-		tick = w->tick + TERN_WHEEL_HORIZON;
+	tick = TERN_MIN(TERN_MAX(tick, w->tick), w->tick + TERN_WHEEL_HORIZON);
+	if (t->next) {
+		bool stays = t->expires == (uint32_t)tick && (t->next & HEAD); /* as the last */
+
+		if (!stays)
+			move(w, idx, t, tick);
+		return;
+	}
 	t->expires = (uint32_t)tick;
+	w->count++;
 	place(w, idx, t, tick);
 }
 
@@ -124,11 +135,12 @@ void tern_wheel_cancel(struct tern_wheel *w, uint32_t idx)
 	if (!t->next)
 		return;
 	list_remove(w, t);
-	w->count--;
+	if (!--w->count)
+		w->next = NOTHING;
 }
 
-/* The slot that comes next, as a list number, and the tick at which it begins. */
-static bool next_slot(const struct tern_wheel *w, uint32_t *ret_slot, uint64_t *ret_tick)
+/* The slot that comes next, as a list number. Returns the tick at which it begins, or NOTHING. */
+static inline uint64_t next_slot(const struct tern_wheel *w, uint32_t *ret_slot)
 {
 	for (unsigned int level = 0; level < TERN_WHEEL_LEVELS; level++) {
 		uint64_t own = w->tick >> (level * SLOT_BITS);
@@ -142,10 +154,9 @@ static bool next_slot(const struct tern_wheel *w, uint32_t *ret_slot, uint64_t *
 			bits = bits >> turn | bits << (TERN_WHEEL_SLOTS - turn);
 		ahead = (unsigned int)__builtin_ctzll(bits);
 		*ret_slot = level << SLOT_BITS | ((turn + ahead) & SLOT_MASK);
-		*ret_tick = (own + ahead) << (level * SLOT_BITS);
-		return true;
+		return (own + ahead) << (level * SLOT_BITS);
 	}
-	return false;
+	return NOTHING;
 }
 
 /* Enter a slot: its timers sink to lower levels, or become due. */
@@ -165,42 +176,47 @@ static void sink(struct tern_wheel *w, uint32_t slot)
 	}
 }
 
+/* Takes what is due by target out of a slot where it is alone, which needs no sorting. */
+static uint32_t take_single(struct tern_wheel *w, uint32_t slot, uint64_t target)
+{
+	uint32_t idx = w->head[slot].next;
+	struct tern_timer *t = tern_wheel_timer(w, idx);
+
+	if (t->next != (HEAD | slot) || tern_timer_tick(w, t) > target)
+		return 0;
+	w->tick = tern_timer_tick(w, t);
+	list_remove(w, t);
+	w->count--;
+	return idx;
+}
+
 uint32_t tern_wheel_take(struct tern_wheel *w, uint64_t target)
 {
-	struct tern_timer *t;
-	uint32_t slot, idx;
+	uint32_t slot = 0, idx;
 
 	while (list_empty(w, DUE)) {
-		if (!next_slot(w, &slot, &w->next))
-			w->next = NOTHING;
+		w->next = next_slot(w, &slot);
 		if (w->next > target) {
 			w->tick = TERN_MAX(w->tick, target);
 			return 0;
 		}
+		idx = take_single(w, slot, target);
+		if (idx)
+			return idx;
 		w->tick = w->next;
 		sink(w, slot);
 	}
 	idx = w->head[DUE].next;
-	t = tern_wheel_timer(w, idx);
-	w->head[DUE].next = t->next;
-	if (t->next & HEAD)
-		w->head[DUE].prev = HEAD | DUE;
-	else
-		tern_wheel_timer(w, t->next)->prev = HEAD | DUE;
-	t->next = 0;
-	t->prev = 0;
+	list_remove(w, tern_wheel_timer(w, idx));
 	w->count--;
 	return idx;
 }
 
 uint64_t tern_wheel_deadline(const struct tern_wheel *w)
 {
-	uint64_t tick;
 	uint32_t slot;
 
 	if (!w->count)
 		return TERN_NEVER;
-	if (!list_empty(w, DUE))
-		return w->tick << TERN_TICK_SHIFT;
-	return next_slot(w, &slot, &tick) ? tick << TERN_TICK_SHIFT : TERN_NEVER;
+	return (list_empty(w, DUE) ? next_slot(w, &slot) : w->tick) << TERN_TICK_SHIFT;
 }
