@@ -247,6 +247,8 @@ static void a_kernel_server_is_reached(void **state)
 	tern_host_free(host);
 }
 
+static int begin[2]; /* a pipe: what is written there lets the slow reader read */
+
 static int slow_reader(void)
 {
 	int small = 4096, fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -258,7 +260,8 @@ static int slow_reader(void)
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	if (connect(fd, (void *)&addr, sizeof(addr)))
 		return 10;
-	(void)usleep(200000);
+	if (read(begin[0], bytes, 1) != 1)
+		return 12;
 	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0)
 		total += (size_t)n;
 	return n == 0 && total == 60000 ? 0 : 11;
@@ -277,6 +280,7 @@ static void drain_waits_for_a_slow_reader(void **state)
 	fd = tern_listener();
 	assert_int_equal(tern_setsockopt(host, fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)),
 			 0);
+	assert_int_equal(pipe(begin), 0);
 	pid = in_child(slow_reader);
 	fd = tern_accept(host, fd, NULL, NULL, 0);
 	assert_int_equal(tern_send(host, fd, bytes, sizeof(bytes), 0), sizeof(bytes));
@@ -286,8 +290,11 @@ static void drain_waits_for_a_slow_reader(void **state)
 	assert_true(left.bytes > 0);
 	tern_host_interrupt(host);
 	assert_int_equal(tern_host_drain(host, 10 * S, &left), -EINTR);
+	assert_int_equal(write(begin[1], "", 1), 1);
 	assert_int_equal(tern_host_drain(host, 10 * S, &left), 0);
 	assert_int_equal(left.conns, 0);
+	(void)close(begin[0]);
+	(void)close(begin[1]);
 	assert_int_equal(reap(pid), 0);
 	tern_host_free(host);
 }
