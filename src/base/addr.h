@@ -42,6 +42,14 @@ static inline struct tern_addr tern_addr_from_bytes(uint8_t family, const void *
 	return a;
 }
 
+/* The IPv4 address whose 4 network-order bytes stand at ptr, in place. */
+static inline void tern_addr_set_v4(struct tern_addr *a, const void *ptr)
+{
+	memset(a->b, 0, sizeof(a->b));
+	memcpy(a->b, ptr, 4);
+	a->family = TERN_INET;
+}
+
 /* a.b.c.d */
 static inline struct tern_addr tern_addr_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {

@@ -183,20 +183,19 @@ static enum tern_drop take(struct tern_stack *st, const struct tern_frame *frame
 	return deliver(st, &pkt, whole, len, trusted);
 }
 
-/* The flow of a plain segment becomes the run, if its addresses are good. */
+/* The flow of a plain segment becomes the run, if its addresses are good; else there is none. */
 static bool begin_run(struct tern_stack *st, const uint8_t *frame, const struct tern_segment *seg)
 {
 	struct tern_run *run = &st->run;
-	struct tern_flow flow;
 
-	tern_plain_addrs(frame, &flow.remote, &flow.local);
-	if (judge_addresses(st, &flow.remote, &flow.local, false) != TERN_DROP_NONE)
+	run->wire.ports = 0;
+	tern_plain_addrs(frame, &run->flow.remote, &run->flow.local);
+	if (judge_addresses(st, &run->flow.remote, &run->flow.local, false) != TERN_DROP_NONE)
 		return false;
-	flow.lport = seg->dport;
-	flow.rport = seg->sport;
+	run->flow.lport = seg->dport;
+	run->flow.rport = seg->sport;
+	run->hash = tern_tcp_hash(&st->tcp, &run->flow);
 	run->wire = tern_plain_flow(frame);
-	run->flow = flow;
-	run->hash = tern_tcp_hash(&st->tcp, &flow);
 	return true;
 }
 

@@ -100,21 +100,14 @@ static enum tern_parse walk_options(const uint8_t *p, uint32_t len)
 	return TERN_PARSE_OK;
 }
 
-static inline void read_addr(struct tern_addr *addr, const uint8_t *p)
-{
-	memset(addr->b, 0, sizeof(addr->b));
-	memcpy(addr->b, p, 4);
-	addr->family = TERN_INET;
-}
-
 /* The fixed fields, from a header of which IHL and total length have been checked. */
 static void read_fields(const uint8_t *frame, uint32_t header_len, uint32_t total,
 			struct tern_packet *pkt)
 {
 	uint16_t frag = tern_get_u16(frame + 6);
 
-	read_addr(&pkt->src, frame + 12);
-	read_addr(&pkt->dst, frame + 16);
+	tern_addr_set_v4(&pkt->src, frame + 12);
+	tern_addr_set_v4(&pkt->dst, frame + 16);
 	pkt->proto = frame[9];
 	pkt->ttl = frame[8];
 	pkt->tos = frame[1];

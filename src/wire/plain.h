@@ -50,8 +50,8 @@ static inline bool tern_plain_flow_eq(const struct tern_plain_flow *a,
 static inline void tern_plain_addrs(const uint8_t *frame, struct tern_addr *ret_src,
 				    struct tern_addr *ret_dst)
 {
-	*ret_src = tern_addr_from_bytes(TERN_INET, frame + TERN_PLAIN_FLOW);
-	*ret_dst = tern_addr_from_bytes(TERN_INET, frame + TERN_PLAIN_FLOW + 4);
+	tern_addr_set_v4(ret_src, frame + TERN_PLAIN_FLOW);
+	tern_addr_set_v4(ret_dst, frame + TERN_PLAIN_FLOW + 4);
 }
 
 /* Are both checksums right, of the header and of the tcp_len bytes behind it (20 at least)? */
