@@ -132,12 +132,6 @@ static int new_host(const struct tern_host_config *cfg, struct tern_link *link, 
 	return 0;
 }
 
-int tern_host_new_on(const struct tern_host_config *cfg, struct tern_link *link,
-		     struct tern_host **ret_host, char *error)
-{
-	return new_host(cfg, link, "", ret_host, error);
-}
-
 TERN_API int tern_host_new(const struct tern_host_config *cfg, struct tern_host **ret_host,
 			   char *error)
 {

@@ -39,13 +39,6 @@ struct tern_host_service {
 };
 
 /*
- * Makes a host on a link that the caller has; cfg's link, fault and peers mean nothing here. The
- * link is the host's from then on, also when this fails. Errors as tern_host_new().
- */
-int tern_host_new_on(const struct tern_host_config *cfg, struct tern_link *link,
-		     struct tern_host **ret_host, char *error);
-
-/*
  * Watches a descriptor for a service: enum tern_loop_bit, 0 is "only a hang-up"; tern_loop_forget
  * ends it. Errors of tern_loop_watch().
  */
