@@ -368,7 +368,7 @@ static bool build_ack(const struct turn *u)
 	unsigned int blocks = 0;
 
 	start(u, c->snd.nxt, TERN_ACK);
-	if ((c->options & TERN_OPT_SACKOK) && u->x)
+	if (u->x && u->x->recv.reass && (c->options & TERN_OPT_SACKOK))
 		blocks = tern_reass_blocks(u->t, u->x, opt->sack, c->options & TERN_OPT_TS ? 3 : 4);
 	if (blocks) {
 		opt->present |= TERN_OPT_SACK;

@@ -50,24 +50,32 @@ uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, u
 	return gain(t, c, room_of(c, queued));
 }
 
-uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
+/* The window closes, or opens again, or is to be shown closed; returns the units to show. */
+static uint32_t turn(struct tern_tcp *t, struct tern_conn *c, uint32_t units)
 {
-	uint32_t left = c->rcv.adv - c->rcv.nxt, room = room_of(c, queued);
-	uint32_t window = left + gain(t, c, room);
-	uint32_t units = TERN_MIN(window >> c->rcv_wscale, 65535u);
-
-	if (units << c->rcv_wscale < left && units < 65535 && (units + 1) << c->rcv_wscale <= room)
-		units++;
-	if (TERN_UNLIKELY(c->flags & TERN_CF_NOMEM)) {
+	if (c->flags & TERN_CF_NOMEM) {
 		c->flags &= ~(uint32_t)TERN_CF_NOMEM;
 		units = 0;
 	}
-	if (tern_seq_gt(c->rcv.nxt + (units << c->rcv_wscale), c->rcv.adv))
-		c->rcv.adv = c->rcv.nxt + (units << c->rcv_wscale);
-	if (TERN_UNLIKELY(!units != !!(c->flags & TERN_CF_ZERO_WINDOW))) {
+	if (!units != !!(c->flags & TERN_CF_ZERO_WINDOW)) {
 		tern_count(t->trace, units ? TERN_CNT_TcpExtTCPFromZeroWindowAdv
 					   : TERN_CNT_TcpExtTCPToZeroWindowAdv);
 		c->flags ^= TERN_CF_ZERO_WINDOW;
 	}
+	return units;
+}
+
+uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt, room = room_of(c, queued);
+	uint32_t window = left + gain(t, c, room), scale = c->rcv_wscale;
+	uint32_t units = TERN_MIN(window >> scale, 65535u);
+
+	if (units << scale < left && units < 65535 && (units + 1) << scale <= room)
+		units++;
+	if (TERN_UNLIKELY(!units || (c->flags & (TERN_CF_NOMEM | TERN_CF_ZERO_WINDOW))))
+		units = turn(t, c, units);
+	if (tern_seq_gt(units << scale, left))
+		c->rcv.adv = c->rcv.nxt + (units << scale);
 	return (uint16_t)units;
 }
