@@ -15,10 +15,11 @@
  *	full     on no list
  * Free slots of a chunk form a list through the items (after the generation, if there is one);
  * slots that were never used are not on it but counted by `untouched`, so that a new chunk is
- * touched only as far as it is used. Putting an item moves its chunk to the front of the partial
- * list and the item to the front of its chunk: the warmest item is used next. A bitmap behind the
- * items of a chunk says which are in use, so that a pool can be walked in order of index.
- * All of it is O(1).
+ * touched only as far as it is used. The item that was put last stays in hand and is the next to be
+ * had; its chunk does not miss it. When another one is put, it is laid down: its chunk moves to the
+ * front of the partial list and the item to the front of its chunk, so the warmest item is always
+ * used next. A bitmap behind the items of a chunk says which are in use or in hand, so that a pool
+ * can be walked in order of index. All of it is O(1).
  *
  * Generations: the word holds 24 bits of generation, and FREE while the item is not in use. The
  * chunk remembers the latest one that any of its items has reached; when the memory is given back
@@ -92,6 +93,12 @@ static uint64_t *used_bits(const struct tern_pool *p, const struct tern_pool_chu
 static size_t directory_bytes(const struct tern_pool *p)
 {
 	return p->nchunks * (sizeof(*p->chunks) + sizeof(*p->origins));
+}
+
+/* How many wholly free chunks are kept. */
+static uint32_t spares_max(const struct tern_pool *p)
+{
+	return p->raw ? RAW_SPARES : 1;
 }
 
 /* Slots of a chunk that may be used: the last chunk ends at max. */
@@ -270,33 +277,49 @@ static void item_clear(const struct tern_pool *p, uint8_t *item)
 		memset(item + p->kept, 0, p->item_size - p->kept);
 }
 
-uint32_t tern_pool_get(struct tern_pool *p)
+/* An item out of a chunk: the one that was laid there last, else one that nobody has used yet. */
+static uint32_t take_from_chunk(struct tern_pool *p)
 {
 	struct tern_pool_chunk *c;
-	uint8_t *item = NULL;
 	uint32_t number, slot;
 
-	if (TERN_UNLIKELY(!p->partial) && chunk_acquire(p) < 0)
+	if (!p->partial && chunk_acquire(p) < 0)
 		return 0;
 	number = p->partial - 1;
 	c = &p->chunks[number];
-	if (TERN_LIKELY(c->free)) {
+	if (c->free) {
+		uint8_t *item;
+
 		slot = c->free - 1;
 		item = c->items + (size_t)slot * p->item_size;
 		c->free = load(item + p->kept);
+		item_clear(p, item);
 	} else {
 		slot = fresh_slot(p, number);
 	}
 	used_bits(p, c)[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (c->used++ == 0)
 		p->spares--;
-	if (TERN_UNLIKELY(!has_free(c)))
+	if (!has_free(c))
 		partial_unlink(p, number);
+	return number << p->shift | slot;
+}
+
+uint32_t tern_pool_get(struct tern_pool *p)
+{
+	uint32_t idx = p->hand;
+
+	if (TERN_LIKELY(idx)) {
+		p->hand = 0;
+		item_clear(p, tern_pool_at(p, idx));
+	} else {
+		idx = take_from_chunk(p);
+		if (!idx)
+			return 0;
+	}
 	if (++p->used > p->peak)
 		p->peak = p->used;
-	if (TERN_LIKELY(item))
-		item_clear(p, item);
-	return number << p->shift | slot;
+	return idx;
 }
 
 /* End the life of a generation: the next one, never 0, and the mark of a free item. */
@@ -325,7 +348,7 @@ bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx)
 	const struct tern_pool_chunk *c = &p->chunks[idx >> p->shift];
 	uint32_t slot = idx & p->mask;
 
-	return c->items && (used_bits(p, c)[slot / 64] >> slot % 64 & 1);
+	return c->items && idx != p->hand && (used_bits(p, c)[slot / 64] >> slot % 64 & 1);
 }
 
 uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx)
@@ -341,32 +364,47 @@ uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx)
 	return 0;
 }
 
-void tern_pool_put(struct tern_pool *p, uint32_t idx)
+/* Lay the item in hand into its chunk. */
+static void lay_down(struct tern_pool *p)
 {
-	uint32_t number = idx >> p->shift, slot = idx & p->mask;
+	uint32_t number = p->hand >> p->shift, slot = p->hand & p->mask;
 	struct tern_pool_chunk *c = &p->chunks[number];
-	uint64_t bit = UINT64_C(1) << slot % 64, *word;
-	uint8_t *item;
 
-	assert(idx <= p->max && c->items);
-	word = &used_bits(p, c)[slot / 64];
-	assert(*word & bit); /* never set for index 0 */
-	*word ^= bit;
-	if (TERN_UNLIKELY(p->partial != number + 1)) {
+	if (p->partial != number + 1) {
 		if (has_free(c))
 			partial_unlink(p, number);
 		partial_push(p, number);
 	}
-	item = c->items + (size_t)slot * p->item_size;
-	if (p->generations)
-		generation_bump(c, item);
-	store(item + p->kept, c->free);
+	used_bits(p, c)[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+	store(c->items + (size_t)slot * p->item_size + p->kept, c->free);
 	c->free = slot + 1;
-	p->used--;
 	if (--c->used)
 		return;
-	if (p->spares < (p->raw ? RAW_SPARES : 1u))
+	if (p->spares < spares_max(p))
 		p->spares++;
 	else
 		chunk_give_back(p, number);
+}
+
+/* Nothing is in use any more, so the chunk of the item in hand is a spare one, and one too many. */
+TERN_COLD static void give_spare_back(struct tern_pool *p)
+{
+	uint32_t number = p->partial - 1;
+
+	if (p->chunks[number].used)
+		number = p->chunks[number].next - 1;
+	p->spares--;
+	chunk_give_back(p, number);
+}
+
+void tern_pool_put(struct tern_pool *p, uint32_t idx)
+{
+	assert(idx && idx <= p->max && tern_pool_is_used(p, idx));
+	if (p->generations)
+		generation_bump(&p->chunks[idx >> p->shift], tern_pool_at(p, idx));
+	if (p->hand)
+		lay_down(p);
+	p->hand = idx;
+	if (--p->used == 0 && p->spares == spares_max(p))
+		give_spare_back(p);
 }

@@ -47,6 +47,7 @@ struct tern_pool_chunk {
 struct tern_pool {
 	uintptr_t *origins; /* by chunk: where the item of index 0 would be, were all in a row */
 	uint32_t item_size;
+	uint32_t hand;        /* the item put last, 0: none */
 	uint32_t shift, mask; /* index -> chunk, slot */
 	struct tern_pool_chunk *chunks;
 	uint32_t bits_at;   /* where in a chunk the bitmap of used slots stands */
