@@ -230,17 +230,33 @@ static int check_free(const struct tern_addr *addr, const char *device, char *er
 			      text, holder);
 }
 
+static bool has_family(const struct tern_config *stack_cfg, uint8_t family)
+{
+	for (unsigned int i = 0; i < stack_cfg->addr_count; i++)
+		if (stack_cfg->addrs[i].addr.family == family)
+			return true;
+	return false;
+}
+
 /* The configured peers, read. */
-static int read_peers(const struct tern_host_config *cfg, struct tern_addr *peers, char *error)
+static int read_peers(const struct tern_host_config *cfg, const struct tern_config *stack_cfg,
+		      struct tern_addr *peers, char *error)
 {
 	if (cfg->peer_count > TERN_ADDRS_MAX)
 		return tern_host_fail(error, -EINVAL, "%u peer addresses; at most %d",
 				      cfg->peer_count, TERN_ADDRS_MAX);
-	for (unsigned int i = 0; i < cfg->peer_count; i++)
-		if (tern_addr_parse(cfg->peers[i], &peers[i]) < 0 || tern_addr_is_any(&peers[i]))
+	for (unsigned int i = 0; i < cfg->peer_count; i++) {
+		if (tern_addr_parse(cfg->peers[i], &peers[i]) < 0 || tern_addr_is_any(&peers[i]) ||
+		    tern_addr_is_multicast(&peers[i]))
 			return tern_host_fail(error, -EINVAL,
 					      "'%.*s' is not a peer address; write it as 10.77.0.1",
 					      WORD_MAX, cfg->peers[i]);
+		if (!has_family(stack_cfg, peers[i].family))
+			return tern_host_fail(error, -EINVAL,
+					      "the stack has no address of the family of peer "
+					      "'%.*s'; give it one",
+					      WORD_MAX, cfg->peers[i]);
+	}
 	return 0;
 }
 
@@ -301,7 +317,7 @@ int tern_host_set_up_device(const struct tern_host_config *cfg, const struct ter
 {
 	struct tern_addr peers[TERN_ADDRS_MAX];
 	const char *stage, *why;
-	int err = read_peers(cfg, peers, error);
+	int err = read_peers(cfg, stack_cfg, peers, error);
 
 	for (unsigned int i = 0; i < stack_cfg->addr_count && !err; i++)
 		err = check_free(&stack_cfg->addrs[i].addr, device, error);

@@ -112,6 +112,8 @@ def an_address_that_is_taken_is_named():
     run("ip", "addr", "del", "10.77.0.2/24", "dev", "lo")
     refuses("serve echo --peer 10.77.0.2", 2, "same address")
     refuses("serve echo --peer 10.77.0", 2, "not a peer address", "10.77.0.1")
+    refuses("serve echo --peer 224.0.0.1", 2, "not a peer address", "10.77.0.1")
+    refuses("serve echo --peer fd77::1", 2, "no address of the family of peer 'fd77::1'")
 
 
 @case
