@@ -131,7 +131,7 @@ int tern_listener_open(struct tern_syn *s, uint32_t conn, const struct tern_endp
 	err = tern_map_insert(&s->listener_map, port_hash(l->port), idx);
 	assert(!err); /* it has room for as many as the pool */
 	tern_conn_at(s->tcp, conn)->listener = idx;
-	tern_conn_set_state(s->tcp, conn, TERN_LISTEN);
+	tern_conn_set_state(s->tcp, tern_conn_at(s->tcp, conn), TERN_LISTEN);
 	return 0;
 }
 
@@ -176,7 +176,7 @@ void tern_listener_close(struct tern_syn *s, uint32_t listener)
 	drop_halves(s, l);
 	drop_children(s, l);
 	tern_conn_at(s->tcp, l->conn)->listener = 0;
-	tern_conn_set_state(s->tcp, l->conn, TERN_CLOSED);
+	tern_conn_set_state(s->tcp, tern_conn_at(s->tcp, l->conn), TERN_CLOSED);
 	tern_map_remove(&s->listener_map, port_hash(l->port), listener);
 	tern_pool_put(&s->listeners, listener);
 }

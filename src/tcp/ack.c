@@ -64,7 +64,7 @@ static enum tern_step complete_handshake(struct tern_input *in)
 		sample_rtt(in->t, c, x, ack);
 		x->repair = (struct tern_repairs){ .recover = c->snd.iss };
 	}
-	tern_conn_establish(in->t, in->idx, lost);
+	tern_conn_establish(in->t, in->idx, c, lost);
 	if (x)
 		tern_timers_acked(in->t, in->idx, c, x);
 	else
@@ -251,10 +251,10 @@ static enum tern_step fin_acked(struct tern_input *in)
 {
 	switch (in->c->state) {
 	case TERN_FIN_WAIT_1:
-		tern_conn_set_state(in->t, in->idx, TERN_FIN_WAIT_2);
+		tern_conn_set_state(in->t, in->c, TERN_FIN_WAIT_2);
 		return TERN_NEXT;
 	case TERN_CLOSING:
-		tern_conn_set_state(in->t, in->idx, TERN_TIME_WAIT);
+		tern_conn_set_state(in->t, in->c, TERN_TIME_WAIT);
 		return TERN_DONE;
 	case TERN_LAST_ACK:
 		tern_conn_finish(in->t, in->idx, 0);

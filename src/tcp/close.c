@@ -28,9 +28,9 @@ static int queue_fin(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	c->flags |= TERN_CF_FIN_QUEUED;
 	c->flags &= ~(uint32_t)TERN_CF_MORE;
 	if (c->state == TERN_ESTABLISHED)
-		tern_conn_set_state(t, idx, TERN_FIN_WAIT_1);
+		tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
 	else if (c->state == TERN_CLOSE_WAIT)
-		tern_conn_set_state(t, idx, TERN_LAST_ACK);
+		tern_conn_set_state(t, c, TERN_LAST_ACK);
 	tern_conn_want_output(t, idx, c);
 	return 0;
 }

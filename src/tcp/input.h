@@ -47,6 +47,6 @@ enum tern_step tern_input_text(struct tern_input *in);
 enum tern_step tern_input_fin(struct tern_input *in);
 
 /* Enters ESTABLISHED: congestion window, buffers, the news. The caller then tells the timers. */
-void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost);
+void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost);
 
 #endif

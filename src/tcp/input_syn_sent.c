@@ -79,7 +79,7 @@ static enum tern_step cross(struct tern_input *in)
 	struct tern_traffic *x = tern_conn_traffic(in->t, in->c);
 
 	learn(in);
-	tern_conn_set_state(in->t, in->idx, TERN_SYN_RECEIVED);
+	tern_conn_set_state(in->t, in->c, TERN_SYN_RECEIVED);
 	x->repair.timed = false;
 	x->repair.rtx_nxt = in->c->snd.iss;
 	x->repair.rtx_end = in->c->snd.nxt;
@@ -101,7 +101,7 @@ static enum tern_step connected(struct tern_input *in)
 				in->t->knobs->tcp_rto_min_us);
 	x->repair = (struct tern_repairs){ .recover = c->snd.iss };
 	c->patience.retries = 0;
-	tern_conn_establish(in->t, in->idx, lost);
+	tern_conn_establish(in->t, in->idx, c, lost);
 	tern_timers_acked(in->t, in->idx, c, x);
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(in->t, in->idx, c);

@@ -41,7 +41,7 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *f
 	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf);
 	c->pmtu = (uint16_t)pmtu;
 	c->rcv_ms = tern_ms(t->now);
-	tern_conn_set_state(t, idx, TERN_SYN_SENT);
+	tern_conn_set_state(t, c, TERN_SYN_SENT);
 	tern_conn_want_output(t, idx, c);
 	return 0;
 }
@@ -94,16 +94,15 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	if (birth->synack_ns)
 		tern_rtt_sample(&c->rtt, (t->now - birth->synack_ns) / 1000,
 				t->knobs->tcp_rto_min_us);
-	tern_conn_set_state(t, idx, TERN_SYN_RECEIVED);
+	tern_conn_set_state(t, c, TERN_SYN_RECEIVED);
 	return idx;
 }
 
-void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost)
+void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
 
-	tern_conn_set_state(t, idx, TERN_ESTABLISHED);
+	tern_conn_set_state(t, c, TERN_ESTABLISHED);
 	c->flags |= TERN_CF_CONNECTED;
 	t->cc->init(&c->cc, mss);
 	if (syn_was_lost)
@@ -115,7 +114,7 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, bool syn_was_lost)
 	c->rcv_ms = tern_ms(t->now);
 	c->snd_ms = c->rcv_ms;
 	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
-		tern_conn_set_state(t, idx, TERN_FIN_WAIT_1);
+		tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
 		tern_conn_want_output(t, idx, c);
 	}
 	tern_conn_notify(t, idx, c, TERN_EV_CONNECTED | TERN_EV_WRITABLE);

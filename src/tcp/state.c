@@ -52,7 +52,7 @@ void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
 	unsigned int bits = TERN_EV_CLOSED | TERN_EV_READABLE | TERN_EV_WRITABLE;
 
 	if (c->state != TERN_CLOSED)
-		tern_conn_set_state(t, idx, TERN_CLOSED);
+		tern_conn_set_state(t, c, TERN_CLOSED);
 	if (!(c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))) {
 		tern_conn_free(t, idx);
 		return;

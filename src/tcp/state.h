@@ -17,10 +17,8 @@ void tern_conn_count_move(struct tern_tcp *t, const struct tern_conn *c, enum te
 void tern_conn_trace_move(struct tern_tcp *t, const struct tern_conn *c, enum tern_state to);
 
 /* Moves a connection to another state: the move must be legal; it is counted and traced. */
-static inline void tern_conn_set_state(struct tern_tcp *t, uint32_t idx, enum tern_state to)
+static inline void tern_conn_set_state(struct tern_tcp *t, struct tern_conn *c, enum tern_state to)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
-
 	assert(tern_state_legal(c->state, to));
 	if (tern_state_in(to, TERN_STATES_COUNTED))
 		tern_conn_count_move(t, c, to);

@@ -205,11 +205,11 @@ enum tern_step tern_input_fin(struct tern_input *in)
 	in->fin_now = true;
 	ack_at_once(in);
 	if (c->state == TERN_ESTABLISHED)
-		tern_conn_set_state(in->t, in->idx, TERN_CLOSE_WAIT);
+		tern_conn_set_state(in->t, in->c, TERN_CLOSE_WAIT);
 	else if (c->state == TERN_FIN_WAIT_1)
-		tern_conn_set_state(in->t, in->idx, TERN_CLOSING);
+		tern_conn_set_state(in->t, in->c, TERN_CLOSING);
 	else
-		tern_conn_set_state(in->t, in->idx, TERN_TIME_WAIT);
+		tern_conn_set_state(in->t, in->c, TERN_TIME_WAIT);
 	tern_conn_notify(in->t, in->idx, c, TERN_EV_READABLE | TERN_EV_PEER_CLOSED);
 	return TERN_DONE;
 }

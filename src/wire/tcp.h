@@ -65,8 +65,8 @@ static inline bool tern_tcp_option_read(const uint8_t *p, uint32_t len, bool syn
  * at (tern_tcp_cksum_ok). Returns TERN_PARSE_OK, _TRUNCATED or _BAD_OFFSET; ret_seg is written only
  * with TERN_PARSE_OK, and its data points into p.
  */
-static inline enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len,
-					     struct tern_segment *ret_seg)
+TERN_INLINE enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len,
+					   struct tern_segment *ret_seg)
 {
 	uint32_t word, header_len;
 
