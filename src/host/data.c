@@ -38,8 +38,8 @@ static ssize_t send_all(struct tern_host *host, int fd, const void *data, size_t
 	int64_t n;
 
 	for (;;) {
-		n = tern_sock_sendto(host->socks, host->now, fd, bytes + done, len - done, flags,
-				     addr, addr_len);
+		n = tern_sock_sendto(host->socks, host->now, fd, done ? bytes + done : data,
+				     len - done, flags, addr, addr_len);
 		done += n > 0 ? (size_t)n : 0;
 		if ((n >= 0 && done >= len) || (n < 0 && n != -EAGAIN))
 			break;
@@ -115,8 +115,8 @@ static ssize_t recv_some(struct tern_host *host, int fd, void *data, size_t len,
 	if (!wait)
 		flags |= MSG_DONTWAIT;
 	for (;;) {
-		n = tern_sock_recvfrom(host->socks, host->now, fd, bytes + done, len - done, flags,
-				       addr, addr_len);
+		n = tern_sock_recvfrom(host->socks, host->now, fd, done ? bytes + done : data,
+				       len - done, flags, addr, addr_len);
 		done += n > 0 ? (size_t)n : 0;
 		if (n == 0 || done >= want || (n < 0 && n != -EAGAIN))
 			break;

@@ -135,10 +135,13 @@ static int new_host(const struct tern_host_config *cfg, struct tern_link *link, 
 TERN_API int tern_host_new(const struct tern_host_config *cfg, struct tern_host **ret_host,
 			   char *error)
 {
+	struct tern_config judged = { 0 }; /* wrong words are named before any privilege is */
 	char device[16] = "";
 	struct tern_link *link;
-	int err = tern_host_open_link(cfg, &link, device, error);
+	int err = tern_host_addresses(cfg, &judged, error);
 
+	if (!err)
+		err = tern_host_open_link(cfg, &link, device, error);
 	return err ? err : new_host(cfg, link, device, ret_host, error);
 }
 
