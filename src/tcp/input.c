@@ -4,8 +4,9 @@
  *
  * A segment walks the steps of RFC 9293 §3.10.7.4 in their order, one function a step, with the
  * changes of RFC 5961 (challenge ACKs) and RFC 7323 (timestamps) where those texts put them. A
- * step lets it pass, ends its way, or drops it with the one reason that will be counted. SYN-SENT
- * has a way of its own (§3.10.7.3, input_syn_sent.c).
+ * step lets it pass, ends its way, or drops it with the one reason that will be counted. Nearly all
+ * segments are those expected next: the first four steps, which can only refuse, are not asked
+ * about them. SYN-SENT has a way of its own (§3.10.7.3, input_syn_sent.c).
  *
  * Nothing is sent from here: steps leave flags (an ACK is owed, something is to be repeated) and
  * output reads them.
