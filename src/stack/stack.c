@@ -119,7 +119,7 @@ uint64_t tern_stack_deadline(const struct tern_stack *st)
 	if (st->loop_more)
 		return st->tcp.now;
 	due = TERN_MIN(due, tern_wheel_deadline(&st->syn.wheel));
-	due = TERN_MIN(due, tern_wheel_deadline(&st->tw.wheel));
+	due = TERN_MIN(due, tern_timewait_deadline(&st->tw));
 	return TERN_MIN(due, tern_frags_deadline(st->frags));
 }
 

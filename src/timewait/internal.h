@@ -3,6 +3,7 @@
  * timewait/internal.h: what the files of the room offer each other.
  *
  *	table.c  the records: made, found, timed, freed
+ *	queue.c  how long they wait
  *	input.c  a segment for a record
  *	reuse.c  when a tuple may be used again, and what the new connection starts from
  *	reply.c  what records send
@@ -12,6 +13,8 @@
 
 #include "timewait/timewait.h"
 
+#define TERN_TW_LINK offsetof(struct tern_tw, queue)
+
 static inline void tern_tw_flow(const struct tern_tw *w, struct tern_flow *ret)
 {
 	tern_flow_unpack(w->inet6 ? TERN_INET6 : TERN_INET, w->lport, w->rport, w->addrs, ret);
@@ -19,11 +22,22 @@ static inline void tern_tw_flow(const struct tern_tw *w, struct tern_flow *ret)
 
 /* ---- table.c ---- */
 
-/* Enters TIME-WAIT: state, age, the full length on the timer; counted. */
+/* From FIN-WAIT-2 to TIME-WAIT: state, age, the full length to wait; counted. */
 void tern_tw_enter(struct tern_timewait *tw, uint32_t idx);
 
 /* The 2 MSL begin anew. */
 void tern_tw_restart(struct tern_timewait *tw, uint32_t idx);
+
+/* ---- queue.c ---- */
+
+/* A record that waits for nothing yet begins to: it ends len_ns from now. Its state is set. */
+void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, uint64_t len_ns);
+
+/* The record does not wait any more. To be called before its state changes. */
+void tern_tw_unwait(struct tern_timewait *tw, uint32_t idx);
+
+/* A record that has ended by this tick, or 0. */
+uint32_t tern_tw_ended(const struct tern_timewait *tw, uint64_t tick);
 
 /* ---- reuse.c ---- */
 

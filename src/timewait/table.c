@@ -7,7 +7,7 @@
  * when its application has closed it, in FIN-WAIT-2 for tcp_fin_timeout, after which it is CLOSED.
  * A FIN in time moves FIN-WAIT-2 on to TIME-WAIT.
  *
- * Records stand in a keyed map of flows and in a wheel. How many there may be is the smaller of the
+ * Records stand in a keyed map of flows and in a queue. How many there may be is the smaller of the
  * pool's size, fixed at the start, and tcp_max_tw_buckets; beyond it connections are CLOSED at once
  * and that is counted (TCPTimeWaitOverflow), as Linux does.
  */
@@ -34,7 +34,7 @@ int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct te
 		tern_timewait_free(tw);
 		return err;
 	}
-	tern_wheel_init(&tw->wheel, &tw->pool, offsetof(struct tern_tw, timer), now);
+	tw->tick = now >> TERN_TICK_SHIFT;
 	return 0;
 }
 
@@ -44,10 +44,16 @@ void tern_timewait_free(struct tern_timewait *tw)
 	tern_pool_free(&tw->pool);
 }
 
+/* The 2 MSL of a record that waits for nothing. */
+static void wait_2msl(struct tern_timewait *tw, uint32_t idx)
+{
+	tern_tw_wait(tw, idx, tw->tcp->knobs->tern_timewait_len * NS_PER_S);
+}
+
 void tern_tw_restart(struct tern_timewait *tw, uint32_t idx)
 {
-	tern_wheel_set(&tw->wheel, idx,
-		       tw->tcp->now + tw->tcp->knobs->tern_timewait_len * NS_PER_S);
+	tern_tw_unwait(tw, idx);
+	wait_2msl(tw, idx);
 }
 
 /* Notes when the record came to its state. */
@@ -56,16 +62,20 @@ static void stamp(struct tern_timewait *tw, struct tern_tw *w)
 	w->entered_ms = tern_ms(tw->tcp->now) & 0xffffff;
 }
 
+/* Enters TIME-WAIT. */
+static void enter(struct tern_timewait *tw, uint32_t idx)
+{
+	stamp(tw, tern_tw_at(tw, idx));
+	tern_count(tw->tcp->trace, TERN_CNT_TcpExtTW);
+	wait_2msl(tw, idx);
+}
+
 void tern_tw_enter(struct tern_timewait *tw, uint32_t idx)
 {
-	struct tern_tw *w = tern_tw_at(tw, idx);
-
-	if (w->finwait2)
-		tw->finwait2--;
-	w->finwait2 = 0;
-	stamp(tw, w);
-	tern_count(tw->tcp->trace, TERN_CNT_TcpExtTW);
-	tern_tw_restart(tw, idx);
+	tern_tw_unwait(tw, idx);
+	tern_tw_at(tw, idx)->finwait2 = 0;
+	tw->finwait2--;
+	enter(tw, idx);
 }
 
 /* The window as the last segment showed it: 16 bits, scaled down, never less than shown. */
@@ -142,14 +152,14 @@ uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
 	if (ack)
 		tern_tw_send_ack(tw, w, tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs));
 	if (state == TERN_TIME_WAIT) {
-		tern_tw_enter(tw, idx);
+		enter(tw, idx);
 		return idx;
 	}
 	w->finwait2 = 1;
 	tw->finwait2++;
 	stamp(tw, w);
 	tern_count(t->trace, TERN_CNT_TernFinWait2Orphans);
-	tern_wheel_set(&tw->wheel, idx, t->now + t->knobs->tcp_fin_timeout * NS_PER_S);
+	tern_tw_wait(tw, idx, t->knobs->tcp_fin_timeout * NS_PER_S);
 	return idx;
 }
 
@@ -180,7 +190,7 @@ void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx)
 	const struct tern_tw *w = tern_tw_at(tw, idx);
 	const struct tern_flow *flow = flow_of(tw, w);
 
-	tern_wheel_cancel(&tw->wheel, idx);
+	tern_tw_unwait(tw, idx);
 	tern_map_remove(&tw->map, tw->tcp->last_hash, idx);
 	tern_ports_release(tw->ports, flow);
 	if (w->finwait2)
@@ -211,17 +221,19 @@ static void expired(struct tern_timewait *tw, uint32_t idx)
 
 void tern_timewait_tick(struct tern_timewait *tw)
 {
+	uint64_t tick = tw->tcp->now >> TERN_TICK_SHIFT;
 	uint32_t idx;
 
-	while ((idx = tern_wheel_expire(&tw->wheel, tw->tcp->now)) != 0)
+	while ((idx = tern_tw_ended(tw, tick)) != 0)
 		expired(tw, idx);
+	tw->tick = TERN_MAX(tw->tick, tick);
 }
 
 void tern_timewait_describe(const struct tern_timewait *tw, uint32_t idx,
 			    struct tern_socket_info *ret)
 {
 	const struct tern_tw *w = tern_tw_at(tw, idx);
-	uint64_t now = tw->tcp->now, due = tern_wheel_when(&tw->wheel, idx);
+	uint64_t now = tw->tcp->now, due = tern_timewait_when(tw, idx);
 	struct tern_flow flow;
 
 	tern_tw_flow(w, &flow);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "base/pool.h"
 #include "tcp/port.h"
@@ -18,7 +19,8 @@
 
 /* 40 bytes and the flow. */
 struct tern_tw {
-	struct tern_timer timer;
+	struct tern_list_link queue;
+	uint32_t expires; /* tick at which it ends, modulo 2^32: see queue.c */
 	tern_seq snd_nxt, rcv_nxt;
 	uint32_t ts_recent;
 	uint32_t ts_offset;
@@ -27,10 +29,17 @@ struct tern_tw {
 	uint32_t timestamps : 1;  /* were agreed on */
 	uint32_t inet6 : 1;
 	uint32_t finwait2 : 1; /* FIN-WAIT-2, not yet TIME-WAIT */
+	uint32_t second : 1;   /* in the second queue of its state */
 	uint16_t lport, rport;
 	uint16_t rcv_wnd; /* as it stood in the last segment, scaled down */
 	uint16_t oow_ms;  /* last answer to an invalid segment, see tcp/oow.h */
 	uint8_t addrs[];  /* packed flow: 8 bytes, 32 where the stack speaks IPv6 */
+};
+
+/* Records that wait equally long, in the order in which they end. */
+struct tern_tw_queue {
+	struct tern_list list;
+	uint64_t len_ns;
 };
 
 struct tern_timewait {
@@ -38,8 +47,9 @@ struct tern_timewait {
 	struct tern_ports *ports;
 	struct tern_pool pool;
 	struct tern_map map;
-	struct tern_wheel wheel;
-	uint32_t finwait2; /* how many of the records are FIN-WAIT-2 */
+	struct tern_tw_queue queues[2][2]; /* of TIME-WAIT, of FIN-WAIT-2 */
+	uint64_t tick;                     /* records that ended by then are gone */
+	uint32_t finwait2;                 /* how many of the records are FIN-WAIT-2 */
 };
 
 /* What a TIME-WAIT record wants done with a segment. */
@@ -107,6 +117,10 @@ void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx);
 
 /* Frees the records whose time is over. */
 void tern_timewait_tick(struct tern_timewait *tw);
+
+/* When the first record's time is over (TERN_NEVER: there is none), and when one record's is. */
+uint64_t tern_timewait_deadline(const struct tern_timewait *tw);
+uint64_t tern_timewait_when(const struct tern_timewait *tw, uint32_t idx);
 
 /* The row of a record: flow, state, timer:(timewait,...), age. id is 0, cookie too. */
 void tern_timewait_describe(const struct tern_timewait *tw, uint32_t idx,

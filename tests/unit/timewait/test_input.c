@@ -7,7 +7,7 @@ static const uint8_t data[8];
 /* How long the record still has, to the tick. */
 static uint64_t left_ns(const struct world *w)
 {
-	return tern_wheel_when(&w->tw.wheel, w->idx) - w->tcp.now;
+	return tern_timewait_when(&w->tw, w->idx) - w->tcp.now;
 }
 
 /* ---- TIME-WAIT ---- */

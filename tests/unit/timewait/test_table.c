@@ -107,7 +107,7 @@ static void time_wait_lasts_two_msl_and_is_gone(void **state)
 		assert_int_equal(find(&w, &w.flow), 0);
 		assert_int_equal(w.tw.pool.used, 0);
 		assert_int_equal(w.tw.map.count, 0);
-		assert_int_equal(w.tw.wheel.count, 0);
+		assert_int_equal(tern_timewait_deadline(&w.tw), TERN_NEVER);
 		assert_int_equal(COUNT(&w, TcpExtTWKilled), 0);
 		world_close(&w);
 	}
@@ -170,7 +170,7 @@ static void records_hold_their_port_and_give_it_back(void **state)
 	tern_timewait_remove(&w.tw, w.idx);
 	assert_false(tern_ports_used(w.tcp.ports, 80));
 	assert_int_equal(w.tw.pool.used, 0);
-	assert_int_equal(w.tw.wheel.count, 0);
+	assert_int_equal(tern_timewait_deadline(&w.tw), TERN_NEVER);
 	world_close(&w);
 }
 

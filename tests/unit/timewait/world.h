@@ -130,7 +130,7 @@ static inline void later(struct world *w, uint64_t ns)
 {
 	uint64_t end = w->tcp.now + ns, due;
 
-	while ((due = tern_wheel_deadline(&w->tw.wheel)) <= end) {
+	while ((due = tern_timewait_deadline(&w->tw)) <= end) {
 		w->tcp.now = TERN_MAX(due, w->tcp.now);
 		tern_timewait_tick(&w->tw);
 	}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * All records of a state wait equally long, so they end in the order in which they began: they need
+ * a queue and no wheel. Only where the knob has been changed do some wait for another length. So
+ * each state has two queues, for those of the old length and those of the new one. If the knob is
+ * changed again while both are in use, a record waits for the next longer of the two lengths; or,
+ * when there is none, the longer one becomes longer still, which leaves its queue in order.
+ *
+ * Ends are ticks of the wheel's length (timer/wheel.h), and rounded as there: never early, and at
+ * most a tick late. A record keeps 32 bits of its tick: it ends less than 2^31 ticks after
+ * tw->tick, the last tick whose records have gone.
+ */
+#include "timewait/internal.h"
+
+#define HORIZON INT32_MAX /* ticks; 6.5 days */
+
+static struct tern_tw_queue *queue_of(struct tern_timewait *tw, const struct tern_tw *w)
+{
+	return &tw->queues[w->finwait2][w->second];
+}
+
+/* Which of the two queues of a state is for this length? */
+static unsigned int choose(struct tern_tw_queue *q, uint64_t len_ns)
+{
+	unsigned int longer;
+
+	for (unsigned int i = 0; i < 2; i++)
+		if (q[i].len_ns == len_ns)
+			return i;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!q[i].list.count) {
+			q[i].len_ns = len_ns;
+			return i;
+		}
+	}
+	longer = q[1].len_ns > q[0].len_ns;
+	if (len_ns < q[!longer].len_ns)
+		return !longer;
+	q[longer].len_ns = TERN_MAX(q[longer].len_ns, len_ns);
+	return longer;
+}
+
+/* The 64-bit tick at which a record ends. */
+static uint64_t end_tick(const struct tern_timewait *tw, const struct tern_tw *w)
+{
+	return tw->tick + (w->expires - (uint32_t)tw->tick);
+}
+
+void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, uint64_t len_ns)
+{
+	struct tern_tw *w = tern_tw_at(tw, idx);
+	unsigned int second = choose(tw->queues[w->finwait2], len_ns);
+	struct tern_tw_queue *q = &tw->queues[w->finwait2][second];
+	uint64_t tick = (tw->tcp->now + q->len_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
+	uint64_t least = q->list.tail ? end_tick(tw, tern_tw_at(tw, q->list.tail)) : tw->tick;
+
+	/* Time that goes back stands still: nobody overtakes. */
+	tick = TERN_MIN(TERN_MAX(tick, least), tw->tick + HORIZON);
+	w->second = second & 1u;
+	w->expires = (uint32_t)tick;
+	tern_list_push_back(&q->list, &tw->pool, TERN_TW_LINK, idx);
+}
+
+void tern_tw_unwait(struct tern_timewait *tw, uint32_t idx)
+{
+	tern_list_remove(&queue_of(tw, tern_tw_at(tw, idx))->list, &tw->pool, TERN_TW_LINK, idx);
+}
+
+uint32_t tern_tw_ended(const struct tern_timewait *tw, uint64_t tick)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		uint32_t idx = tw->queues[i / 2][i % 2].list.head;
+
+		if (idx && end_tick(tw, tern_tw_at(tw, idx)) <= tick)
+			return idx;
+	}
+	return 0;
+}
+
+uint64_t tern_timewait_deadline(const struct tern_timewait *tw)
+{
+	uint64_t due = TERN_NEVER;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		uint32_t idx = tw->queues[i / 2][i % 2].list.head;
+
+		if (idx)
+			due = TERN_MIN(due, tern_timewait_when(tw, idx));
+	}
+	return due;
+}
+
+uint64_t tern_timewait_when(const struct tern_timewait *tw, uint32_t idx)
+{
+	return end_tick(tw, tern_tw_at(tw, idx)) << TERN_TICK_SHIFT;
+}
