@@ -3,10 +3,11 @@
  * cli/host.c: a stack for the length of a command.
  *
  * Signals. The first INT, TERM or HUP interrupts whatever blocks; the command then leaves its work
- * and stops, which drains. A second one interrupts the drain as well. The handler only counts and
- * calls tern_host_interrupt(). The TUN device needs no care: it goes with its descriptor, however
- * the process ends. A control socket that a kill leaves behind is replaced by the next stack of
- * that name, or removed by the first tern ss that finds nobody there.
+ * and stops, which drains. A second one interrupts the drain as well; one right behind the first is
+ * the first again, as timeout(1) sends it to us and to our process group. The handler only counts
+ * and calls tern_host_interrupt(). The TUN device needs no care: it goes with its descriptor,
+ * however the process ends. A control socket that a kill leaves behind is replaced by the next
+ * stack of that name, or removed by the first tern ss that finds nobody there.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include "cli/host.h"
 #include "ctl/path.h"
 #include "ctl/server.h"
+#include "loop/loop.h"
 
 enum {
 	TRACE_DEFAULT = 16384,
@@ -27,16 +29,23 @@ enum {
 };
 
 #define DRAIN_DEFAULT_NS UINT64_C(10000000000)
+#define SAME_SIGNAL_NS   UINT64_C(10000000)
 
 /* What the handler may touch. */
 static volatile sig_atomic_t signals;
 static struct tern_host *volatile interrupted;
 
+/* What comes within SAME_SIGNAL_NS of a signal is that signal. */
 static void on_signal(int number)
 {
+	static uint64_t last_ns; /* the handler's alone: signals wait while it runs */
 	struct tern_host *host = interrupted;
+	uint64_t now = tern_loop_now();
 
 	(void)number;
+	if (signals && now - last_ns < SAME_SIGNAL_NS)
+		return;
+	last_ns = now;
 	signals = signals + 1;
 	if (host)
 		tern_host_interrupt(host);
@@ -46,6 +55,7 @@ static void catch_signals(void)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 
+	(void)sigfillset(&act.sa_mask);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)sigaction(SIGHUP, &act, NULL);

@@ -5,9 +5,11 @@
 import hashlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
+import time
 
 from live import (PATIENCE, case, check, connect, devices, end, enter_namespace, main, read_all,
                   run, serve, sockets, states, tern, wait_for)
@@ -247,8 +249,20 @@ def a_second_ctrl_c_ends_at_once():
     with stuffed_client():
         server.send_signal(2)
         wait_for(lambda: "FIN-WAIT-1" in states(), "it drains")
+        time.sleep(0.05)
         check(end(server) == 1, "status")
         check(devices() == [], devices())
+
+
+@case
+def signals_that_come_together_are_one():
+    server = serve(*ALL, "--drain", "300ms")
+    with stuffed_client():
+        begun = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGINT)
+        check(server.wait(PATIENCE) == 1, "status")
+        check(time.monotonic() - begun > 0.25, "it did not drain")
 
 
 @case
