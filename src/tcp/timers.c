@@ -29,24 +29,33 @@ static inline uint64_t next_due(const struct tern_tcp *t, const struct tern_conn
 	return due;
 }
 
-/* Makes the wheel fire no later than the next thing is due. */
-static inline void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
-			  const struct tern_traffic *x)
+/* Makes the wheel fire no later than due_ns, a deadline that is new. */
+static inline void arm(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c, uint64_t due_ns)
+{
+	if (tern_timer_when(&t->wheel, &c->timer) > due_ns + TERN_TICK_NS)
+		tern_wheel_set(&t->wheel, idx, due_ns);
+}
+
+/* The same for all deadlines there are. */
+static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
+		   const struct tern_traffic *x)
 {
 	uint64_t due = next_due(t, c, x);
 
-	if (due != TERN_NEVER && tern_timer_when(&t->wheel, &c->timer) > due + TERN_TICK_NS)
-		tern_wheel_set(&t->wheel, idx, due);
+	if (due != TERN_NEVER)
+		arm(t, idx, c, due);
 }
 
 /* Starts the wait for an acknowledgment: for a loss probe if one comes first, else for the RTO. */
-static void await_ack(struct tern_tcp *t, const struct tern_conn *c, struct tern_traffic *x)
+static void await_ack(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
+		      struct tern_traffic *x)
 {
 	uint64_t rto_ns = tern_rto_ns(t, c), probe_ns = tern_loss_probe_ns(t, c, x);
 
 	x->persist = false;
 	x->loss_probe = probe_ns < rto_ns;
 	x->rexmt_ns = t->now + TERN_MIN(probe_ns, rto_ns);
+	arm(t, idx, c, x->rexmt_ns);
 }
 
 void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
@@ -60,13 +69,12 @@ void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, str
 			return;
 		x->loss_probe = true;
 		x->rexmt_ns = t->now + probe_ns;
-		update(t, idx, c, x);
+		arm(t, idx, c, x->rexmt_ns);
 		return;
 	}
-	await_ack(t, c, x);
+	await_ack(t, idx, c, x);
 	if (!c->patience.retries)
 		x->first_ns = t->now;
-	update(t, idx, c, x);
 }
 
 void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -75,10 +83,11 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	x->persist = false;
 	x->loss_probe = false;
 	x->rexmt_ns = TERN_NEVER;
-	if (c->snd.una != c->snd.nxt)
-		await_ack(t, c, x);
 	x->first_ns = t->now;
-	update(t, idx, c, x);
+	if (c->snd.una != c->snd.nxt)
+		await_ack(t, idx, c, x);
+	else
+		tern_timers_keepalive(t, idx, c);
 }
 
 void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -90,7 +99,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c));
 	if (!c->patience.retries)
 		x->first_ns = t->now;
-	update(t, idx, c, x);
+	arm(t, idx, c, x->rexmt_ns);
 }
 
 void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -99,7 +108,7 @@ void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (x->delack_ns != TERN_NEVER)
 		return;
 	x->delack_ns = t->now + DELACK_NS;
-	update(t, idx, c, x);
+	arm(t, idx, c, x->delack_ns);
 }
 
 void tern_timers_keepalive_on(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
