@@ -150,6 +150,6 @@ void tern_stack_move(struct tern_stack *st, uint32_t conn, enum tern_move move, 
 
 	if (move == TERN_MOVE_NONE)
 		return;
-	tern_timewait_add(&st->tw, tern_conn_at(&st->tcp, conn), state, ack);
+	tern_timewait_add(&st->tw, conn, state, ack);
 	tern_tcp_retire(&st->tcp, conn);
 }

@@ -147,17 +147,21 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 	return 0;
 }
 
-void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	const struct tern_flow *flow;
+	const struct tern_flow *flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
 
-	if (!(c->flags & TERN_CF_HASHED))
-		return;
-	flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
+	assert(c->flags & TERN_CF_HASHED);
 	tern_map_remove(&t->map, t->last_hash, idx);
-	tern_ports_release(t->ports, flow);
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
+	return flow;
+}
+
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
+{
+	if (tern_conn_at(t, idx)->flags & TERN_CF_HASHED)
+		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
 }
 
 struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c)

@@ -312,6 +312,12 @@ void tern_conn_free(struct tern_tcp *t, uint32_t idx);
 int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow);
 void tern_conn_unhash(struct tern_tcp *t, uint32_t idx);
 
+/*
+ * Takes a record that is in the map out of it, for one that takes its flow over, and with it the
+ * claim on the port. Returns the flow, valid as tern_tcp_flow() has it; its hash is t->last_hash.
+ */
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx);
+
 /* The connection of a flow, or 0. hash is tern_tcp_hash(t, flow). */
 TERN_INLINE uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,
 				    const struct tern_flow *flow)

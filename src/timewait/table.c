@@ -104,7 +104,7 @@ static void fill(struct tern_tw *w, const struct tern_conn *c)
 }
 
 /* The record of a connection, filled in; 0, counted, when there can be none. */
-static uint32_t record_new(struct tern_timewait *tw, const struct tern_conn *c)
+static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct tern_conn *c)
 {
 	struct tern_tcp *t = tw->tcp;
 	const struct tern_flow *flow;
@@ -117,12 +117,11 @@ static uint32_t record_new(struct tern_timewait *tw, const struct tern_conn *c)
 		tern_count(t->trace, TERN_CNT_TcpExtTCPTimeWaitOverflow);
 		return 0;
 	}
-	flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
+	flow = tern_conn_hand_over(t, conn);
 	fill(tern_tw_at(tw, idx), c);
 	tern_flow_pack(flow, tern_tw_at(tw, idx)->addrs);
 	err = tern_map_insert(&tw->map, t->last_hash, idx);
 	assert(!err); /* it has room for as many as the pool */
-	tern_ports_claim(tw->ports, flow);
 	return idx;
 }
 
@@ -136,11 +135,11 @@ static void send_last_ack(struct tern_timewait *tw, const struct tern_conn *c)
 			 tern_tcp_flow(tw->tcp, c->family, c->lport, c->rport, c->addrs));
 }
 
-uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
-			   enum tern_state state, bool ack)
+uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state, bool ack)
 {
 	struct tern_tcp *t = tw->tcp;
-	uint32_t idx = record_new(tw, c);
+	const struct tern_conn *c = tern_conn_at(t, conn);
+	uint32_t idx = record_new(tw, conn, c);
 	struct tern_tw *w;
 
 	if (!idx) {

@@ -76,13 +76,13 @@ void tern_timewait_free(struct tern_timewait *tw);
 
 /*
  * Makes the record that a connection leaves behind, from its flow, sequence numbers and timestamps,
- * as TIME-WAIT (tern_timewait_len) or FIN-WAIT-2 (tcp_fin_timeout), claims its port, and counts it.
- * With ack, the peer's FIN is acknowledged, also when there is no record. 0 when tcp_max_tw_buckets
- * or memory is reached (TCPTimeWaitOverflow). The connection is still hashed then;
- * tern_tcp_retire comes after.
+ * as TIME-WAIT (tern_timewait_len) or FIN-WAIT-2 (tcp_fin_timeout), takes over its flow and its
+ * claim on the port, and counts it. With ack, the peer's FIN is acknowledged, also when there is no
+ * record: 0 when tcp_max_tw_buckets or memory is reached (TCPTimeWaitOverflow); the connection is
+ * still hashed then. tern_tcp_retire comes after.
  */
-uint32_t tern_timewait_add(struct tern_timewait *tw, const struct tern_conn *c,
-			   enum tern_state state, bool ack);
+uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state,
+			   bool ack);
 
 /* The record of a flow, or 0. hash is the flow's in tcp->map_key. */
 uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash,

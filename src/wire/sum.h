@@ -24,19 +24,21 @@ enum {
 static inline uint64_t tern_sum_word(uint64_t sum, const uint8_t *p)
 {
 	uint64_t word;
+	bool carry;
 
 	memcpy(&word, p, sizeof(word));
-	sum += word;
-	return sum + (sum < word);
+	carry = __builtin_add_overflow(sum, word, &sum);
+	return sum + carry;
 }
 
 static inline uint64_t tern_sum_half(uint64_t sum, const uint8_t *p)
 {
 	uint32_t half;
+	bool carry;
 
 	memcpy(&half, p, sizeof(half));
-	sum += half;
-	return sum + (sum < half);
+	carry = __builtin_add_overflow(sum, half, &sum);
+	return sum + carry;
 }
 
 /* Adds len bytes that begin at an even offset; only the last piece may be odd. */

@@ -129,15 +129,10 @@ TERN_INLINE uint32_t add_conn(struct tern_stack *st, const struct tern_flow *f)
 /* A TIME-WAIT record of the flow. */
 TERN_INLINE uint32_t add_timewait(struct tern_stack *st, const struct tern_flow *f)
 {
-	uint32_t idx = tern_conn_new(&st->tcp, TERN_ESTABLISHED), tw;
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
+	uint32_t idx = add_conn(st, f), tw;
 
-	c->family = f->local.family;
-	c->lport = f->lport;
-	c->rport = f->rport;
-	c->options = TERN_OPT_TS;
-	tern_flow_pack(f, c->addrs);
-	tw = tern_timewait_add(&st->tw, c, TERN_TIME_WAIT, false);
+	tern_conn_at(&st->tcp, idx)->options = TERN_OPT_TS;
+	tw = tern_timewait_add(&st->tw, idx, TERN_TIME_WAIT, false);
 	assert_true(tw);
 	tern_conn_free(&st->tcp, idx);
 	return tw;

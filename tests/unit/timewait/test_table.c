@@ -63,11 +63,13 @@ static void the_window_is_kept_as_it_was_shown(void **state)
 		struct tern_flow flow = peer(1);
 		struct tern_conn *c;
 		struct world w;
+		uint32_t conn;
 
 		world_start(&w);
-		c = conn_of(&w, &flow);
+		conn = conn_of(&w, &flow);
+		c = tern_conn_at(&w.tcp, conn);
 		c->rcv.adv = c->rcv.nxt + left[i];
-		w.idx = tern_timewait_add(&w.tw, c, TERN_TIME_WAIT, false);
+		w.idx = tern_timewait_add(&w.tw, conn, TERN_TIME_WAIT, false);
 		assert_int_equal(tern_tw_at(&w.tw, w.idx)->rcv_wnd, kept[i]);
 		world_close(&w);
 	}

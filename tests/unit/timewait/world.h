@@ -74,7 +74,7 @@ static inline void world_start(struct world *w)
 }
 
 /* A connection of a flow with the numbers above. */
-static inline struct tern_conn *conn_of(struct world *w, const struct tern_flow *flow)
+static inline uint32_t conn_of(struct world *w, const struct tern_flow *flow)
 {
 	uint32_t idx = tern_conn_new(&w->tcp, TERN_CLOSED);
 	struct tern_conn *c;
@@ -89,17 +89,16 @@ static inline struct tern_conn *conn_of(struct world *w, const struct tern_flow 
 	c->options = TERN_OPT_TS | TERN_OPT_WSCALE;
 	c->ts.recent = TS_RECENT;
 	c->ts.offset = TS_OFFSET;
-	return c;
+	return idx;
 }
 
 /* The record that a connection leaves; the connection goes, as the stack would have it. */
 static inline uint32_t leave(struct world *w, const struct tern_flow *flow, enum tern_state state,
 			     bool ack)
 {
-	uint32_t hash = tern_flow_hash(w->tcp.map_key, flow), idx;
+	uint32_t conn = conn_of(w, flow), idx = tern_timewait_add(&w->tw, conn, state, ack);
 
-	idx = tern_timewait_add(&w->tw, conn_of(w, flow), state, ack);
-	tern_conn_free(&w->tcp, tern_conn_find(&w->tcp, hash, flow));
+	tern_conn_free(&w->tcp, conn);
 	return idx;
 }
 
