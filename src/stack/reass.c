@@ -424,21 +424,27 @@ static void answer_timeout(struct tern_stack *st, const struct frags_record *r)
 			     header + pkt.payload_len);
 }
 
+/* The record's time is over. */
+static __attribute__((noinline)) void record_expire(struct tern_stack *st, uint32_t idx)
+{
+	struct frags_record *r = tern_pool_at(&st->frags->pool, idx);
+
+	if (!r->dead) {
+		count_twin(st, &timeouts, r->src.family);
+		if (r->count && r->parts[0].start == 0)
+			answer_timeout(st, r);
+		record_fail(st, r, TERN_DROP_FRAG_REASM_TIMEOUT);
+	}
+	record_free(st->frags, idx);
+}
+
 void tern_frags_tick(struct tern_stack *st)
 {
 	struct tern_frags *f = st->frags;
 	uint32_t idx;
 
-	whole_free(f);
-	while ((idx = tern_wheel_expire(&f->wheel, st->tcp.now))) {
-		struct frags_record *r = tern_pool_at(&f->pool, idx);
-
-		if (!r->dead) {
-			count_twin(st, &timeouts, r->src.family);
-			if (r->count && r->parts[0].start == 0)
-				answer_timeout(st, r);
-			record_fail(st, r, TERN_DROP_FRAG_REASM_TIMEOUT);
-		}
-		record_free(f, idx);
-	}
+	if (f->whole)
+		whole_free(f);
+	while ((idx = tern_wheel_expire(&f->wheel, st->tcp.now)))
+		record_expire(st, idx);
 }

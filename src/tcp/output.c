@@ -32,7 +32,7 @@ struct turn {
 };
 
 /* The header fields that every segment of a connection has; those of options only if present. */
-static void start(const struct turn *u, tern_seq seq, uint16_t flags)
+TERN_INLINE void start(const struct turn *u, tern_seq seq, uint16_t flags)
 {
 	struct tern_conn *c = u->c;
 	struct tern_tx *tx = u->tx;
@@ -60,7 +60,7 @@ static void start(const struct turn *u, tern_seq seq, uint16_t flags)
 }
 
 /* A segment that acknowledges: the window, and nothing is owed any more. */
-static void acknowledge(const struct turn *u)
+TERN_INLINE void acknowledge(const struct turn *u)
 {
 	u->tx->seg.wnd = tern_window_advertise(u->t, u->c, u->x ? u->x->recv.bytes : 0);
 	tern_timers_ack_sent(u->c, u->x);
