@@ -3,10 +3,12 @@
  * Theory of operation
  *
  * An ICMP error is believed only if what it quotes is in flight (RFC 5927 §4.1): SND.UNA <= seq <
- * SND.NXT. While a connection is being opened, a hard error ends it, as the user waits for exactly
- * that; once it is synchronized every error is soft: it is remembered, shown when the connection
- * times out, and ends nothing (RFC 9293 MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never
- * below 552 (IPv4) or 1280 (IPv6), and what was too big is sent again.
+ * SND.NXT. While a connection is being opened any error ends it, unreachable nets and hosts too:
+ * the user waits for exactly that, perhaps with another address to try, and Linux does so (RFC 5461 §4;
+ * MUST-56 to the letter would have connect() wait two minutes). Once it is synchronized every error
+ * is soft: it is remembered, shown when the connection times out, and ends nothing (RFC 9293
+ * MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never below 552 (IPv4) or 1280 (IPv6), and
+ * what was too big is sent again.
  */
 #include <errno.h>
 
@@ -59,7 +61,6 @@ void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, i
 	if (kind == TERN_ICMP_SOURCE_QUENCH || !error)
 		return;
 	c->soft_error = (uint8_t)error;
-	if (opening && (kind == TERN_ICMP_PORT_UNREACH || kind == TERN_ICMP_PROTO_UNREACH ||
-			kind == TERN_ICMP_ADMIN_PROHIBITED))
+	if (opening)
 		tern_conn_finish(t, idx, error);
 }
