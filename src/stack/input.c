@@ -43,15 +43,15 @@ static void count_ip(struct tern_stack *st, bool v6, enum tern_counter v4_counte
 	tern_count(&st->trace, v6 ? v6_counter : v4_counter);
 }
 
-/* May this source speak to this destination? */
-static enum tern_drop judge_addresses(struct tern_stack *st, const struct tern_addr *src,
-				      const struct tern_addr *dst, bool looped)
+/* May this source speak to this destination? Everything that there is to ask. */
+static enum tern_drop judge_closely(struct tern_stack *st, const struct tern_addr *src,
+				    const struct tern_addr *dst, bool looped)
 {
-	if (TERN_UNLIKELY(!tern_route_is_local(st, dst)))
+	if (!tern_route_is_local(st, dst))
 		return tern_addr_is_multicast(dst) || tern_route_is_broadcast(st, dst)
 			       ? TERN_DROP_IP_INVALID_DEST
 			       : TERN_DROP_IP_INADDRERRORS;
-	if (looped || TERN_LIKELY(tern_addr_eq(&st->good_source, src)))
+	if (looped)
 		return TERN_DROP_NONE;
 	if (tern_route_is_local(st, src))
 		return TERN_DROP_IP_RPFILTER;
@@ -59,6 +59,15 @@ static enum tern_drop judge_addresses(struct tern_stack *st, const struct tern_a
 		return TERN_DROP_IP_INVALID_SOURCE;
 	st->good_source = *src;
 	return TERN_DROP_NONE;
+}
+
+/* The same: whoever could speak last can speak now. */
+static inline enum tern_drop judge_addresses(struct tern_stack *st, const struct tern_addr *src,
+					     const struct tern_addr *dst, bool looped)
+{
+	if (TERN_LIKELY(tern_addr_eq(&st->good_source, src) && tern_route_is_local(st, dst)))
+		return TERN_DROP_NONE;
+	return judge_closely(st, src, dst, looped);
 }
 
 static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet *pkt, bool trusted)
