@@ -116,6 +116,13 @@ void pair_tick(struct pair *p)
 	tern_stack_tick(p->stack[SERVER], p->now);
 }
 
+/* A frame of several pieces in one. */
+static __attribute__((noinline)) const uint8_t *gather(struct pair *p, unsigned int i)
+{
+	(void)tern_link_gather(p->gathered[i], &p->outs[i]);
+	return p->gathered[i];
+}
+
 /*
  * What one side has to send goes into the other. A frame in one piece is handed over where it
  * lies, as on a link that lends its buffers; others are gathered. Returns the number of frames.
@@ -128,14 +135,11 @@ static unsigned int carry(struct pair *p, unsigned int from)
 	for (unsigned int i = 0; i < n; i++) {
 		const struct tern_out *out = &p->outs[i];
 
-		frames[i] = (struct tern_frame){ .data = out->piece[0].ptr,
+		frames[i] = (struct tern_frame){ .data = out->pieces == 1 ? out->piece[0].ptr
+									  : gather(p, i),
 						 .len = out->len,
 						 .gso_size = out->gso_size,
 						 .csum = out->csum };
-		if (out->pieces > 1) {
-			(void)tern_link_gather(p->gathered[i], out);
-			frames[i].data = p->gathered[i];
-		}
 	}
 	if (n)
 		tern_stack_input(p->stack[!from], p->now, frames, n);
