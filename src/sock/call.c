@@ -320,17 +320,3 @@ int tern_sock_linger(struct tern_socks *ss, uint64_t now, int fd, bool give_up)
 	tern_sock_release(ss, fd);
 	return 0;
 }
-
-int tern_sock_abort(struct tern_socks *ss, uint64_t now, int fd)
-{
-	struct tern_sock *s = tern_sock_at(ss, fd);
-
-	if (!s)
-		return -EBADF;
-	if (tern_sock_is_stream(s) && !(s->flags & TERN_SF_LISTENING))
-		(void)tern_stack_abort(ss->st, now, s->id);
-	else
-		(void)tern_stack_close(ss->st, now, s->id);
-	tern_sock_release(ss, fd);
-	return 0;
-}

@@ -28,12 +28,11 @@ enum tern_sock_flag {
 	TERN_SF_NOSPACE = 1 << 5,     /* a send fell short, TERN_EV_WRITABLE not yet seen */
 	TERN_SF_ACCEPTABLE = 1 << 6,  /* the accept queue was not empty when last looked at */
 	TERN_SF_LINGERING = 1 << 7,   /* closed, waiting for tern_sock_linger() */
-	TERN_SF_CHANGED = 1 << 8,     /* in the queue of tern_sock_next_changed() */
-	TERN_SF_BOUND = 1 << 9,       /* bind() was called */
-	TERN_SF_BROADCAST = 1 << 10,
-	TERN_SF_OOBINLINE = 1 << 11,
-	TERN_SF_KEEPALIVE = 1 << 12, /* of a datagram socket, where it means nothing */
-	TERN_SF_V6ONLY = 1 << 13,
+	TERN_SF_BOUND = 1 << 8,       /* bind() was called */
+	TERN_SF_BROADCAST = 1 << 9,
+	TERN_SF_OOBINLINE = 1 << 10,
+	TERN_SF_KEEPALIVE = 1 << 11, /* of a datagram socket, where it means nothing */
+	TERN_SF_V6ONLY = 1 << 12,
 };
 
 /* Flags that a connection takes from its listener. */
@@ -49,12 +48,11 @@ enum {
 struct tern_sock {
 	tern_id id; /* the engine's, whose user number is the descriptor + 1 */
 	uint32_t flags;
-	uint32_t next_changed; /* descriptor + 1 */
-	uint32_t options;      /* enum tern_option bits that the program has set */
-	uint32_t rcvlowat;     /* bytes, at least 1 */
-	int32_t linger_s;      /* -1: off */
-	uint8_t domain, type;  /* TERN_AF_*, TERN_SOCK_* */
-	uint8_t phase;         /* enum tern_sock_phase */
+	uint32_t options;     /* enum tern_option bits that the program has set */
+	uint32_t rcvlowat;    /* bytes, at least 1 */
+	int32_t linger_s;     /* -1: off */
+	uint8_t domain, type; /* TERN_AF_*, TERN_SOCK_* */
+	uint8_t phase;        /* enum tern_sock_phase */
 	uint8_t shut;
 	int32_t error;                     /* pending, a positive errno: SO_ERROR */
 	uint16_t max_seg;                  /* TCP_MAXSEG as set, 0: not */
@@ -70,7 +68,6 @@ struct tern_socks {
 	uint64_t *used; /* bit per descriptor */
 	uint32_t max, count;
 	uint32_t first_word; /* no free descriptor stands in a word of `used` before this one */
-	uint32_t changed_head, changed_tail; /* descriptor + 1 */
 };
 
 /* The socket of a descriptor, or NULL; one that lingers is none. */

@@ -97,8 +97,7 @@ int tern_sock_alloc(struct tern_socks *ss)
 	ss->count++;
 	s = &ss->table[fd];
 	*s = (struct tern_sock){
-		.flags = (s->flags & TERN_SF_CHANGED) | TERN_SF_OPEN,
-		.next_changed = s->next_changed,
+		.flags = TERN_SF_OPEN,
 		.rcvlowat = 1,
 		.linger_s = -1,
 		.rcvtimeo_ns = TERN_NEVER,
@@ -113,7 +112,7 @@ void tern_sock_release(struct tern_socks *ss, int fd)
 	uint32_t word = (uint32_t)fd / 64;
 
 	assert(s->flags & TERN_SF_OPEN);
-	s->flags &= TERN_SF_CHANGED;
+	s->flags = 0;
 	s->id = 0;
 	ss->used[word] &= ~(UINT64_C(1) << ((uint32_t)fd % 64));
 	if (word < ss->first_word)
@@ -158,21 +157,6 @@ static void take_event(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 	}
 }
 
-static void mark_changed(struct tern_socks *ss, uint32_t number)
-{
-	struct tern_sock *s = &ss->table[number - 1];
-
-	if (s->flags & TERN_SF_CHANGED)
-		return;
-	s->flags |= TERN_SF_CHANGED;
-	s->next_changed = 0;
-	if (ss->changed_tail)
-		ss->table[ss->changed_tail - 1].next_changed = number;
-	else
-		ss->changed_head = number;
-	ss->changed_tail = number;
-}
-
 void tern_sock_poll_events(struct tern_socks *ss, uint64_t now)
 {
 	struct tern_event ev;
@@ -183,30 +167,9 @@ void tern_sock_poll_events(struct tern_socks *ss, uint64_t now)
 		if (ev.user == 0 || ev.user > ss->max)
 			continue;
 		s = &ss->table[ev.user - 1];
-		if (!(s->flags & TERN_SF_OPEN) || s->id != ev.id)
-			continue;
-		take_event(ss, now, s, ev.bits);
-		mark_changed(ss, (uint32_t)ev.user);
+		if ((s->flags & TERN_SF_OPEN) && s->id == ev.id)
+			take_event(ss, now, s, ev.bits);
 	}
-}
-
-bool tern_sock_next_changed(struct tern_socks *ss, uint64_t now, int *ret_fd)
-{
-	tern_sock_poll_events(ss, now);
-	while (ss->changed_head) {
-		uint32_t number = ss->changed_head;
-		struct tern_sock *s = &ss->table[number - 1];
-
-		ss->changed_head = s->next_changed;
-		if (!ss->changed_head)
-			ss->changed_tail = 0;
-		s->flags &= ~(uint32_t)TERN_SF_CHANGED;
-		if (s->flags & TERN_SF_OPEN) {
-			*ret_fd = (int)number - 1;
-			return true;
-		}
-	}
-	return false;
 }
 
 void tern_sock_adopt(struct tern_socks *ss, uint64_t now, int fd, tern_id id)

@@ -58,9 +58,6 @@ int tern_sock_shutdown(struct tern_socks *ss, uint64_t now, int fd, int how);
 int tern_sock_close(struct tern_socks *ss, uint64_t now, int fd, uint64_t *ret_until);
 int tern_sock_linger(struct tern_socks *ss, uint64_t now, int fd, bool give_up);
 
-/* Takes the socket away with a reset, whatever its options say: its program died. 0, -EBADF. */
-int tern_sock_abort(struct tern_socks *ss, uint64_t now, int fd);
-
 /*
  * send, sendto, recv, recvfrom with Linux' flags. They return a count or negative errno. addr may
  * be NULL. recvfrom of a datagram returns what was copied, with TERN_SOCK_TRUNC its true length.
@@ -90,12 +87,6 @@ uint32_t tern_sock_poll(struct tern_socks *ss, uint64_t now, int fd);
 
 /* Takes the stack's events into the sockets. The verbs do so themselves; cheap without any. */
 void tern_sock_poll_events(struct tern_socks *ss, uint64_t now);
-
-/*
- * Next socket that events touched since it was last given here; its readiness may have changed or
- * not. Every socket waits in this queue once at most; who does not use it need not empty it.
- */
-bool tern_sock_next_changed(struct tern_socks *ss, uint64_t now, int *ret_fd);
 
 /* A call that would block. */
 enum tern_sock_op {

@@ -56,7 +56,6 @@ static void what_is_no_socket_is_said_so_everywhere(void **state)
 		assert_int_equal(tern_sock_shutdown(a.ss, now, fd, 1), -EBADF);
 		assert_int_equal(tern_sock_close(a.ss, now, fd, &until), -EBADF);
 		assert_int_equal(tern_sock_linger(a.ss, now, fd, true), -EBADF);
-		assert_int_equal(tern_sock_abort(a.ss, now, fd), -EBADF);
 		assert_int_equal(send_on(&a, fd, "x", 1), -EBADF);
 		assert_int_equal(recv_on(&a, fd, &n, 1), -EBADF);
 		assert_int_equal(tern_sock_inq(a.ss, now, fd, &n), -EBADF);
@@ -299,51 +298,6 @@ static void unread_data_makes_a_lingering_close_a_reset(void **state)
 	assert_int_equal(recv_on(&a, client, &byte, 1), -ECONNRESET);
 }
 
-static void abort_resets_whatever_the_options_say(void **state)
-{
-	int client, server;
-	char byte;
-
-	(void)state;
-	make_pair(&client, &server);
-	set_linger(&b, server, 5);
-	assert_int_equal(tern_sock_abort(b.ss, now, server), 0);
-	exchange();
-	assert_int_equal(recv_on(&a, client, &byte, 1), -ECONNRESET);
-	assert_int_equal(stream(&b), server);
-}
-
-static void changes_are_told_once_in_their_order(void **state)
-{
-	int first, second, server, fd = -1;
-	uint64_t until;
-
-	(void)state;
-	make_pair(&first, &server);
-	second = stream(&a);
-	assert_int_equal(connect_to(&a, second, 2, PORT), -EINPROGRESS);
-	exchange();
-	while (tern_sock_next_changed(a.ss, now, &fd))
-		continue;
-	while (tern_sock_next_changed(b.ss, now, &fd))
-		continue;
-	assert_int_equal(send_on(&b, server, "one", 3), 3);
-	exchange();
-	assert_int_equal(send_on(&b, server, "two", 3), 3);
-	exchange();
-	assert_int_equal(tern_sock_shutdown(a.ss, now, second, TERN_SHUT_WR), 0);
-	exchange();
-	assert_true(tern_sock_next_changed(a.ss, now, &fd));
-	assert_int_equal(fd, first);
-	assert_false(tern_sock_next_changed(a.ss, now, &fd));
-	/* One that was closed since is left out. */
-	assert_int_equal(send_on(&b, server, "3", 1), 1);
-	exchange();
-	tern_sock_poll_events(a.ss, now);
-	assert_int_equal(tern_sock_close(a.ss, now, first, &until), 0);
-	assert_false(tern_sock_next_changed(a.ss, now, &fd));
-}
-
 static void what_would_block_says_what_it_waits_for(void **state)
 {
 	const struct tern_timeval tv = { .seconds = 3, .microseconds = 500000 };
@@ -434,8 +388,6 @@ int main(void)
 		TWO_STACKS(a_lingering_close_ends_with_its_time),
 		TWO_STACKS(a_caller_may_give_up_lingering),
 		TWO_STACKS(unread_data_makes_a_lingering_close_a_reset),
-		TWO_STACKS(abort_resets_whatever_the_options_say),
-		TWO_STACKS(changes_are_told_once_in_their_order),
 		TWO_STACKS(what_would_block_says_what_it_waits_for),
 		TWO_STACKS(a_buffer_is_no_larger_than_the_knob_allows),
 		TWO_STACKS(a_stack_without_room_says_so_and_keeps_the_table_whole),
