@@ -160,16 +160,6 @@ void tern_json_u64(struct tern_json *json, const char *key, uint64_t v)
 	tern_json_fixed(json, key, v, 0);
 }
 
-void tern_json_i64(struct tern_json *json, const char *key, int64_t v)
-{
-	char buf[NUMBER_MAX];
-	struct tern_text text;
-
-	tern_text_init(&text, buf, sizeof(buf));
-	tern_text_i64(&text, v);
-	word(json, key, buf);
-}
-
 void tern_json_fixed(struct tern_json *json, const char *key, uint64_t v, unsigned int decimals)
 {
 	char buf[NUMBER_MAX];

@@ -39,7 +39,6 @@ void tern_json_end(struct tern_json *json);
 void tern_json_str(struct tern_json *json, const char *key, const char *s);
 void tern_json_strn(struct tern_json *json, const char *key, const char *s, size_t n);
 void tern_json_u64(struct tern_json *json, const char *key, uint64_t v);
-void tern_json_i64(struct tern_json *json, const char *key, int64_t v);
 void tern_json_fixed(struct tern_json *json, const char *key, uint64_t v, unsigned int decimals);
 void tern_json_bool(struct tern_json *json, const char *key, bool v);
 void tern_json_null(struct tern_json *json, const char *key);

@@ -81,13 +81,10 @@ static void numbers_are_exact_at_their_ends(void **unused)
 	tern_json_array(&json, NULL);
 	tern_json_u64(&json, NULL, 0);
 	tern_json_u64(&json, NULL, UINT64_MAX);
-	tern_json_i64(&json, NULL, INT64_MIN);
-	tern_json_i64(&json, NULL, INT64_MAX);
 	tern_json_fixed(&json, NULL, 1234, 3);
 	tern_json_fixed(&json, NULL, 5, 6);
 	tern_json_end(&json);
-	expect("[0,18446744073709551615,"
-	       "-9223372036854775808,9223372036854775807,1.234,0.000005]\n");
+	expect("[0,18446744073709551615,1.234,0.000005]\n");
 }
 
 static void strings_are_escaped(void **unused)
