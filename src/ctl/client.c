@@ -35,7 +35,6 @@ struct tern_ctl_client {
 	int fd;
 	char name[TERN_CTL_NAME_MAX];
 	char error[TERN_ERROR_MAX];
-	uint64_t cursor;
 	size_t at, len; /* what is unread of buf */
 	char buf[LINE_MAX];
 };
@@ -205,11 +204,6 @@ const char *tern_ctl_error(const struct tern_ctl_client *client)
 	return client->error;
 }
 
-uint64_t tern_ctl_cursor(const struct tern_ctl_client *client)
-{
-	return client->cursor;
-}
-
 /* Waits until the socket is ready: 0, -ETIMEDOUT, -EINTR. */
 static int wait_for(const struct tern_ctl_client *client, short events)
 {
@@ -263,8 +257,6 @@ static int last_line(struct tern_ctl_client *client, const char *line, size_t le
 	while (tern_json_next(&reader, &token) == 1) {
 		if (strcmp(token.key, "end") == 0 && token.kind == TERN_JSON_BOOL)
 			result = 1;
-		if (strcmp(token.key, "cursor") == 0 && token.kind == TERN_JSON_NUMBER)
-			client->cursor = token.number;
 		if (strcmp(token.key, "error") == 0 && token.kind == TERN_JSON_STRING)
 			result = tern_host_fail(client->error, -EREMOTEIO, "%s", token.str);
 	}

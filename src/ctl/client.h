@@ -59,7 +59,4 @@ int tern_ctl_next(struct tern_ctl_client *client, const char **ret_line, size_t 
 /* The text of the last error answer, "" if there was none. */
 const char *tern_ctl_error(const struct tern_ctl_client *client);
 
-/* Where a trace goes on: the "from" of the next request, after an answer to one. */
-uint64_t tern_ctl_cursor(const struct tern_ctl_client *client);
-
 #endif
