@@ -5,8 +5,7 @@
 #ifndef TERN_TRACE_EVENT_H
 #define TERN_TRACE_EVENT_H
 
-/* The name ("SEGMENT_IN") and the explanation of an enum tern_trace_kind; NULL beyond the last. */
+/* The name ("SEGMENT_IN") of an enum tern_trace_kind; NULL beyond the last. */
 const char *tern_event_name(unsigned int kind);
-const char *tern_event_text(unsigned int kind);
 
 #endif

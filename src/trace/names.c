@@ -31,20 +31,20 @@ static const struct name drops[] = {
 #undef DROP
 };
 
-static const struct name events[] = {
-#define EVENT(name, text) { #name, text },
+static const char *const events[] = {
+#define EVENT(name) #name,
 #include "trace/event.def"
 #undef EVENT
 };
 
 /* event.def and enum tern_trace_kind, which users see, must say the same in the same order. */
 enum {
-#define EVENT(name, text) EVENT_##name,
+#define EVENT(name) EVENT_##name,
 #include "trace/event.def"
 #undef EVENT
 };
 
-#define EVENT(name, text) \
+#define EVENT(name) \
 	_Static_assert((int)EVENT_##name == (int)TERN_TRACE_##name, "order of event.def");
 #include "trace/event.def"
 #undef EVENT
@@ -71,10 +71,5 @@ TERN_API const char *tern_drop_text(unsigned int reason)
 
 const char *tern_event_name(unsigned int kind)
 {
-	return kind < TERN_ARRAY_SIZE(events) ? events[kind].name : NULL;
-}
-
-const char *tern_event_text(unsigned int kind)
-{
-	return kind < TERN_ARRAY_SIZE(events) ? events[kind].text : NULL;
+	return kind < TERN_ARRAY_SIZE(events) ? events[kind] : NULL;
 }
