@@ -4,9 +4,9 @@
  *
  * An ICMP error is believed only if what it quotes is in flight (RFC 5927 §4.1): SND.UNA <= seq <
  * SND.NXT. While a connection is being opened any error ends it, unreachable nets and hosts too:
- * the user waits for exactly that, perhaps with another address to try, and Linux does so (RFC 5461 §4;
- * MUST-56 to the letter would have connect() wait two minutes). Once it is synchronized every error
- * is soft: it is remembered, shown when the connection times out, and ends nothing (RFC 9293
+ * the user waits for exactly that, perhaps with another address to try, and Linux does so (RFC 5461
+ * §4; MUST-56 to the letter would have connect() wait two minutes). Once it is synchronized every
+ * error is soft: it is remembered, shown when the connection times out, and ends nothing (RFC 9293
  * MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never below 552 (IPv4) or 1280 (IPv6), and
  * what was too big is sent again.
  */
