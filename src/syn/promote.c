@@ -25,7 +25,7 @@ static void birth_fill(const struct tern_syn *s, const struct tern_half *h,
 		       struct tern_birth *ret)
 {
 	*ret = (struct tern_birth){
-		.flow = *flow,
+		.flow = flow,
 		.iss = h->iss,
 		.irs = h->irs,
 		.terms = { .peer_mss = h->peer_mss,

@@ -32,9 +32,15 @@ static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *
 	return reply;
 }
 
+/* The window of the children of a listening socket before they scale it. */
+static uint16_t window_of(const struct tern_conn *parent)
+{
+	return (uint16_t)TERN_MIN(parent->rcv.buf / 2, 65535u);
+}
+
 uint16_t tern_half_window(const struct tern_syn *s, const struct tern_half *h)
 {
-	return (uint16_t)TERN_MIN(tern_listener_conn(s, h->listener)->rcv.buf / 2, 65535u);
+	return window_of(tern_listener_conn(s, h->listener));
 }
 
 bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
@@ -45,7 +51,7 @@ bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 
 	if (!reply)
 		return false;
-	reply->wnd = tern_half_window(s, h);
+	reply->wnd = window_of(parent);
 	reply->mss = tern_advertised_mss(flow->local.family, s->tcp->mtu);
 	if (parent->max_seg && parent->max_seg < reply->mss)
 		reply->mss = parent->max_seg;

@@ -67,7 +67,7 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	if (!idx)
 		return 0;
 	c = tern_conn_at(t, idx);
-	if (tern_conn_hash(t, idx, &birth->flow)) {
+	if (tern_conn_hash(t, idx, birth->flow)) {
 		tern_conn_free(t, idx);
 		return 0;
 	}

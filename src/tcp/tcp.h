@@ -35,7 +35,7 @@ struct tern_outcome {
 
 /* What a half-open connection (or, later, a cookie) knows when it becomes a connection. */
 struct tern_birth {
-	struct tern_flow flow;
+	const struct tern_flow *flow;
 	tern_seq iss, irs;
 	struct tern_terms terms;
 	uint32_t ts_offset, ts_recent;
