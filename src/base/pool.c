@@ -10,7 +10,7 @@
  * four states:
  *	vacant   no memory; on the vacant list (lowest number first, as far as never used)
  *	partial  has free slots; on the partial list, where the next item comes from
- *	spare    partial without a used item; at most one, RAW_SPARES in a raw pool: then the next
+ *	spare    partial without a used item; at most one, 2 MiB in a raw pool: then the next
  *	         one to empty is given back
  *	full     on no list
  * Free slots of a chunk form a list through the items (after the generation, if there is one);
@@ -37,7 +37,10 @@
 #define CHUNK_BYTES 65536u
 #define ITEM_MAX    (UINT32_C(1) << 24)
 #define ITEM_ALIGN  64u
-#define RAW_SPARES  32u
+
+#define RAW_CHUNKS      2048u   /* of a raw pool, about, where chunks may grow for it */
+#define RAW_CHUNK_BYTES 262144u /* as far as they may grow */
+#define RAW_SPARE_BYTES 2097152u
 
 #define GENERATION_MASK TERN_GENERATION_MAX
 #define FREE            0x80000000u
@@ -98,7 +101,7 @@ static size_t directory_bytes(const struct tern_pool *p)
 /* How many wholly free chunks are kept. */
 static uint32_t spares_max(const struct tern_pool *p)
 {
-	return p->raw ? RAW_SPARES : 1;
+	return p->raw ? RAW_SPARE_BYTES / ((p->mask + 1) * p->item_size) : 1;
 }
 
 /* Slots of a chunk that may be used: the last chunk ends at max. */
@@ -192,6 +195,16 @@ static void vacant_init(struct tern_pool *p)
 		p->chunks[i].generation = 1;
 }
 
+/* Bytes of a chunk. Those of a large raw pool are larger, so that its directory stays small. */
+static size_t chunk_goal(const struct tern_pool *p)
+{
+	uint64_t share = (uint64_t)p->item_size * p->max / RAW_CHUNKS;
+
+	if (!p->raw || share < CHUNK_BYTES)
+		return CHUNK_BYTES;
+	return share < RAW_CHUNK_BYTES ? (size_t)share : RAW_CHUNK_BYTES;
+}
+
 static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool made)
 {
 	uint32_t max = made.max;
@@ -201,7 +214,7 @@ static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool mad
 		return -EINVAL;
 	item_size = TERN_MAX(item_size, least);
 	made.item_size = (uint32_t)(item_size + 3) & ~3u;
-	while (2ul * made.item_size << made.shift <= CHUNK_BYTES)
+	while (2ul * made.item_size << made.shift <= chunk_goal(&made))
 		made.shift++;
 	made.mask = (1u << made.shift) - 1;
 	made.bits_at = ((made.mask + 1) * made.item_size + 7) & ~7u;

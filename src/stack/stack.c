@@ -20,6 +20,9 @@ static int make_rooms(struct tern_stack *st, uint64_t now)
 	uint64_t buffers = (uint64_t)st->knobs.tcp_mem_high * 4096;
 	int err;
 
+	if (cfg->memory_max && cfg->memory_max < buffers)
+		buffers = cfg->memory_max;
+
 	st->ports = tern_ports_new(&st->mem);
 	st->frags = tern_frags_new(&st->mem, cfg->frags_max, now);
 	st->queue = tern_queue_new(&st->mem);
