@@ -378,7 +378,7 @@ uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx)
 }
 
 /* Lay the item in hand into its chunk. */
-static void lay_down(struct tern_pool *p)
+static __attribute__((noinline)) void lay_down(struct tern_pool *p)
 {
 	uint32_t number = p->hand >> p->shift, slot = p->hand & p->mask;
 	struct tern_pool_chunk *c = &p->chunks[number];
@@ -412,7 +412,7 @@ TERN_COLD static void give_spare_back(struct tern_pool *p)
 
 void tern_pool_put(struct tern_pool *p, uint32_t idx)
 {
-	assert(idx && idx <= p->max && tern_pool_is_used(p, idx));
+	assert(idx <= p->max && tern_pool_is_used(p, idx)); /* 0 never is */
 	if (p->generations)
 		generation_bump(&p->chunks[idx >> p->shift], tern_pool_at(p, idx));
 	if (p->hand)
