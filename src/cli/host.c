@@ -212,6 +212,24 @@ int tern_cli_host_start(struct tern_cli_host *h, const char *command)
 	return TERN_CLI_OK;
 }
 
+/* One line about what is still owed: bytes, or where there are none the FIN behind them. */
+static int tell_left(struct tern_cli_host *h, const struct tern_host_left *left)
+{
+	const char *conns = left->conns == 1 ? "connection" : "connections";
+
+	if (left->bytes)
+		return tern_cli_problem(h->args,
+					"ended with %" PRIu32 " %s that still owed %" PRIu64
+					" byte%s; --drain gives them longer",
+					left->conns, conns, left->bytes,
+					left->bytes == 1 ? "" : "s");
+	return tern_cli_problem(h->args,
+				"ended with %" PRIu32
+				" %s that still owed a FIN not acknowledged; --drain gives them "
+				"longer",
+				left->conns, conns);
+}
+
 static int drain(struct tern_cli_host *h)
 {
 	uint64_t until = tern_host_now(h->host) + h->drain_ns;
@@ -224,12 +242,7 @@ static int drain(struct tern_cli_host *h)
 
 		err = tern_host_drain(h->host, now < until ? until - now : 0, &left);
 	} while (err == -EINTR && signals == before);
-	if (err == 0 || left.conns == 0)
-		return TERN_CLI_OK;
-	return tern_cli_problem(h->args,
-				"ended with %" PRIu32 " connection%s that still owed %" PRIu64
-				" bytes; --drain gives them longer",
-				left.conns, left.conns == 1 ? "" : "s", left.bytes);
+	return err == 0 || left.conns == 0 ? TERN_CLI_OK : tell_left(h, &left);
 }
 
 int tern_cli_host_stop(struct tern_cli_host *h)

@@ -11,7 +11,7 @@ import threading
 import time
 
 from live import (PATIENCE, TERN, case, check, devices, end, enter_namespace, main, read_all,
-                  spawn, states, tern, wait_for)
+                  run, spawn, states, tern, wait_for)
 
 enter_namespace()
 
@@ -222,6 +222,21 @@ def ctrl_c_ends_it_with_a_fin_and_leaves_nothing():
     check(end(process, signal.SIGINT) == 1, "status")
     check(server.end() == "fin", "no FIN")
     check(devices() == [], devices())
+
+
+@case
+def a_fin_that_nobody_acknowledges_is_owed():
+    over = threading.Event()
+    server = Server(lambda s: over.wait(PATIENCE))
+    process = spawn(TERN, "connect", *LINK, "--drain", "300ms", V4, server.port,
+                    stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: states() == ["ESTAB"], "ESTAB")
+    run("ip", "addr", "flush", "dev", "tern0")
+    check(end(process, signal.SIGINT) == 1, "status")
+    err = process.stderr.read().decode()
+    check("ended with 1 connection that still owed a FIN not acknowledged" in err, err)
+    over.set()
+    server.end()
 
 
 @case
