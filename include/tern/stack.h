@@ -300,8 +300,8 @@ int tern_stack_remote(struct tern_stack *st, tern_id id, struct tern_endpoint *r
 
 /*
  * Knobs by Linux name; a triple is written and read as numbers with blanks or tabs between. Set:
- * -ENOENT (no such knob), -EINVAL (not a number), -ERANGE. Get fills text of cap bytes: -ENOENT,
- * -ENOSPC.
+ * -ENOENT (no such knob), -EINVAL (not a number), -ERANGE, -EDOM (a port range that runs
+ * backwards). Get fills text of cap bytes: -ENOENT, -ENOSPC.
  */
 int tern_stack_knob(struct tern_stack *st, uint64_t now, const char *name, const char *value);
 int tern_stack_get_knob(const struct tern_stack *st, const char *name, char *text, size_t cap);

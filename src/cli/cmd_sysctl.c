@@ -4,6 +4,7 @@
  *
  * Each operand is a request of its own. What was done before one that fails is shown.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -132,6 +133,12 @@ bool tern_cli_knob_ok(struct tern_cli_args *args, const char *word)
 	err = equals ? tern_knob_set(&knobs, name, equals + 1) : 0;
 	if (!err)
 		return true;
+	if (err == -EDOM) {
+		tern_cli_wrong(args,
+			       "the range '%s' of %s runs backwards; write the lower port first",
+			       equals + 1, row->name);
+		return false;
+	}
 	count = count_rows(row->name);
 	tern_cli_wrong(args, "%s does not take '%s'; it takes %u number%s from %u to %u, in %s",
 		       row->name, equals + 1, count, count == 1 ? "" : "s", row->min, row->max,

@@ -146,6 +146,9 @@ static void set_knob(struct tern_ctl_answer *answer, struct tern_stack *st, uint
 		tern_ctl_answer_error(out, "there is no such knob");
 	else if (err == -ERANGE)
 		tern_ctl_answer_error(out, "the value is out of the knob's range");
+	else if (err == -EDOM)
+		tern_ctl_answer_error(out,
+				      "the port range runs backwards; write the lower port first");
 	else if (err)
 		tern_ctl_answer_error(out, "the value is not the numbers that the knob wants");
 	else

@@ -114,15 +114,19 @@ int tern_ctl_list(struct tern_ctl_names *ret_names)
 static int only_one(char name[TERN_CTL_NAME_MAX], char *error)
 {
 	struct tern_ctl_names names;
-	char list[128] = "";
+	char dir[TERN_CTL_PATH_MAX], list[128] = "";
 	size_t len = 0;
 	int err = tern_ctl_list(&names);
 
+	if (!err)
+		err = tern_ctl_dir(dir);
 	if (err)
 		return tern_host_fail(error, err, "cannot look for stacks: %s", strerror(-err));
 	if (names.count == 0)
 		return tern_host_fail(error, -ENOENT,
-				      "no stack is running (for you); start one with tern serve");
+				      "no stack is running: none has its socket in %s; start one "
+				      "with tern serve",
+				      dir);
 	if (names.count == 1) {
 		memcpy(name, names.name[0], TERN_CTL_NAME_MAX);
 		return 0;

@@ -129,20 +129,26 @@ int tern_host_sysctls(const struct tern_host_config *cfg, struct tern_stack *st,
 			return tern_host_fail(error, -EINVAL, "sysctl %s does not take '%.*s': %s",
 					      name, WORD_MAX, equals + 1,
 					      err == -ERANGE ? "out of its range"
+					      : err == -EDOM ? "write the lower port first"
 							     : "not the numbers it wants");
 	}
 	return 0;
 }
 
 /* A link that leads nowhere: one end of a pair whose other end is gone. */
-static int open_none(uint32_t mtu, struct tern_link **ret_link, char *error)
+static int open_none(const struct tern_host_config *cfg, struct tern_link **ret_link, char *error)
 {
-	struct tern_mem_link_config cfg = { .mtu = mtu };
+	struct tern_mem_link_config mem_cfg = { .mtu = cfg->mtu };
 	struct tern_link *ends[2];
-	int err = tern_mem_link_new(&cfg, ends);
+	int err;
 
+	if (cfg->peer_count)
+		return tern_host_fail(error, -EINVAL,
+				      "a peer address is the kernel's end of a TUN device, which "
+				      "--link none has not; take --link tun:NAME, or no --peer");
+	err = tern_mem_link_new(&mem_cfg, ends);
 	if (err == -EINVAL)
-		return tern_host_fail(error, err, "an MTU of %u cannot be; 576 to 65535", mtu);
+		return tern_host_fail(error, err, "an MTU of %u cannot be; 576 to 65535", cfg->mtu);
 	if (err)
 		return tern_host_fail(error, err, "cannot make a link: %s", strerror(-err));
 	tern_link_close(ends[1]);
@@ -196,7 +202,7 @@ int tern_host_open_link(const struct tern_host_config *cfg, struct tern_link **r
 	int err;
 
 	if (strcmp(spec, "none") == 0)
-		err = open_none(cfg->mtu, &link, error);
+		err = open_none(cfg, &link, error);
 	else if (strncmp(spec, "tun:", 4) == 0)
 		err = open_tun(spec + 4, cfg->mtu, &link, error);
 	else

@@ -120,7 +120,7 @@ int tern_knob_set(struct tern_knobs *knobs, const char *name, const char *value)
 	if (next_number(&value, &number) != -ENOENT)
 		return -EINVAL;
 	if (!in_order(rows[first].name, values, count))
-		return -EINVAL;
+		return -EDOM;
 	for (unsigned int i = 0; i < count && i < VALUES_MAX; i++)
 		*field_of(knobs, first + i) = values[i];
 	return 0;

@@ -29,8 +29,8 @@ const struct tern_knob_row *tern_knob_row(unsigned int i);
 
 /*
  * Sets a knob by name ("net.ipv4.tcp_fin_timeout"; without the prefix too) from text; a triple
- * takes all its numbers. -ENOENT, -EINVAL (not a number, too many or too few, or a port range that
- * runs backwards), -ERANGE. Nothing changes on error.
+ * takes all its numbers. -ENOENT, -EINVAL (not a number, too many or too few), -ERANGE, -EDOM (a
+ * port range that runs backwards). Nothing changes on error.
  */
 int tern_knob_set(struct tern_knobs *knobs, const char *name, const char *value);
 

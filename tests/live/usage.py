@@ -4,6 +4,7 @@
 is right. Needs no privilege."""
 
 import os
+import shlex
 
 from live import case, check, main, run, tern, TERN
 
@@ -29,6 +30,8 @@ WRONG = [
     ("serve --addr 224.0.0.1/24 echo", "take a unicast one"),
     ("serve --addr6 10.77.0.2/24 echo", "as fd77::2/64"),
     ("serve --link eth:0 echo", "links are tun:NAME and none"),
+    ("serve --link none --peer 10.77.0.1 echo", "take --link tun:NAME, or no --peer"),
+    ("connect --link none --peer 10.77.0.1 10.77.0.2 7", "take --link tun:NAME, or no --peer"),
     ("serve --link none --mtu 575 echo", "from 576 to 65535"),
     ("serve --link none --addr 10.77.0.255/24 echo", "take a unicast one"),
     ("serve --link none --addr 240.0.0.1/24 echo", "take a unicast one"),
@@ -39,6 +42,7 @@ WRONG = [
     ("serve --link none --sysctl net.ipv4.tcp_fin_timeout=3601 echo", "from 0 to 3600, in seconds"),
     ("serve --link none --sysctl net.ipv4.tcp_fin_timeout=x echo", "from 0 to 3600, in seconds"),
     ("serve --link none --sysctl net.ipv4.tcp_rmem=4096 echo", "3 numbers from 4096"),
+    ("serve --sysctl 'net.ipv4.ip_local_port_range=2000 1999' echo", "write the lower port first"),
     ("serve --link none --fault loss=101% echo", "0% to 100%"),
     ("serve --link none --fault lose=1% echo", "known are loss"),
     ("serve --drain 10 echo", "as 10s, 500ms or 2min"),
@@ -64,6 +68,7 @@ WRONG = [
     ("nstat --zeroes", "--zeros is one"),
     ("sysctl", "-a for all"),
     ("sysctl -w net.ipv4.tcp_sack", "-w wants NAME=VALUE"),
+    ("sysctl -w 'net.ipv4.ip_local_port_range=2000 1999'", "write the lower port first"),
     ("demo x", "takes no operands"),
 ]
 
@@ -71,7 +76,7 @@ WRONG = [
 @case
 def wrong_arguments_get_one_line_and_status_2():
     for words, expected in WRONG:
-        status, out, err = tern(*words.split())
+        status, out, err = tern(*shlex.split(words))
         check(status == 2, f"'tern {words}' ends with {status}:", err)
         check(out == "", f"'tern {words}' writes to stdout:", out)
         check(err.count("\n") == 1 and err.startswith("tern"), f"'tern {words}' says:", err)
@@ -109,6 +114,7 @@ def views_without_a_stack_say_so():
         status, out, err = tern(*command.split())
         check((status, out) == (1, ""), command, status, out)
         check("no stack is running" in err and err.count("\n") == 1, err)
+        check(f"{os.environ['XDG_RUNTIME_DIR']}/tern;" in err, err)
     status, _, err = tern("ss", "-N", "web")
     check(status == 1 and "no stack named 'web' is running" in err, err)
 

@@ -257,6 +257,7 @@ static void the_list_holds_the_living_and_buries_the_dead(void **state)
 
 static void the_only_stack_needs_no_name(void **state)
 {
+	char path[TERN_CTL_PATH_MAX];
 	struct tern_ctl_client *client = NULL;
 	struct tern_ctl *a = NULL;
 
@@ -274,6 +275,8 @@ static void the_only_stack_needs_no_name(void **state)
 	(void)tear_down(NULL);
 	assert_int_equal(tern_ctl_open(NULL, &client, why), -ENOENT);
 	assert_non_null(strstr(why, "no stack is running"));
+	assert_int_equal(tern_ctl_dir(path), 0);
+	assert_non_null(strstr(why, path));
 }
 
 static void sockets_are_told_as_records(void **state)
@@ -427,6 +430,10 @@ static void nonsense_is_answered_with_what_is_right(void **state)
 	assert_error(client,
 		     "{\"cmd\":\"set\",\"name\":\"net.ipv4.tcp_fin_timeout\",\"value\":\"9999\"}",
 		     "out of the knob's range");
+	assert_error(
+		client,
+		"{\"cmd\":\"set\",\"name\":\"net.ipv4.ip_local_port_range\",\"value\":\"9 8\"}",
+		"the lower port first");
 	assert_error(client,
 		     "{\"cmd\":\"set\",\"name\":\"net.ipv4.tcp_fin_timeout\",\"value\":\"x\"}",
 		     "not the numbers");

@@ -397,6 +397,8 @@ static void wrong_words_are_named(void **state)
 	static const char *const unknown[] = { "net.ipv4.no_such=1" }, *const no_value[] = { "x" };
 	static const char *const range[] = { "net.ipv4.tcp_fin_timeout=99999" };
 	static const char *const word[] = { "net.ipv4.tcp_fin_timeout=soon" };
+	static const char *const backwards[] = { "net.ipv4.ip_local_port_range=2000 1999" };
+	static const char *const peer[] = { "10.77.0.1" };
 	struct tern_host_config cfg = config();
 
 	(void)state;
@@ -423,6 +425,10 @@ static void wrong_words_are_named(void **state)
 	cfg.link = "tun:much-too-long-a-name";
 	assert_refused(cfg, -EINVAL, "1 to 15 characters");
 	cfg = config();
+	cfg.peers = peer;
+	cfg.peer_count = 1;
+	assert_refused(cfg, -EINVAL, "no --peer");
+	cfg = config();
 	cfg.mtu = 67;
 	assert_refused(cfg, -EINVAL, "67");
 	cfg = config();
@@ -438,6 +444,8 @@ static void wrong_words_are_named(void **state)
 	assert_refused(cfg, -EINVAL, "out of its range");
 	cfg.sysctls = word;
 	assert_refused(cfg, -EINVAL, "'soon'");
+	cfg.sysctls = backwards;
+	assert_refused(cfg, -EINVAL, "the lower port first");
 	cfg = config();
 	cfg.sockets_max = (1 << 24) + 1;
 	assert_refused(cfg, -EINVAL, "too many");
