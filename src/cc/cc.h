@@ -83,7 +83,4 @@ static inline uint32_t tern_cc_initial_window(uint32_t mss)
 /* RFC 5681 with byte counting (RFC 3465, L = 2) and NewReno recovery (RFC 6582). */
 extern const struct tern_cc_ops tern_cc_newreno;
 
-/* The algorithm of this name ("newreno", or Linux's name for it, "reno"), or NULL. */
-const struct tern_cc_ops *tern_cc_find(const char *name);
-
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * cc/newreno.c: Reno's window (RFC 5681), grown by bytes (RFC 3465), with NewReno's recovery
- * (RFC 6582), and the table of algorithms.
+ * (RFC 6582).
  *
  * Growing. Below ssthresh an ACK adds what it acknowledges, at most two segments in the first slow
  * start and at most one in later ones, which follow a timeout (RFC 3465 §2.3: there, ACKs may
@@ -15,9 +15,6 @@
  * timeout leaves one segment; a long silence leaves the initial window at most.
  */
 #include "cc/cc.h"
-
-#include <stddef.h>
-#include <string.h>
 
 #include "base/compiler.h"
 
@@ -112,19 +109,3 @@ const struct tern_cc_ops tern_cc_newreno = {
 	.rto = newreno_rto,
 	.idle_restart = newreno_idle_restart,
 };
-
-const struct tern_cc_ops *tern_cc_find(const char *name)
-{
-	static const struct {
-		const char *name;
-		const struct tern_cc_ops *ops;
-	} table[] = {
-		{ "newreno", &tern_cc_newreno },
-		{ "reno", &tern_cc_newreno },
-	};
-
-	for (size_t i = 0; i < TERN_ARRAY_SIZE(table); i++)
-		if (strcmp(name, table[i].name) == 0)
-			return table[i].ops;
-	return NULL;
-}

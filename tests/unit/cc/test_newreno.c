@@ -23,17 +23,6 @@ static struct tern_cc window(uint32_t cwnd, uint32_t ssthresh)
 	return cc;
 }
 
-static void algorithms_are_found_by_name(void **state)
-{
-	(void)state;
-	assert_ptr_equal(tern_cc_find("newreno"), &tern_cc_newreno);
-	assert_ptr_equal(tern_cc_find("reno"), &tern_cc_newreno);
-	assert_string_equal(tern_cc_find("reno")->name, "newreno");
-	assert_null(tern_cc_find("vegas"));
-	assert_null(tern_cc_find(""));
-	assert_null(tern_cc_find("newreno2"));
-}
-
 /* RFC 6928 §2: min(10 MSS, max(2 MSS, 14600)). */
 static void the_initial_window_is_ten_segments_within_bounds(void **state)
 {
@@ -299,7 +288,6 @@ static void a_segment_size_that_changes_keeps_one_segment_in_the_window(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(algorithms_are_found_by_name),
 		cmocka_unit_test(the_initial_window_is_ten_segments_within_bounds),
 		cmocka_unit_test(the_first_slow_start_adds_what_is_acknowledged_up_to_two_segments),
 		cmocka_unit_test(a_later_slow_start_adds_one_segment_at_most),
