@@ -222,10 +222,6 @@ void tern_queue_free(struct tern_queue *q);
 int tern_queue_room(struct tern_stack *st, const struct tern_packet *pkt, uint32_t len,
 		    tern_id owner, uint8_t **ret_payload);
 
-/* The same with the payload copied from pieces, for no owner. */
-int tern_queue_packet(struct tern_stack *st, const struct tern_packet *pkt,
-		      const struct tern_piece *pieces, unsigned int n);
-
 /* What a packet with len bytes behind the IP header is charged at. */
 uint32_t tern_queue_charge(uint32_t len);
 

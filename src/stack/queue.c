@@ -127,28 +127,6 @@ int tern_queue_room(struct tern_stack *st, const struct tern_packet *pkt, uint32
 	return 0;
 }
 
-int tern_queue_packet(struct tern_stack *st, const struct tern_packet *pkt,
-		      const struct tern_piece *pieces, unsigned int n)
-{
-	uint64_t len = 0;
-	uint8_t *payload;
-	int ret;
-
-	for (unsigned int i = 0; i < n; i++)
-		len += pieces[i].len;
-	if (len > TERN_IP_PACKET_MAX)
-		return -EMSGSIZE;
-	ret = tern_queue_room(st, pkt, (uint32_t)len, 0, &payload);
-	if (ret < 0)
-		return ret;
-	for (unsigned int i = 0; i < n; i++) {
-		if (pieces[i].len)
-			memcpy(payload, pieces[i].ptr, pieces[i].len);
-		payload += pieces[i].len;
-	}
-	return 0;
-}
-
 /* The identification of a packet that is about to be cut. */
 static uint32_t next_id(struct tern_stack *st, const struct tern_packet *pkt)
 {
