@@ -4,9 +4,9 @@
  * outsider must not foresee. 2-4 is a pseudorandom function: cookies, ISNs, the generator. 1-3 is
  * enough where only the place in a table is at stake.
  *
- * Keys are two words, as little-endian loads of the 16 key bytes of the paper. The word versions
- * take whole 64-bit words and equal the byte versions over the words' little-endian bytes; with a
- * constant word count they unroll into straight code.
+ * Keys are two words, as little-endian loads of the 16 key bytes of the paper. Messages are words
+ * too, and are hashed as their little-endian bytes; with a constant word count the functions unroll
+ * into straight code.
  */
 #ifndef TERN_BASE_SIPHASH_H
 #define TERN_BASE_SIPHASH_H
@@ -102,11 +102,5 @@ TERN_INLINE uint64_t tern_siphash13_words_u32(const uint64_t key[2], const uint6
 {
 	return tern_sip_words(key, words, n, tail, 4, 1, 3);
 }
-
-/* SipHash-2-4 of len bytes at any alignment (data may be NULL when len is 0). */
-uint64_t tern_siphash24(const uint64_t key[2], const void *data, size_t len);
-
-/* SipHash-1-3 of len bytes at any alignment (data may be NULL when len is 0). */
-uint64_t tern_siphash13(const uint64_t key[2], const void *data, size_t len);
 
 #endif

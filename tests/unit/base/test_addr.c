@@ -358,6 +358,16 @@ static void a_flow_matches_its_own_record_and_none_that_differs_in_a_bit(void **
 	}
 }
 
+/* SipHash-1-3 of bytes. */
+static uint64_t siphash13(const uint64_t key[2], const uint8_t *p, size_t len)
+{
+	uint64_t words[5] = { 0 };
+
+	for (size_t i = 0; i < len; i++)
+		words[i / 8] |= (uint64_t)p[i] << (8 * (i % 8));
+	return tern_sip_words(key, words, len / 8, words[len / 8], len % 8, 1, 3);
+}
+
 static void the_hash_of_a_flow_is_siphash_over_its_packed_form(void **state)
 {
 	struct tern_flow flows[] = { flow("192.0.2.1", 80, "198.51.100.7", 40000),
@@ -372,7 +382,7 @@ static void the_hash_of_a_flow_is_siphash_over_its_packed_form(void **state)
 		tern_put_u16(packed + len, flows[i].lport);
 		tern_put_u16(packed + len + 2, flows[i].rport);
 		assert_int_equal(tern_flow_hash(key, &flows[i]),
-				 (uint32_t)tern_siphash13(key, packed, len + 4));
+				 (uint32_t)siphash13(key, packed, len + 4));
 	}
 }
 

@@ -37,18 +37,13 @@ static void a_seed_gives_one_sequence_and_another_seed_another(void **state)
 
 static void output_n_is_the_hash_of_n_under_the_seed(void **state)
 {
-	uint8_t message[24];
+	uint64_t message[3] = { 0x1716151413121110, 0x1f1e1d1c1b1a1918, 0 };
 	struct tern_rng rng = seeded(0);
 	static const uint64_t key[2] = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
 
 	(void)state;
-	for (uint8_t n = 0; n < 10; n++) {
-		for (size_t i = 0; i < 16; i++)
-			message[i] = (uint8_t)(16 + i);
-		memset(message + 16, 0, 8);
-		message[16] = n;
-		assert_true(tern_rng_u64(&rng) == tern_siphash24(key, message, 24));
-	}
+	for (; message[2] < 10; message[2]++)
+		assert_true(tern_rng_u64(&rng) == tern_siphash24_words(key, message, 3));
 }
 
 static void every_byte_of_the_seed_matters(void **state)
