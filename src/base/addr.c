@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * base/addr.c: what is not asked for every packet: prefixes, order, and reading addresses.
+ * base/addr.c: what is not asked for every packet: prefixes, and reading addresses.
  *
  * The IPv6 reader fills eight groups from the left and remembers at which group "::" stood; at the
  * end the groups behind it are moved to the right edge. An embedded IPv4 address is two groups and
@@ -19,13 +19,6 @@ bool tern_addr_in_prefix(const struct tern_addr *a, const struct tern_addr *net,
 	if (memcmp(a->b, net->b, whole) != 0)
 		return false;
 	return !bits || (a->b[whole] ^ net->b[whole]) >> (8 - bits) == 0;
-}
-
-int tern_addr_cmp(const struct tern_addr *a, const struct tern_addr *b)
-{
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
 /* Four numbers of 1 to 3 digits, no leading zero, up to 255; all of the text. */

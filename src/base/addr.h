@@ -113,9 +113,6 @@ static inline bool tern_addr_is_loopback(const struct tern_addr *a)
 /* Are the first plen bits of a those of net? False across families and for a plen too long. */
 bool tern_addr_in_prefix(const struct tern_addr *a, const struct tern_addr *net, unsigned int plen);
 
-/* Total order: by family, then by bytes as they stand on the wire. Negative, 0 or positive. */
-int tern_addr_cmp(const struct tern_addr *a, const struct tern_addr *b);
-
 /*
  * Read the text of one address: four decimal numbers 0..255 without leading zeros, or any form of
  * RFC 4291 §2.2 (with :: and with an embedded IPv4 address; no zone). Nothing may follow.
