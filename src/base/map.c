@@ -87,14 +87,3 @@ int tern_map_remove(struct tern_map *m, uint32_t hash, uint32_t idx)
 	m->count--;
 	return 0;
 }
-
-int tern_map_replace(struct tern_map *m, uint32_t hash, uint32_t old_idx, uint32_t new_idx)
-{
-	struct tern_map_slot *slot = find_slot(m, hash, old_idx);
-
-	assert(new_idx);
-	if (!slot)
-		return -ENOENT;
-	slot->idx = new_idx;
-	return 0;
-}

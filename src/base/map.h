@@ -54,9 +54,6 @@ TERN_NODISCARD int tern_map_insert(struct tern_map *m, uint32_t hash, uint32_t i
 /* Take out the entry (hash, idx). Returns 0 or -ENOENT. No lookup may be under way. */
 int tern_map_remove(struct tern_map *m, uint32_t hash, uint32_t idx);
 
-/* Let the entry (hash, old_idx) name new_idx (not 0) from now on. Returns 0 or -ENOENT. */
-int tern_map_replace(struct tern_map *m, uint32_t hash, uint32_t old_idx, uint32_t new_idx);
-
 /* The first entry at or behind pos with this hash; idx 0 if the cluster ends before. */
 static inline struct tern_map_it tern_map_probe(const struct tern_map *m, uint32_t hash,
 						uint32_t pos)

@@ -31,7 +31,6 @@ static void an_empty_map_finds_nothing(void **state)
 	assert_int_equal(tern_map_find(&m, 0).idx, 0);
 	assert_int_equal(tern_map_find(&m, UINT32_MAX).idx, 0);
 	assert_int_equal(tern_map_remove(&m, 0, 1), -ENOENT);
-	assert_int_equal(tern_map_replace(&m, 0, 1, 2), -ENOENT);
 	tern_map_free(&m);
 	tern_map_free(&m);
 	assert_int_equal(mem.used, 0);
@@ -102,23 +101,6 @@ static void entries_of_one_hash_are_met_oldest_first(void **state)
 	tern_map_free(&m);
 }
 
-static void replacing_keeps_the_place(void **state)
-{
-	struct tern_mem mem = { 0 };
-	struct tern_map m;
-
-	(void)state;
-	assert_int_equal(tern_map_init(&m, &mem, 4), 0);
-	assert_int_equal(tern_map_insert(&m, 9, 1), 0);
-	assert_int_equal(tern_map_insert(&m, 9, 2), 0);
-	assert_int_equal(tern_map_replace(&m, 9, 1, 3), 0);
-	assert_int_equal(tern_map_find(&m, 9).idx, 3);
-	assert_int_equal(times_found(&m, 9, 1), 0);
-	assert_int_equal(times_found(&m, 9, 2), 1);
-	assert_int_equal(m.count, 2);
-	tern_map_free(&m);
-}
-
 static void a_map_that_cannot_be_is_refused(void **state)
 {
 	struct tern_mem mem = { 0 };
@@ -176,12 +158,7 @@ static void a_map_behaves_like_a_list_of_pairs(void **state)
 			uint32_t hash = (tern_rng_u32(&rng) & masks[k]) - 2;
 			uint32_t n = model.count, pick = tern_rng_below(&rng, MODEL_MAX);
 
-			if (pick < n && step % 7 == 0) {
-				assert_int_equal(tern_map_replace(&m, model.entry[pick].hash,
-								  model.entry[pick].idx, next_idx),
-						 0);
-				model.entry[pick].idx = next_idx++;
-			} else if (pick < n) {
+			if (pick < n) {
 				assert_int_equal(tern_map_remove(&m, model.entry[pick].hash,
 								 model.entry[pick].idx),
 						 0);
@@ -205,7 +182,6 @@ int main(void)
 		cmocka_unit_test(a_full_map_takes_no_more_until_one_is_removed),
 		cmocka_unit_test(the_slots_are_a_power_of_two_at_most_half_full),
 		cmocka_unit_test(entries_of_one_hash_are_met_oldest_first),
-		cmocka_unit_test(replacing_keeps_the_place),
 		cmocka_unit_test(a_map_that_cannot_be_is_refused),
 		cmocka_unit_test(a_map_behaves_like_a_list_of_pairs),
 	};
