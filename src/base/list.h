@@ -36,13 +36,6 @@ static inline uint32_t tern_list_next(const struct tern_pool *pool, size_t link_
 	return tern_list_link(pool, link_offset, idx)->next;
 }
 
-/* The item before idx, or 0. */
-static inline uint32_t tern_list_prev(const struct tern_pool *pool, size_t link_offset,
-				      uint32_t idx)
-{
-	return tern_list_link(pool, link_offset, idx)->prev;
-}
-
 /* tern_list_push_back() where the item's link is at hand. */
 static inline void tern_list_append(struct tern_list *list, const struct tern_pool *pool,
 				    size_t link_offset, uint32_t idx, struct tern_list_link *link)
@@ -62,22 +55,6 @@ static inline void tern_list_push_back(struct tern_list *list, const struct tern
 				       size_t link_offset, uint32_t idx)
 {
 	tern_list_append(list, pool, link_offset, idx, tern_list_link(pool, link_offset, idx));
-}
-
-/* Put an item that is not on the list before all others. */
-static inline void tern_list_push_front(struct tern_list *list, const struct tern_pool *pool,
-					size_t link_offset, uint32_t idx)
-{
-	struct tern_list_link *link = tern_list_link(pool, link_offset, idx);
-
-	link->next = list->head;
-	link->prev = 0;
-	if (list->head)
-		tern_list_link(pool, link_offset, list->head)->prev = idx;
-	else
-		list->tail = idx;
-	list->head = idx;
-	list->count++;
 }
 
 /* tern_list_remove() where the item's link is at hand. */

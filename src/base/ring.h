@@ -45,12 +45,6 @@ static inline void *tern_ring_push(struct tern_ring *r)
 	return tern_ring_count(r) < r->max ? tern_ring_slot(r, r->tail++) : NULL;
 }
 
-/* The i-th oldest element (0 is the oldest), or NULL. Valid until it is popped. */
-static inline void *tern_ring_peek(const struct tern_ring *r, uint32_t i)
-{
-	return i < tern_ring_count(r) ? tern_ring_slot(r, r->head + i) : NULL;
-}
-
 /* Remove the oldest element: its place, valid until the next push, or NULL when empty. */
 static inline void *tern_ring_pop(struct tern_ring *r)
 {

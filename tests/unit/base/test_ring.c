@@ -28,9 +28,6 @@ static void a_ring_gives_back_in_the_order_it_took(void **state)
 					*slot = in++;
 			}
 			assert_int_equal(tern_ring_count(&ring), in - out);
-			for (uint32_t i = 0; i < in - out; i++)
-				assert_int_equal(*(uint32_t *)tern_ring_peek(&ring, i), out + i);
-			assert_null(tern_ring_peek(&ring, in - out));
 			for (int i = 0; i < round % 4; i++) {
 				uint32_t *slot = tern_ring_pop(&ring);
 
