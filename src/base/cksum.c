@@ -43,26 +43,6 @@ CLONES static uint64_t sum_blocks(const uint8_t *p, size_t blocks)
 	return low[0] + low[1] + low[2] + low[3];
 }
 
-CLONES static uint64_t copy_blocks(uint8_t *dst, const uint8_t *p, size_t blocks)
-{
-	lanes low = { 0 }, high = { 0 }, low2 = { 0 }, high2 = { 0 };
-
-	for (; blocks; blocks--, p += BLOCK, dst += BLOCK) {
-		lanes v, v2;
-
-		memcpy(&v, p, sizeof(v));
-		memcpy(&v2, p + sizeof(v), sizeof(v2));
-		memcpy(dst, &v, sizeof(v));
-		memcpy(dst + sizeof(v), &v2, sizeof(v2));
-		low += v & LOW;
-		high += v >> 32;
-		low2 += v2 & LOW;
-		high2 += v2 >> 32;
-	}
-	low += high + low2 + high2;
-	return low[0] + low[1] + low[2] + low[3];
-}
-
 /* The sum of fewer than 64 bytes, a missing last byte taken as zero. */
 static inline uint64_t sum_rest(const uint8_t *p, size_t len)
 {
@@ -107,20 +87,6 @@ uint64_t tern_cksum_add(const void *ptr, size_t len, uint64_t sum)
 		return sum;
 	if (bulk)
 		sum = reduce(sum) + sum_blocks(p, bulk / BLOCK);
-	return reduce(sum) + sum_rest(p + bulk, len - bulk);
-}
-
-uint64_t tern_cksum_copy(void *dst, const void *src, size_t len, uint64_t sum)
-{
-	const uint8_t *p = src;
-	uint8_t *to = dst;
-	size_t bulk = len & ~(size_t)(BLOCK - 1);
-
-	if (!len)
-		return sum;
-	if (bulk)
-		sum = reduce(sum) + copy_blocks(to, p, bulk / BLOCK);
-	memcpy(to + bulk, p + bulk, len - bulk);
 	return reduce(sum) + sum_rest(p + bulk, len - bulk);
 }
 

@@ -28,9 +28,6 @@
  */
 uint64_t tern_cksum_add(const void *ptr, size_t len, uint64_t sum);
 
-/* The same, copying the bytes to dst on the way (no overlap). */
-uint64_t tern_cksum_copy(void *dst, const void *src, size_t len, uint64_t sum);
-
 /*
  * Reduce to 16 bits: the ones' complement sum, as the host-order number that tern_get_u16 would
  * have read from the packet. Not complemented. 0 only if every byte added was 0.
@@ -44,12 +41,6 @@ static inline uint16_t tern_cksum_fold(uint64_t sum)
 	half = (uint32_t)(sum >> 32);
 	half += half >> 16 | half << 16;
 	return tern_swap_u16((uint16_t)(half >> 16));
-}
-
-/* Add a 16-bit field given in host order (at an even offset, as all of them are). */
-static inline uint64_t tern_cksum_u16(uint64_t sum, uint16_t v)
-{
-	return sum + tern_swap_u16(v);
 }
 
 /* Add a piece whose first byte lies at an odd (or even) offset of what is summed. */
