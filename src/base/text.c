@@ -65,13 +65,6 @@ void tern_text_u64(struct tern_text *t, uint64_t v)
 	tern_text_strn(t, buf + DIGITS_MAX - n, n);
 }
 
-void tern_text_i64(struct tern_text *t, int64_t v)
-{
-	if (v < 0)
-		tern_text_char(t, '-');
-	tern_text_u64(t, v < 0 ? -(uint64_t)v : (uint64_t)v);
-}
-
 void tern_text_hex(struct tern_text *t, uint64_t v, unsigned int min_digits)
 {
 	char buf[16];
@@ -170,32 +163,6 @@ void tern_text_endpoint(struct tern_text *t, const struct tern_endpoint *ep)
 		tern_text_char(t, ']');
 	tern_text_char(t, ':');
 	tern_text_u64(t, ep->port);
-}
-
-void tern_text_pad(struct tern_text *t, size_t column)
-{
-	size_t line = t->len;
-
-	while (line && t->buf[line - 1] != '\n')
-		line--;
-	while (t->len - line < column && !t->cut)
-		tern_text_char(t, ' ');
-}
-
-void tern_text_rpad(struct tern_text *t, size_t from, size_t width)
-{
-	size_t len, blanks;
-
-	if (t->cut || from > t->len || t->len - from >= width)
-		return;
-	len = t->len - from;
-	blanks = width - len;
-	for (size_t i = 0; i < blanks && !t->cut; i++)
-		tern_text_char(t, ' ');
-	blanks = TERN_MIN(blanks, t->len - from);
-	len = t->len - from - blanks;
-	memmove(t->buf + from + blanks, t->buf + from, len);
-	memset(t->buf + from, ' ', blanks);
 }
 
 int tern_text_parse_u64(const char *s, uint64_t *ret)

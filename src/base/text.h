@@ -35,7 +35,6 @@ void tern_text_strn(struct tern_text *t, const char *s, size_t n);
 
 /* Append a decimal number. */
 void tern_text_u64(struct tern_text *t, uint64_t v);
-void tern_text_i64(struct tern_text *t, int64_t v);
 
 /* Append lower-case hexadecimal without prefix, zero-filled to min_digits (at most 16). */
 void tern_text_hex(struct tern_text *t, uint64_t v, unsigned int min_digits);
@@ -51,15 +50,6 @@ void tern_text_addr(struct tern_text *t, const struct tern_addr *addr);
 
 /* Append address:port, IPv6 in brackets (RFC 5952 §6). */
 void tern_text_endpoint(struct tern_text *t, const struct tern_endpoint *ep);
-
-/* Append blanks until the line (what follows the last newline) is `column` characters long. */
-void tern_text_pad(struct tern_text *t, size_t column);
-
-/*
- * Right-align what was appended since the text was `from` characters long: moves it right so that
- * it ends `width` characters behind `from`. Longer pieces stay as they are.
- */
-void tern_text_rpad(struct tern_text *t, size_t from, size_t width);
 
 /* Read a decimal number: digits only, all of the string, up to 2^64-1. 0 or -EINVAL, -ERANGE. */
 TERN_NODISCARD int tern_text_parse_u64(const char *s, uint64_t *ret);
