@@ -35,7 +35,6 @@ enum tern_icmp4_unreach {
 	TERN_ICMP4_PROTO = 2,
 	TERN_ICMP4_PORT = 3,
 	TERN_ICMP4_FRAG_NEEDED = 4,
-	TERN_ICMP4_ADMIN = 13,
 };
 
 enum tern_icmp6_type {
@@ -49,7 +48,6 @@ enum tern_icmp6_type {
 
 enum tern_icmp6_unreach {
 	TERN_ICMP6_NO_ROUTE = 0,
-	TERN_ICMP6_ADMIN = 1,
 	TERN_ICMP6_ADDRESS = 3,
 	TERN_ICMP6_PORT = 4,
 };

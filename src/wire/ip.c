@@ -32,32 +32,6 @@ enum {
 	TCP_HEADER = 20,
 };
 
-const char *tern_parse_name(enum tern_parse verdict)
-{
-	static const char *const names[TERN_PARSE_COUNT] = {
-		[TERN_PARSE_OK] = "ok",
-		[TERN_PARSE_TRUNCATED] = "truncated",
-		[TERN_PARSE_BAD_VERSION] = "bad_version",
-		[TERN_PARSE_BAD_HEADER_LENGTH] = "bad_header_length",
-		[TERN_PARSE_BAD_LENGTH] = "bad_length",
-		[TERN_PARSE_BAD_CHECKSUM] = "bad_checksum",
-		[TERN_PARSE_BAD_OPTION] = "bad_option",
-		[TERN_PARSE_UNKNOWN_OPTION] = "unknown_option",
-		[TERN_PARSE_SOURCE_ROUTE] = "source_route",
-		[TERN_PARSE_RH0] = "rh0",
-		[TERN_PARSE_UNKNOWN_ROUTING] = "unknown_routing",
-		[TERN_PARSE_TOO_MANY_HEADERS] = "too_many_headers",
-		[TERN_PARSE_MISPLACED_HEADER] = "misplaced_header",
-		[TERN_PARSE_JUMBOGRAM] = "jumbogram",
-		[TERN_PARSE_BAD_FRAGMENT] = "bad_fragment",
-		[TERN_PARSE_TINY_FRAGMENT] = "tiny_fragment",
-		[TERN_PARSE_BAD_OFFSET] = "bad_offset",
-		[TERN_PARSE_WRONG_FAMILY] = "wrong_family",
-	};
-
-	return (unsigned int)verdict < TERN_PARSE_COUNT ? names[verdict] : "?";
-}
-
 enum tern_parse tern_ip_check_fragment(const struct tern_packet *pkt)
 {
 	/* What counts against 65,535 besides the payload: the header in IPv4, in IPv6 only the

@@ -71,11 +71,3 @@ void tern_udp_cksum_full(const struct tern_addr *src, const struct tern_addr *ds
 	cksum = (uint16_t)~tern_cksum_fold(sum);
 	tern_put_u16(hdr + TERN_UDP_CKSUM_OFFSET, cksum ? cksum : 0xffff);
 }
-
-void tern_udp_cksum_partial(const struct tern_addr *src, const struct tern_addr *dst, uint8_t *hdr,
-			    uint32_t data_len)
-{
-	uint64_t sum = tern_cksum_pseudo(src, dst, TERN_PROTO_UDP, TERN_UDP_HEADER + data_len);
-
-	tern_put_u16(hdr + TERN_UDP_CKSUM_OFFSET, tern_cksum_fold(sum));
-}

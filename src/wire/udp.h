@@ -49,8 +49,4 @@ uint32_t tern_udp_emit(uint8_t *buf, uint32_t cap, uint16_t sport, uint16_t dpor
 void tern_udp_cksum_full(const struct tern_addr *src, const struct tern_addr *dst, uint8_t *hdr,
 			 const struct tern_piece *pieces, uint32_t count);
 
-/* As tern_tcp_cksum_partial(). */
-void tern_udp_cksum_partial(const struct tern_addr *src, const struct tern_addr *dst, uint8_t *hdr,
-			    uint32_t data_len);
-
 #endif

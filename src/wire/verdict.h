@@ -29,7 +29,4 @@ enum tern_parse {
 	TERN_PARSE_COUNT
 };
 
-/* The name of a verdict in lower case, e.g. "bad_checksum"; "?" for a value outside the enum. */
-const char *tern_parse_name(enum tern_parse verdict);
-
 #endif

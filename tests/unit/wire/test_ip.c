@@ -341,19 +341,6 @@ static void random_bytes_never_lead_outside_the_frame(void **state)
 	}
 }
 
-static void every_verdict_has_a_name_of_its_own(void **state)
-{
-	(void)state;
-	for (int i = 0; i < TERN_PARSE_COUNT; i++) {
-		assert_non_null(tern_parse_name((enum tern_parse)i));
-		for (int j = 0; j < i; j++)
-			assert_string_not_equal(tern_parse_name((enum tern_parse)i),
-						tern_parse_name((enum tern_parse)j));
-	}
-	assert_string_equal(tern_parse_name(TERN_PARSE_COUNT), "?");
-	assert_string_equal(tern_parse_name(TERN_PARSE_RH0), "rh0");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,7 +359,6 @@ int main(void)
 		cmocka_unit_test(a_tcp_header_cut_in_two_by_fragments_is_refused),
 		cmocka_unit_test(a_quoted_packet_may_be_cut_and_lie_about_its_length),
 		cmocka_unit_test(random_bytes_never_lead_outside_the_frame),
-		cmocka_unit_test(every_verdict_has_a_name_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,17 +126,6 @@ static void a_computed_zero_is_sent_as_all_ones(void **state)
 	assert_true(tern_udp_cksum_ok(&pkt));
 }
 
-static void a_partial_checksum_is_the_pseudo_header_alone(void **state)
-{
-	uint8_t bytes[8];
-	struct tern_packet pkt = packet(true, bytes, 8);
-
-	(void)state;
-	assert_int_equal(tern_udp_emit(bytes, 8, 1, 2, 100), 8);
-	tern_udp_cksum_partial(&pkt.src, &pkt.dst, bytes, 100);
-	assert_int_equal(tern_get_u16(bytes + 6), plain_pseudo(&pkt.src, &pkt.dst, 17, 108));
-}
-
 static void a_header_that_does_not_fit_is_not_written(void **state)
 {
 	uint8_t bytes[8];
@@ -157,7 +146,6 @@ int main(void)
 		cmocka_unit_test(bytes_behind_the_datagram_do_not_count_in_its_checksum),
 		cmocka_unit_test(no_checksum_is_right_in_ipv4_only),
 		cmocka_unit_test(a_computed_zero_is_sent_as_all_ones),
-		cmocka_unit_test(a_partial_checksum_is_the_pseudo_header_alone),
 		cmocka_unit_test(a_header_that_does_not_fit_is_not_written),
 	};
 
