@@ -108,6 +108,7 @@ static void answer_echo(struct tern_out *ret_out, uint8_t *bytes, const struct t
 	const uint8_t *in = frame->data;
 	bool v6 = in[0] >> 4 == 6;
 	uint32_t at = v6 ? 8 : 12, len = v6 ? 16 : 4, icmp = v6 ? 40 : 20;
+	uint8_t change[4];
 
 	assert_int_equal(in[v6 ? 6 : 9], v6 ? TERN_PROTO_ICMPV6 : TERN_PROTO_ICMP);
 	memcpy(bytes, in, frame->len);
@@ -115,9 +116,10 @@ static void answer_echo(struct tern_out *ret_out, uint8_t *bytes, const struct t
 	memcpy(bytes + at + len, in + at, len);
 	bytes[icmp] = v6 ? 129 : 0;
 	/* The sum of the rest has not changed: RFC 1624. */
-	tern_put_u16(bytes + icmp + 2, (uint16_t)~tern_cksum_fold(tern_cksum_u16(
-					       tern_cksum_u16((uint16_t)0, v6 ? 0x0100 : 0xf7ff),
-					       (uint16_t)~tern_get_u16(in + icmp + 2))));
+	tern_put_u16(change, v6 ? 0x0100 : 0xf7ff);
+	tern_put_u16(change + 2, (uint16_t)~tern_get_u16(in + icmp + 2));
+	tern_put_u16(bytes + icmp + 2,
+		     (uint16_t)~tern_cksum_fold(tern_cksum_add(change, sizeof(change), 0)));
 	memset(ret_out, 0, sizeof(*ret_out));
 	ret_out->piece[0] = (struct tern_piece){ bytes, frame->len };
 	ret_out->pieces = 1;
