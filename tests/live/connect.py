@@ -175,11 +175,10 @@ def a_port_that_refuses_is_named():
 
 @case
 def a_host_that_is_not_there_times_out():
-    begun = time.monotonic()
     status, _, err = tern("connect", *LINK, "--sysctl", "net.ipv4.tcp_syn_retries=1",
+                          "--sysctl", "net.ipv4.tcp_syn_linear_timeouts=0",
                           "10.98.0.9", "7")
     check(status == 1 and "Connection timed out" in err, status, err)
-    check(1.5 < time.monotonic() - begun < 10, "not after two seconds")
 
 
 @case
@@ -202,13 +201,17 @@ def an_address_of_a_family_that_the_stack_lacks_is_refused():
 
 @case
 def states_of_an_opening_and_a_closing_client_are_seen():
-    server = Server(lambda s: time.sleep(3))
+    seen = threading.Event()
+    server = Server(lambda s: seen.wait(PATIENCE))
     process = spawn(TERN, "connect", "-N", *LINK, V4, server.port, stdin=subprocess.DEVNULL)
     wait_for(lambda: states() == ["FIN-WAIT-2"], "FIN-WAIT-2")
     end(process)
-    server = Server(lambda s: s.shutdown(socket.SHUT_WR) or time.sleep(1))
+    seen.set()
+    seen = threading.Event()
+    server = Server(lambda s: s.shutdown(socket.SHUT_WR) or seen.wait(PATIENCE))
     process = spawn(TERN, "connect", "-N", *LINK, V4, server.port, stdin=subprocess.PIPE)
     wait_for(lambda: states() == ["CLOSE-WAIT"], "CLOSE-WAIT")
+    seen.set()
     process.stdin.close()
     process.stdin = None
     check(process.wait(PATIENCE) == 0, "status")
