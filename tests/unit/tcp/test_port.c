@@ -177,6 +177,24 @@ static void bindings_conflict_where_addresses_overlap(void **state)
 	}
 }
 
+static void reuse_counts_as_it_is_when_the_second_socket_binds(void **state)
+{
+	struct tern_mem mem = { 0 };
+	struct tern_ports *p = tern_ports_new(&mem);
+	struct tern_endpoint any = ep(tern_addr_any(TERN_INET), 80);
+
+	(void)state;
+	assert_int_equal(tern_ports_bind(p, 7, &any, false, false), 0);
+	assert_true(tern_ports_conflict(p, &any, false, true));
+	tern_ports_set_reuse(p, 7, 80, true);
+	assert_false(tern_ports_conflict(p, &any, false, true));
+	tern_ports_set_reuse(p, 7, 80, false);
+	assert_true(tern_ports_conflict(p, &any, false, true));
+	tern_ports_unbind(p, 7, 80);
+	tern_ports_free(p);
+	assert_int_equal(mem.used, 0);
+}
+
 static void reuse_has_to_be_allowed_by_both_bindings(void **state)
 {
 	struct tern_endpoint any = ep(tern_addr_any(TERN_INET), 80);
@@ -420,6 +438,7 @@ int main(void)
 		cmocka_unit_test(a_binding_moves_to_the_address_that_connect_chose),
 		cmocka_unit_test(a_crowd_follows_the_flows_of_its_destination_only),
 		cmocka_unit_test(a_crowd_goes_when_less_than_a_quarter_of_its_range_is_left),
+		cmocka_unit_test(reuse_counts_as_it_is_when_the_second_socket_binds),
 		cmocka_unit_test(the_crowd_asked_for_longest_ago_makes_room),
 		cmocka_unit_test(running_out_of_memory_is_an_answer),
 		cmocka_unit_test(the_ledger_agrees_with_a_naive_one),
