@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the live tests share: a network namespace of their own, stacks, cases as TAP.
+"""What the live tests share: a network namespace for each case, stacks, cases as TAP.
 
 A test script defines functions; each one decorated by @case is a case named after it. main() runs
 them in order. A case fails by an exception. Stacks started in a case are ended with it.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ import traceback
 TERN = os.environ.get("TERN", "tern")
 SOURCE = os.environ.get("TERN_SOURCE") or os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CLONE_NEWNET = 0x40000000
 PATIENCE = 20  # seconds for anything that is awaited
 
 cases = []
@@ -144,15 +146,23 @@ def forget():
     started.clear()
 
 
+def enter_fresh_namespace():
+    """A namespace for the case: what kernel sockets of the one before still owe stays behind."""
+    if not os.environ.get("TERN_LIVE_NAMESPACE"):
+        return
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 def main():
     failed = 0
     os.environ["XDG_RUNTIME_DIR"] = directory = tempfile.mkdtemp(prefix="tern-live-")
     os.environ.pop("COLUMNS", None)
-    if os.environ.get("TERN_LIVE_NAMESPACE"):
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     try:
         for number, function in enumerate(cases, 1):
             try:
+                enter_fresh_namespace()
                 function()
                 print(f"ok {number} - {function.__name__}", flush=True)
             except Exception:
