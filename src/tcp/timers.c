@@ -65,7 +65,7 @@ void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, str
 
 	if (waiting) { /* more is in flight now: perhaps enough for a loss probe */
 		probe_ns = x->loss_probe ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
-		if (probe_ns >= x->rexmt_ns - t->now)
+		if (probe_ns == TERN_NEVER || t->now + probe_ns >= x->rexmt_ns)
 			return;
 		x->loss_probe = true;
 		x->rexmt_ns = t->now + probe_ns;

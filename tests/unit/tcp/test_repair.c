@@ -405,6 +405,27 @@ static void a_timeout_in_recovery_counts_as_its_failure_and_starts_over(void **s
 	room_free(r);
 }
 
+/* The application was slow to tick: what it sends then puts no probe in the timeout's place. */
+static void a_timeout_that_is_overdue_is_not_put_off_by_a_probe(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = MSS, .probes = true });
+	uint64_t due;
+
+	(void)state;
+	app_send(r, 0, MSS);
+	drain(r);
+	due = traffic(r)->rexmt_ns;
+	assert_false(traffic(r)->loss_probe);
+	for (int d = -1; d <= 1; d++) {
+		r->t.now = due + (uint64_t)(int64_t)d;
+		app_send(r, MSS + MSS * (uint32_t)(d + 1), MSS);
+		drain(r);
+		assert_int_equal(traffic(r)->rexmt_ns, due);
+		assert_false(traffic(r)->loss_probe);
+	}
+	room_free(r);
+}
+
 /* One segment needs no probe: its timeout is as good. After a timeout there is none either. */
 static void a_single_segment_and_a_timed_out_one_are_not_probed_for(void **state)
 {
@@ -468,6 +489,7 @@ int main(void)
 		cmocka_unit_test(repair_uses_super_segments_where_the_link_cuts),
 		cmocka_unit_test(a_timeout_in_recovery_counts_as_its_failure_and_starts_over),
 		cmocka_unit_test(a_single_segment_and_a_timed_out_one_are_not_probed_for),
+		cmocka_unit_test(a_timeout_that_is_overdue_is_not_put_off_by_a_probe),
 		cmocka_unit_test(repair_keeps_to_a_window_that_shrank),
 	};
 
