@@ -18,14 +18,13 @@
  * touched only as far as it is used. The item that was put last stays in hand and is the next to be
  * had; its chunk does not miss it. When another one is put, it is laid down: its chunk moves to the
  * front of the partial list and the item to the front of its chunk, so the warmest item is always
- * used next. A bitmap behind the items of a chunk says which are in use or in hand, so that a pool
+ * used next. One bitmap says which items are in use or in hand: nothing is put twice, and a pool
  * can be walked in order of index. All of it is O(1).
  *
- * Generations: the word holds 24 bits of generation, and FREE while the item is not in use. The
- * chunk remembers the latest one that any of its items has reached; when the memory is given back
- * and taken again later, the items start from there. A handle is therefore met again only after
- * 2^24 lives of the item. Comparisons are modulo 2^24. A slot that was never used reads as 0, which
- * is no generation.
+ * Generations: the word holds 24 bits of generation, of the next life while the item is not in use.
+ * The chunk remembers the latest one that any of its items was laid down with; when the memory is
+ * given back and taken again later, the items start from there. A handle is therefore met again
+ * only after 2^24 lives of the item. Comparisons are modulo 2^24.
  */
 #include "base/pool.h"
 
@@ -35,7 +34,7 @@
 #include <string.h>
 
 #define CHUNK_BYTES 65536u
-#define ITEM_MAX    (UINT32_C(1) << 24)
+#define ITEM_MAX    (UINT32_C(1) << 20)
 #define ITEM_ALIGN  64u
 
 #define RAW_CHUNKS      2048u   /* of a raw pool, about, where chunks may grow for it */
@@ -43,7 +42,6 @@
 #define RAW_SPARE_BYTES 2097152u
 
 #define GENERATION_MASK TERN_GENERATION_MAX
-#define FREE            0x80000000u
 
 static void *mem_take(struct tern_mem *mem, size_t size, bool zeroed)
 {
@@ -76,38 +74,34 @@ void tern_mem_free(struct tern_mem *mem, void *ptr, size_t size)
 	free(ptr);
 }
 
-/* Words of the bitmap of used slots, which stands behind the items. */
-static size_t used_words(const struct tern_pool *p)
+/* Words of the bitmap of taken items. */
+static size_t taken_words(const struct tern_pool *p)
 {
-	return ((size_t)p->mask + 64) / 64;
+	return (size_t)p->max / 64 + 1;
 }
 
-static size_t chunk_bytes(const struct tern_pool *p)
-{
-	return p->bits_at + used_words(p) * sizeof(uint64_t) + ITEM_ALIGN;
-}
-
-static uint64_t *used_bits(const struct tern_pool *p, const struct tern_pool_chunk *c)
-{
-	return (uint64_t *)(void *)(c->items + p->bits_at);
-}
-
-/* The chunks, and behind them their origins. */
+/* The chunks, behind them their origins, and the bitmap. */
 static size_t directory_bytes(const struct tern_pool *p)
 {
-	return p->nchunks * (sizeof(*p->chunks) + sizeof(*p->origins));
+	return p->nchunks * (sizeof(*p->chunks) + sizeof(*p->origins)) +
+	       taken_words(p) * sizeof(*p->taken);
 }
 
 /* How many wholly free chunks are kept. */
 static uint32_t spares_max(const struct tern_pool *p)
 {
-	return p->raw ? RAW_SPARE_BYTES / ((p->mask + 1) * p->item_size) : 1;
+	return p->raw ? RAW_SPARE_BYTES / ((p->mask + 1) * (uint32_t)p->item_size) : 1;
 }
 
 /* Slots of a chunk that may be used: the last chunk ends at max. */
 static uint32_t chunk_slots(const struct tern_pool *p, uint32_t number)
 {
 	return number == p->max >> p->shift ? (p->max & p->mask) + 1 : p->mask + 1;
+}
+
+static size_t chunk_bytes(const struct tern_pool *p, uint32_t number)
+{
+	return chunk_slots(p, number) * p->item_size + ITEM_ALIGN;
 }
 
 TERN_COLD static void partial_unlink(struct tern_pool *p, uint32_t number)
@@ -157,7 +151,7 @@ static void chunk_release(struct tern_pool *p, uint32_t number)
 {
 	struct tern_pool_chunk *c = &p->chunks[number];
 
-	tern_mem_free(p->mem, c->items - c->items[-1], chunk_bytes(p));
+	tern_mem_free(p->mem, c->items - c->items[-1], chunk_bytes(p, number));
 	c->items = NULL;
 }
 
@@ -170,14 +164,13 @@ TERN_COLD static int chunk_acquire(struct tern_pool *p)
 
 	if (!p->vacant)
 		return -ENOBUFS;
-	raw = mem_take(p->mem, chunk_bytes(p), !p->raw);
+	raw = mem_take(p->mem, chunk_bytes(p, number), !p->raw);
 	if (!raw)
 		return -ENOMEM;
 	c = &p->chunks[number];
 	p->vacant = c->next;
 	c->items = align_items(raw);
 	p->origins[number] = (uintptr_t)c->items - (uintptr_t)(number << p->shift) * p->item_size;
-	memset(used_bits(p, c), 0, used_words(p) * sizeof(uint64_t));
 	c->free = 0;
 	c->untouched = chunk_slots(p, number) - !number;
 	p->spares++;
@@ -195,14 +188,19 @@ static void vacant_init(struct tern_pool *p)
 		p->chunks[i].generation = 1;
 }
 
-/* Bytes of a chunk. Those of a large raw pool are larger, so that its directory stays small. */
-static size_t chunk_goal(const struct tern_pool *p)
+/*
+ * What a chunk of buffers holds: 64 KiB of them, more where the pool is large, so that its
+ * directory stays small.
+ */
+static uint32_t raw_shift(const struct tern_pool *p)
 {
 	uint64_t share = (uint64_t)p->item_size * p->max / RAW_CHUNKS;
+	uint64_t goal = TERN_MIN(TERN_MAX(share, CHUNK_BYTES), RAW_CHUNK_BYTES);
+	uint32_t shift = 0;
 
-	if (!p->raw || share < CHUNK_BYTES)
-		return CHUNK_BYTES;
-	return share < RAW_CHUNK_BYTES ? (size_t)share : RAW_CHUNK_BYTES;
+	while ((uint64_t)p->item_size << (shift + 1) <= goal)
+		shift++;
+	return shift;
 }
 
 static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool made)
@@ -213,16 +211,15 @@ static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool mad
 	if (!item_size || item_size > ITEM_MAX || !max || max > INT32_MAX)
 		return -EINVAL;
 	item_size = TERN_MAX(item_size, least);
-	made.item_size = (uint32_t)(item_size + 3) & ~3u;
-	while (2ul * made.item_size << made.shift <= chunk_goal(&made))
-		made.shift++;
+	made.item_size = (item_size + 3) & ~(size_t)3;
+	made.shift = made.raw ? raw_shift(&made) : TERN_POOL_SHIFT;
 	made.mask = (1u << made.shift) - 1;
-	made.bits_at = ((made.mask + 1) * made.item_size + 7) & ~7u;
 	made.nchunks = (max >> made.shift) + 1;
 	made.chunks = tern_mem_alloc(made.mem, directory_bytes(&made));
 	if (!made.chunks)
 		return -ENOMEM;
 	made.origins = (uintptr_t *)(void *)(made.chunks + made.nchunks);
+	made.taken = (uint64_t *)(void *)(made.origins + made.nchunks);
 	vacant_init(&made);
 	*p = made;
 	return 0;
@@ -277,21 +274,24 @@ TERN_COLD static uint32_t fresh_slot(const struct tern_pool *p, uint32_t number)
 	uint32_t slot = chunk_slots(p, number) - c->untouched--;
 
 	if (p->generations)
-		store(c->items + (size_t)slot * p->item_size, c->generation);
+		store(c->items + slot * p->item_size, c->generation);
 	return slot;
 }
 
-/* Clear an item that has been in use before, but for its generation, which is its own again. */
+/* Clear an item that has been in use before, but for its generation. */
 static void item_clear(const struct tern_pool *p, uint8_t *item)
 {
-	if (p->generations)
-		store(item, load(item) & GENERATION_MASK);
-	if (!p->raw)
-		memset(item + p->kept, 0, p->item_size - p->kept);
+	memset(item + p->kept, 0, p->item_size - p->kept);
+}
+
+static void count_one_more(struct tern_pool *p)
+{
+	if (++p->used > p->peak)
+		p->peak = p->used;
 }
 
 /* An item out of a chunk: the one that was laid there last, else one that nobody has used yet. */
-static uint32_t take_from_chunk(struct tern_pool *p)
+static __attribute__((noinline)) uint32_t take_from_chunk(struct tern_pool *p)
 {
 	struct tern_pool_chunk *c;
 	uint32_t number, slot;
@@ -304,47 +304,34 @@ static uint32_t take_from_chunk(struct tern_pool *p)
 		uint8_t *item;
 
 		slot = c->free - 1;
-		item = c->items + (size_t)slot * p->item_size;
+		item = c->items + slot * p->item_size;
 		c->free = load(item + p->kept);
-		item_clear(p, item);
+		if (!p->raw)
+			item_clear(p, item);
 	} else {
 		slot = fresh_slot(p, number);
 	}
-	used_bits(p, c)[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (c->used++ == 0)
 		p->spares--;
 	if (!has_free(c))
 		partial_unlink(p, number);
-	return number << p->shift | slot;
+	slot |= number << p->shift;
+	p->taken[slot / 64] |= UINT64_C(1) << slot % 64;
+	count_one_more(p);
+	return slot;
 }
 
 uint32_t tern_pool_get(struct tern_pool *p)
 {
 	uint32_t idx = p->hand;
 
-	if (TERN_LIKELY(idx)) {
-		p->hand = 0;
+	if (TERN_UNLIKELY(!idx))
+		return take_from_chunk(p);
+	p->hand = 0;
+	count_one_more(p);
+	if (!p->raw)
 		item_clear(p, tern_pool_at(p, idx));
-	} else {
-		idx = take_from_chunk(p);
-		if (!idx)
-			return 0;
-	}
-	if (++p->used > p->peak)
-		p->peak = p->used;
 	return idx;
-}
-
-/* End the life of a generation: the next one, never 0, and the mark of a free item. */
-static void generation_bump(struct tern_pool_chunk *c, uint8_t *item)
-{
-	uint32_t generation = (load(item) + 1) & GENERATION_MASK;
-
-	if (!generation)
-		generation = 1;
-	if (((generation - c->generation) & GENERATION_MASK) <= GENERATION_MASK / 2)
-		c->generation = generation;
-	store(item, generation | FREE);
 }
 
 /* A chunk has become wholly free, and there are enough such: give its memory back. */
@@ -356,40 +343,45 @@ TERN_COLD static void chunk_give_back(struct tern_pool *p, uint32_t number)
 	p->vacant = number + 1;
 }
 
-bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx)
-{
-	const struct tern_pool_chunk *c = &p->chunks[idx >> p->shift];
-	uint32_t slot = idx & p->mask;
-
-	return c->items && idx != p->hand && (used_bits(p, c)[slot / 64] >> slot % 64 & 1);
-}
-
 uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx)
 {
 	while (++idx <= p->max) {
-		const struct tern_pool_chunk *c = &p->chunks[idx >> p->shift];
+		uint64_t bits = p->taken[idx / 64] >> idx % 64;
 
-		if (!c->used)
-			idx |= p->mask;
-		else if (tern_pool_is_used(p, idx))
+		if (!bits) {
+			idx |= 63;
+			continue;
+		}
+		idx += (uint32_t)__builtin_ctzll(bits);
+		if (idx != p->hand)
 			return idx;
 	}
 	return 0;
 }
 
-/* Lay the item in hand into its chunk. */
-static __attribute__((noinline)) void lay_down(struct tern_pool *p)
+/* The generation of an item that is laid down may be the latest of its chunk. */
+static void generation_note(struct tern_pool_chunk *c, uint32_t generation)
 {
-	uint32_t number = p->hand >> p->shift, slot = p->hand & p->mask;
+	if (((generation - c->generation) & GENERATION_MASK) <= GENERATION_MASK / 2)
+		c->generation = generation;
+}
+
+/* Lay the item in hand into its chunk. */
+static void lay_down(struct tern_pool *p)
+{
+	uint32_t idx = p->hand, number = idx >> p->shift, slot = idx & p->mask;
 	struct tern_pool_chunk *c = &p->chunks[number];
+	uint8_t *item = c->items + slot * p->item_size;
 
 	if (p->partial != number + 1) {
 		if (has_free(c))
 			partial_unlink(p, number);
 		partial_push(p, number);
 	}
-	used_bits(p, c)[slot / 64] &= ~(UINT64_C(1) << slot % 64);
-	store(c->items + (size_t)slot * p->item_size + p->kept, c->free);
+	if (p->generations)
+		generation_note(c, load(item));
+	p->taken[idx / 64] &= ~(UINT64_C(1) << idx % 64);
+	store(item + p->kept, c->free);
 	c->free = slot + 1;
 	if (--c->used)
 		return;
@@ -399,25 +391,50 @@ static __attribute__((noinline)) void lay_down(struct tern_pool *p)
 		chunk_give_back(p, number);
 }
 
-/* Nothing is in use any more, so the chunk of the item in hand is a spare one, and one too many. */
-TERN_COLD static void give_spare_back(struct tern_pool *p)
+/* Nothing is in use: the chunk of the item in hand is a spare one, perhaps one too many. */
+TERN_COLD static void empty(struct tern_pool *p)
 {
 	uint32_t number = p->partial - 1;
 
+	if (p->spares < spares_max(p))
+		return;
 	if (p->chunks[number].used)
 		number = p->chunks[number].next - 1;
 	p->spares--;
 	chunk_give_back(p, number);
 }
 
+/* This item is the one in hand now. */
+static inline void take_in_hand(struct tern_pool *p, uint32_t idx)
+{
+	p->hand = idx;
+	if (TERN_UNLIKELY(!p->used && p->spares))
+		empty(p);
+}
+
+/* … instead of another. */
+static __attribute__((noinline)) void change_hand(struct tern_pool *p, uint32_t idx)
+{
+	lay_down(p);
+	take_in_hand(p, idx);
+}
+
+/* End the life of a generation: the next one, which is never 0. */
+static void generation_bump(uint8_t *item)
+{
+	uint32_t generation = (load(item) + 1) & GENERATION_MASK;
+
+	store(item, generation ? generation : 1);
+}
+
 void tern_pool_put(struct tern_pool *p, uint32_t idx)
 {
-	assert(idx <= p->max && tern_pool_is_used(p, idx)); /* 0 never is */
+	assert(tern_pool_is_used(p, idx)); /* 0 never is */
 	if (p->generations)
-		generation_bump(&p->chunks[idx >> p->shift], tern_pool_at(p, idx));
+		generation_bump(tern_pool_at(p, idx));
+	p->used--;
 	if (p->hand)
-		lay_down(p);
-	p->hand = idx;
-	if (--p->used == 0 && p->spares == spares_max(p))
-		give_spare_back(p);
+		change_hand(p, idx);
+	else
+		take_in_hand(p, idx);
 }

@@ -4,8 +4,9 @@
  * pools of fixed-size records that are named by index.
  *
  * An index is 1-based and 32 bits wide; 0 is none. Items never move while they are in use. A pool
- * grows by chunks of about 64 KiB when it needs them and gives wholly free chunks back, but for
- * one that it keeps against flapping. Nothing depends on an address: same calls, same indices.
+ * grows by chunks of 256 items (of buffers: about 64 KiB) when it needs them and gives wholly free
+ * chunks back, but for one that it keeps against flapping. Nothing depends on an address: same
+ * calls, same indices.
  */
 #ifndef TERN_BASE_POOL_H
 #define TERN_BASE_POOL_H
@@ -34,10 +35,13 @@ TERN_NODISCARD void *tern_mem_alloc(struct tern_mem *mem, size_t size);
 /* Give back what tern_mem_alloc returned, with the same size. NULL is allowed. */
 void tern_mem_free(struct tern_mem *mem, void *ptr, size_t size);
 
+/* A chunk of records holds 2^8: a constant, since every access to one divides by it. */
+#define TERN_POOL_SHIFT 8
+
 /* What the pool knows about one chunk of items. */
 struct tern_pool_chunk {
 	uint8_t *items;      /* NULL: not allocated */
-	uint32_t used;       /* items in use */
+	uint32_t used;       /* items in use, or in hand */
 	uint32_t untouched;  /* slots at the end that were never handed out */
 	uint32_t free;       /* head of the free list, a slot in the chunk + 1; 0 is empty */
 	uint32_t generation; /* the latest that any item of the chunk has reached */
@@ -46,27 +50,27 @@ struct tern_pool_chunk {
 
 struct tern_pool {
 	uintptr_t *origins; /* by chunk: where the item of index 0 would be, were all in a row */
-	uint32_t item_size;
-	uint32_t hand;        /* the item put last, 0: none */
-	uint32_t shift, mask; /* index -> chunk, slot */
-	struct tern_pool_chunk *chunks;
-	uint32_t bits_at;   /* where in a chunk the bitmap of used slots stands */
+	size_t item_size;
+	uint64_t *taken;    /* by index, a bit: in use, or in hand */
+	uint32_t hand;      /* the item put last, 0: none */
 	uint32_t used, max; /* items in use, and the most there may be */
 	uint32_t peak;      /* highest `used` so far */
-	uint32_t nchunks;   /* entries of the directory */
-	uint32_t partial;   /* first chunk with free slots + 1 */
-	uint32_t spares;    /* allocated chunks without used items */
-	uint32_t vacant;    /* first chunk without memory + 1 (linked by next) */
 	uint32_t kept;      /* bytes at the start of an item that outlive it: its generation */
 	bool generations;
 	bool raw;
+	uint32_t shift, mask; /* index -> chunk, slot; TERN_POOL_SHIFT unless raw */
+	uint32_t nchunks;     /* entries of the directory */
+	uint32_t partial;     /* first chunk with free slots + 1 */
+	uint32_t spares;      /* allocated chunks without used items */
+	uint32_t vacant;      /* first chunk without memory + 1 (linked by next) */
+	struct tern_pool_chunk *chunks;
 	struct tern_mem *mem;
 };
 
 /*
- * A pool of at most max items of item_size bytes (the sizeof of what is kept, for alignment). Only
- * the chunk directory is allocated. Returns 0, -EINVAL (item_size or max 0 or absurdly large:
- * max is below 2^31) or -ENOMEM.
+ * A pool of at most max records of item_size bytes (the sizeof of what is kept, for alignment).
+ * Only the chunk directory is allocated. Returns 0, -EINVAL (item_size or max 0 or absurdly large:
+ * item_size is at most 2^20, max below 2^31) or -ENOMEM.
  */
 TERN_NODISCARD int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
 				  uint32_t max);
@@ -79,7 +83,10 @@ TERN_NODISCARD int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, siz
 TERN_NODISCARD int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
 				      uint32_t max);
 
-/* The same for buffers: items come as they are, not zeroed, and more spare chunks are kept. */
+/*
+ * The same for buffers, which are found by tern_pool_at_raw: items come as they are, not zeroed,
+ * and more spare chunks are kept.
+ */
 TERN_NODISCARD int tern_pool_init_raw(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
 				      uint32_t max);
 
@@ -96,16 +103,25 @@ TERN_NODISCARD uint32_t tern_pool_get(struct tern_pool *p);
 /* Give an item back. */
 void tern_pool_put(struct tern_pool *p, uint32_t idx);
 
-/* Is this index (of 1..max) in use? */
-bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx);
+/* Is this index in use? */
+static inline bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx)
+{
+	return idx <= p->max && (p->taken[idx / 64] >> idx % 64 & 1) && idx != p->hand;
+}
 
 /* The lowest index in use above idx, or 0: a walk over a pool begins at 0. */
 uint32_t tern_pool_next(const struct tern_pool *p, uint32_t idx);
 
-/* The item of an index that tern_pool_get returned and nobody has put back. Valid until then. */
+/* The record of an index that tern_pool_get returned and nobody has put back. Valid until then. */
 static inline void *tern_pool_at(const struct tern_pool *p, uint32_t idx)
 {
-	return (void *)(p->origins[idx >> p->shift] + (uintptr_t)idx * p->item_size);
+	return (void *)(p->origins[idx >> TERN_POOL_SHIFT] + idx * p->item_size);
+}
+
+/* The same of a pool made by tern_pool_init_raw. */
+static inline void *tern_pool_at_raw(const struct tern_pool *p, uint32_t idx)
+{
+	return (void *)(p->origins[idx >> p->shift] + idx * p->item_size);
 }
 
 /*
@@ -116,10 +132,9 @@ static inline void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uin
 {
 	uint32_t *item;
 
-	if (!p->generations || idx > p->max || generation - 1 >= TERN_GENERATION_MAX ||
-	    !p->chunks[idx >> p->shift].items)
+	if (!p->generations || !tern_pool_is_used(p, idx))
 		return NULL;
-	item = tern_pool_at(p, idx); /* 0 in a slot that was never used, and in that of index 0 */
+	item = tern_pool_at(p, idx);
 	return *item == generation ? item : NULL;
 }
 

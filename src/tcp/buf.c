@@ -52,7 +52,7 @@ void tern_bufs_free(struct tern_bufs *b)
 
 struct tern_buf *tern_buf_at(const struct tern_bufs *b, uint32_t idx)
 {
-	return tern_pool_at(&b->pools[idx >> CLASS_SHIFT], idx & INDEX_MASK);
+	return tern_pool_at_raw(&b->pools[idx >> CLASS_SHIFT], idx & INDEX_MASK);
 }
 
 uint32_t tern_buf_size(const struct tern_bufs *b, uint32_t idx)
@@ -96,7 +96,7 @@ static uint32_t buf_get(struct tern_bufs *b, uint32_t want)
 		if (!idx)
 			continue;
 		account(b, (int64_t)class_size[class]);
-		buf = tern_pool_at(&b->pools[class], idx);
+		buf = tern_pool_at_raw(&b->pools[class], idx);
 		buf->next = 0;
 		buf->seq = 0;
 		buf->len = 0;
