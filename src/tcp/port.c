@@ -29,7 +29,7 @@
  * refusing.
  *
  * Memory: 0.3 MiB of address space for the counts, touched where ports are used; 48 bytes a
- * binding; 24 KiB a crowd, at most 64.
+ * binding; 24 KiB a crowd, at most 64, each allocated by itself.
  */
 #include "tcp/port.h"
 
@@ -53,7 +53,7 @@ struct binding {
 };
 
 struct tern_crowd {
-	uint32_t next; /* in the chain of its head */
+	struct tern_crowd *next; /* in the chain of its head */
 	uint16_t low, high, rport;
 	struct tern_addr local, remote;
 	uint32_t count; /* ports of the range that are in use */
@@ -68,8 +68,8 @@ struct tern_ports {
 	struct tern_mem *mem;
 	uint32_t crowd_count;
 	uint64_t clock; /* questions about crowds so far */
-	struct tern_pool bindings, crowds;
-	uint32_t crowd_heads[CROWD_HEADS];
+	struct tern_pool bindings;
+	struct tern_crowd *crowd_heads[CROWD_HEADS];
 	uint32_t binding_heads[BINDING_HEADS];
 	struct tern_portset used;
 	uint64_t bound[TERN_PORT_WORDS];
@@ -117,6 +117,27 @@ uint16_t tern_portset_gap(const struct tern_portset *s, uint16_t low, uint16_t h
 
 /* ---- the ledger ---- */
 
+/* The place of a destination among the chains of crowds. */
+static uint32_t crowd_head(const struct tern_flow *flow)
+{
+	uint32_t v = tern_flow_le32(flow->remote.b) ^ tern_flow_le32(flow->remote.b + 12);
+
+	v ^= tern_flow_le32(flow->local.b) * 31 ^ (uint32_t)flow->rport << 8;
+	return v * 0x9e3779b1u >> 26;
+}
+
+static void crowd_drop(struct tern_ports *p, struct tern_crowd *c)
+{
+	struct tern_flow flow = { .local = c->local, .remote = c->remote, .rport = c->rport };
+	struct tern_crowd **link = &p->crowd_heads[crowd_head(&flow)];
+
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	tern_mem_free(p->mem, c, sizeof(*c));
+	p->crowd_count--;
+}
+
 struct tern_ports *tern_ports_new(struct tern_mem *mem)
 {
 	struct tern_ports *p = tern_mem_alloc(mem, sizeof(*p));
@@ -124,8 +145,7 @@ struct tern_ports *tern_ports_new(struct tern_mem *mem)
 	if (!p)
 		return NULL;
 	p->mem = mem;
-	if (tern_pool_init(&p->bindings, mem, sizeof(struct binding), BINDINGS_MAX) < 0 ||
-	    tern_pool_init(&p->crowds, mem, sizeof(struct tern_crowd), TERN_CROWDS_MAX) < 0) {
+	if (tern_pool_init(&p->bindings, mem, sizeof(struct binding), BINDINGS_MAX) < 0) {
 		tern_ports_free(p);
 		return NULL;
 	}
@@ -136,8 +156,10 @@ void tern_ports_free(struct tern_ports *p)
 {
 	if (!p)
 		return;
+	for (uint32_t h = 0; h < CROWD_HEADS; h++)
+		while (p->crowd_heads[h])
+			crowd_drop(p, p->crowd_heads[h]);
 	tern_pool_free(&p->bindings);
-	tern_pool_free(&p->crowds);
 	tern_mem_free(p->mem, p, sizeof(*p));
 }
 
@@ -166,41 +188,14 @@ static uint8_t addr_tag(const struct tern_addr *addr)
 
 /* ---- crowds ---- */
 
-static uint32_t crowd_head(const struct tern_flow *flow)
-{
-	uint32_t v = tern_flow_le32(flow->remote.b) ^ tern_flow_le32(flow->remote.b + 12);
-
-	v ^= tern_flow_le32(flow->local.b) * 31 ^ (uint32_t)flow->rport << 8;
-	return v * 0x9e3779b1u >> 26;
-}
-
 static struct tern_crowd *crowd_find(const struct tern_ports *p, const struct tern_flow *flow)
 {
-	uint32_t idx = p->crowd_heads[crowd_head(flow)];
+	struct tern_crowd *c = p->crowd_heads[crowd_head(flow)];
 
-	while (idx) {
-		struct tern_crowd *c = tern_pool_at(&p->crowds, idx);
-
-		if (c->rport == flow->rport && tern_addr_eq(&c->remote, &flow->remote) &&
-		    tern_addr_eq(&c->local, &flow->local))
-			return c;
-		idx = c->next;
-	}
-	return NULL;
-}
-
-static void crowd_drop(struct tern_ports *p, const struct tern_crowd *c)
-{
-	struct tern_flow flow = { .local = c->local, .remote = c->remote, .rport = c->rport };
-	uint32_t *link = &p->crowd_heads[crowd_head(&flow)];
-	uint32_t idx;
-
-	while (tern_pool_at(&p->crowds, *link) != (const void *)c)
-		link = &((struct tern_crowd *)tern_pool_at(&p->crowds, *link))->next;
-	idx = *link;
-	*link = c->next;
-	tern_pool_put(&p->crowds, idx);
-	p->crowd_count--;
+	while (c && (c->rport != flow->rport || !tern_addr_eq(&c->remote, &flow->remote) ||
+		     !tern_addr_eq(&c->local, &flow->local)))
+		c = c->next;
+	return c;
 }
 
 void tern_crowd_mark(struct tern_crowd *c, uint16_t port)
@@ -275,13 +270,9 @@ static struct tern_crowd *crowd_oldest(const struct tern_ports *p)
 	struct tern_crowd *oldest = NULL;
 
 	for (uint32_t h = 0; h < CROWD_HEADS; h++) {
-		for (uint32_t idx = p->crowd_heads[h]; idx;) {
-			struct tern_crowd *c = tern_pool_at(&p->crowds, idx);
-
+		for (struct tern_crowd *c = p->crowd_heads[h]; c; c = c->next)
 			if (!oldest || c->asked < oldest->asked)
 				oldest = c;
-			idx = c->next;
-		}
 	}
 	return oldest;
 }
@@ -290,17 +281,15 @@ struct tern_crowd *tern_ports_crowd_new(struct tern_ports *p, const struct tern_
 					uint16_t low, uint16_t high)
 {
 	struct tern_crowd *c = p->crowd_count ? crowd_find(p, flow) : NULL;
-	uint32_t *head = &p->crowd_heads[crowd_head(flow)];
-	uint32_t idx;
+	struct tern_crowd **head = &p->crowd_heads[crowd_head(flow)];
 
 	if (c)
 		crowd_drop(p, c); /* made for another range */
 	else if (p->crowd_count == TERN_CROWDS_MAX)
 		crowd_drop(p, crowd_oldest(p));
-	idx = tern_pool_get(&p->crowds);
-	if (!idx)
+	c = tern_mem_alloc(p->mem, sizeof(*c));
+	if (!c)
 		return NULL;
-	c = tern_pool_at(&p->crowds, idx);
 	c->next = *head;
 	c->low = low;
 	c->high = high;
@@ -308,7 +297,7 @@ struct tern_crowd *tern_ports_crowd_new(struct tern_ports *p, const struct tern_
 	c->remote = flow->remote;
 	c->rport = flow->rport;
 	c->asked = ++p->clock;
-	*head = idx;
+	*head = c;
 	p->crowd_count++;
 	return c;
 }
@@ -372,12 +361,7 @@ static uint32_t *binding_link(struct tern_ports *p, uint32_t owner, uint16_t por
 static void crowds_set_bound(struct tern_ports *p, uint16_t port, bool bound)
 {
 	for (uint32_t h = 0; h < CROWD_HEADS && p->crowd_count; h++) {
-		uint32_t idx = p->crowd_heads[h];
-
-		while (idx) {
-			struct tern_crowd *c = tern_pool_at(&p->crowds, idx);
-
-			idx = c->next;
+		for (struct tern_crowd *c = p->crowd_heads[h]; c; c = c->next) {
 			if (bound)
 				tern_crowd_mark(c, port);
 			else
