@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * posix/broker.h: the broker of unmodified programs, a service on the loop of a host.
+ *
+ *	tern_broker_new(host, &cfg, &broker, why);
+ *	... start the program with tern_broker_env() in its environment ...
+ *	while (...) {
+ *		tern_host_turn(host, timeout);
+ *		tern_broker_turn(broker);
+ *	}
+ *	tern_broker_free(broker);
+ */
+#ifndef TERN_POSIX_BROKER_H
+#define TERN_POSIX_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+#include "tern/socket.h"
+
+struct tern_broker;
+
+struct tern_broker_config {
+	/* One line about what a program asked for and tern cannot do; NULL: nobody is told. */
+	void (*log)(void *user, const char *line);
+	void *log_user;
+};
+
+/*
+ * Makes a broker for the programs of a host, which stays the caller's and must outlive it. error
+ * (TERN_ERROR_MAX bytes, may be NULL) gets one line. -ENOMEM, or what the system says.
+ */
+TERN_NODISCARD int tern_broker_new(struct tern_host *host, const struct tern_broker_config *cfg,
+				   struct tern_broker **ret_broker, char *error);
+
+/* Closes all sockets of programs as their end would, and frees the broker. NULL is allowed. */
+void tern_broker_free(struct tern_broker *broker);
+
+/* "TERN_BROKER=…" for the environment of programs. Valid as long as the broker. */
+const char *tern_broker_env(const struct tern_broker *broker);
+
+/* After each turn of the host: what happened to the sockets goes to the programs. */
+void tern_broker_turn(struct tern_broker *broker);
+
+/* Sockets that programs hold, and those of them that listen. */
+uint32_t tern_broker_sockets(const struct tern_broker *broker);
+uint32_t tern_broker_listeners(const struct tern_broker *broker);
+
+/* A process's descriptor of a socket: what `tern ss -p` shows. */
+struct tern_holder {
+	tern_id id; /* the engine's */
+	pid_t pid;
+	int fd;
+	char name[16]; /* comm */
+};
+
+/*
+ * Who holds which socket now, found by inode in /proc; in order of id, pid, fd. *ret_holders is the
+ * caller's to free(). -ENOMEM, or what /proc says.
+ */
+TERN_NODISCARD int tern_broker_holders(struct tern_broker *broker, struct tern_holder **ret_holders,
+				       unsigned int *ret_count);
+
+#endif

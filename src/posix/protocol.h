@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * posix/protocol.h: what the preload shim and the broker say to each other.
+ *
+ * The shim lives in every process of an unmodified program; the broker is a service on the loop of
+ * the host that owns the stack. A tern socket of a program is one end of an AF_UNIX socket pair
+ * whose other end the broker holds. Three ways lead from the one to the other:
+ *
+ * Names. The broker binds its end of each pair to an abstract address (struct tern_posix_name), so
+ * that getpeername(2) on any descriptor tells, in one system call and without asking anybody,
+ * whether it is a tern socket and which; also after fork, exec and a hand-over by SCM_RIGHTS. Of
+ * an accepted connection the name tells both endpoints as well.
+ *
+ * Requests. One SOCK_SEQPACKET connection of each process to the broker's abstract address: a
+ * request, at once its reply, never blocking. The first request is TERN_POSIX_HELLO with the token
+ * of the environment. A process makes its connection anew when its pid or the descriptor's inode
+ * are not those it knows. Requests without a reply are marked below.
+ *
+ * The pair itself. A stream carries the program's bytes, and two things more:
+ *
+ *	fill	Before the program has its end, the broker writes TERN_POSIX_FILL bytes into it as
+ *		if the program had, with SO_SNDBUF at its least: nothing is writable. When the
+ *		connection is established the broker takes all but one of them: the edge that poll
+ *		and epoll wait for. The shim raises SO_SNDBUF when it next has to do with the
+ *		socket.
+ *	tail	One byte of the program's stays unread always (the fill's last, then the last one
+ *		forwarded): so a reset, a timeout and the broker's death read as ECONNRESET, never
+ *		as a clean end.
+ *
+ * A listening socket's pair carries struct tern_posix_accepted towards the program, each with one
+ * descriptor by SCM_RIGHTS. A datagram pair (SOCK_DGRAM) carries struct tern_posix_dgram and the
+ * payload behind it, both ways.
+ *
+ * Both sides are built together: no versions, host byte order, but addresses and ports as in
+ * struct sockaddr.
+ */
+#ifndef TERN_POSIX_PROTOCOL_H
+#define TERN_POSIX_PROTOCOL_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* In the environment: "RUN:TOKEN" in hexadecimal, 16 and 32 digits. */
+#define TERN_POSIX_ENV "TERN_BROKER"
+
+/* Abstract addresses, behind the zero byte: "tern/RUN" of the broker, "tern/RUN/…" of pairs. */
+#define TERN_POSIX_PREFIX     "tern/"
+#define TERN_POSIX_PREFIX_LEN 5
+#define TERN_POSIX_RUN_LEN    16
+#define TERN_POSIX_TOKEN_LEN  16 /* bytes */
+#define TERN_POSIX_FILL       6  /* one-byte writes that fill a pair of the least SO_SNDBUF */
+
+union tern_posix_addr {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* sun_path of the broker's end, sun_path[0] included; the length is that of the structure. */
+struct tern_posix_name {
+	char prefix[1 + TERN_POSIX_PREFIX_LEN + TERN_POSIX_RUN_LEN + 1]; /* "\0tern/RUN/" */
+	uint8_t type;                       /* SOCK_STREAM or SOCK_DGRAM */
+	uint8_t domain;                     /* AF_INET or AF_INET6 */
+	uint8_t id[8];                      /* uint64_t: the socket, never used twice in a run */
+	uint8_t accepted;                   /* 1: the endpoints below are there */
+	uint8_t local[28], remote[28];      /* struct sockaddr_in or _in6 of domain */
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct tern_posix_name) <= sizeof(((struct sockaddr_un *)0)->sun_path),
+	       "fits");
+
+enum tern_posix_op {
+	/* data: the token. Reply: descriptor of struct tern_posix_page, to be mapped read only. */
+	TERN_POSIX_HELLO = 1,
+	/*
+	 * args: domain, type (with SOCK_NONBLOCK and SOCK_CLOEXEC), protocol. Reply: id, and the
+	 * program's end as descriptor. Errors of socket(2).
+	 */
+	TERN_POSIX_OPEN,
+	/* A new pair for a socket whose old one is used up (args[0]: SOCK_NONBLOCK). As OPEN. */
+	TERN_POSIX_RENEW,
+	/* data: address. args[0]: 1 if the caller has CAP_NET_BIND_SERVICE. Errors of bind(2). */
+	TERN_POSIX_BIND,
+	/* args[0]: backlog. */
+	TERN_POSIX_LISTEN,
+	/*
+	 * data: address. args[0]: 1 if the shim is going to wait by send()ing one byte on the fd
+	 * itself: that byte belongs to the handshake and is not the program's. -EINPROGRESS,
+	 * -EALREADY, -EISCONN, errors of connect(2); 0: it is connected now.
+	 */
+	TERN_POSIX_CONNECT,
+	/* The shim waits no longer (EINTR, time): its byte will not come. */
+	TERN_POSIX_CONNECT_UNWAIT,
+	/* args[0]: how. 0: the shim may shut its end down as well; errors of shutdown(2). */
+	TERN_POSIX_SHUTDOWN,
+	/* args: level, name; data: value. Of values that cannot fail no reply is awaited. */
+	TERN_POSIX_SETSOCKOPT,
+	/* args: level, name, length. Reply data: value. SO_ERROR too. */
+	TERN_POSIX_GETSOCKOPT,
+	/* Reply data: struct sockaddr. */
+	TERN_POSIX_GETSOCKNAME,
+	TERN_POSIX_GETPEERNAME,
+	/* Reply result: bytes. */
+	TERN_POSIX_OUTQ,
+	/*
+	 * Before close() of a socket with SO_LINGER > 0, and after it. Before: reply descriptor of
+	 * which a hang-up tells that lingering is over. After: result 1 if that was the last close
+	 * and the caller is to wait, else 0.
+	 */
+	TERN_POSIX_LINGER,
+	TERN_POSIX_LINGER_CLOSED,
+	/*
+	 * The socket becomes a kernel socket (loopback). Reply data: struct tern_posix_setting of
+	 * all that has been set on it. The broker forgets it when its pair is closed.
+	 */
+	TERN_POSIX_SETTINGS,
+	/* Reply data: struct tern_posix_ifaddr, one for each address of the stack. */
+	TERN_POSIX_ADDRESSES,
+	/* The error that ended the socket, kept: what read() maps ECONNRESET to. Result: errno. */
+	TERN_POSIX_LAST_ERROR,
+	/* No reply. data: one line for the log, about something that is not supported. */
+	TERN_POSIX_LOG,
+};
+
+#define TERN_POSIX_DATA_MAX 2048
+
+struct tern_posix_request {
+	uint32_t op;
+	uint32_t noreply; /* 1: the broker sends none */
+	uint64_t id;
+	int32_t args[3];
+	uint32_t len; /* of data */
+	uint8_t data[TERN_POSIX_DATA_MAX];
+};
+
+struct tern_posix_reply {
+	int32_t result; /* 0, a value, or a negative errno */
+	uint32_t flags; /* enum tern_posix_flag */
+	uint64_t id;
+	uint32_t len;
+	uint32_t reserved;
+	uint8_t data[TERN_POSIX_DATA_MAX];
+};
+
+/* What is sent of them: the part before data, and len bytes. */
+#define TERN_POSIX_REQUEST_HEAD offsetof(struct tern_posix_request, data)
+#define TERN_POSIX_REPLY_HEAD   offsetof(struct tern_posix_reply, data)
+
+enum tern_posix_flag {
+	TERN_POSIX_ESTABLISHED = 1, /* SO_SNDBUF of the program's end may be raised now */
+};
+
+/* SO_SNDBUF and SO_RCVBUF of the program's end of an established stream, as for setsockopt(). */
+#define TERN_POSIX_SNDBUF 65536
+
+struct tern_posix_setting {
+	int32_t level, name;
+	uint32_t len;
+	uint8_t value[16];
+};
+
+struct tern_posix_ifaddr {
+	union tern_posix_addr addr, netmask, broadcast; /* broadcast: AF_UNSPEC for IPv6 */
+	uint32_t mtu;
+	uint8_t length; /* of the prefix, bits */
+};
+
+/* Shared by the broker with all its programs; written by the broker only. */
+struct tern_posix_page {
+	uint32_t dgrams;      /* datagram sockets open: 0 lets read() and its kin pass at once */
+	uint32_t lingers;     /* sockets with SO_LINGER > 0: 0 lets close() pass at once */
+	uint32_t dgram_error; /* counts errors told in struct tern_posix_dgram */
+};
+
+/* One connection for accept(). With kernel = 1 the descriptor is a kernel socket (loopback). */
+struct tern_posix_accepted {
+	uint32_t kernel;
+	uint32_t nonblock; /* O_NONBLOCK is set on the descriptor */
+	union tern_posix_addr remote;
+};
+
+/*
+ * Head of a datagram. To the broker: remote is where to, AF_UNSPEC for the connected peer. To the
+ * program: where from; or error != 0, a positive errno that the next call returns, without payload.
+ */
+struct tern_posix_dgram {
+	int32_t error;
+	uint32_t reserved;
+	union tern_posix_addr remote;
+};
+
+#endif
