@@ -39,8 +39,8 @@ struct tern_host_service {
 };
 
 /*
- * Watches a descriptor for a service: enum tern_loop_bit, 0 is "only a hang-up"; tern_loop_forget
- * ends it. Errors of tern_loop_watch().
+ * Watches a descriptor for a service, as tern_loop_watch() does: TERN_LOOP_EDGE alone is "only a
+ * hang-up", 0 is nothing. tern_loop_forget() ends it.
  */
 TERN_NODISCARD int tern_host_watch(struct tern_host *host, int fd, unsigned int events,
 				   struct tern_host_service *service);

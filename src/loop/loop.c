@@ -18,8 +18,9 @@
  *
  * Watched descriptors lie in an array by number, so that reports find them at once. A report is
  * pulled, not delivered; it is dropped if its descriptor was forgotten (or closed, and its number
- * watched anew) in between. Regular files, which epoll refuses, are in a list of their own and are
- * ready in every turn.
+ * watched anew) in between. What was not pulled before the next turn is told again: of a level
+ * epoll does so by itself, of an edge when its entry is modified. Regular files, which epoll
+ * refuses, are in a list of their own and are ready in every turn.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -327,12 +328,43 @@ static void sort_events(struct tern_loop *loop, unsigned int n)
 	loop->events_len = left;
 }
 
+/* Brings epoll's view of a descriptor in line. 0, 1 for a file that epoll refuses, or -errno. */
+static int tell_epoll(const struct tern_loop *loop, int fd, bool polled, unsigned int events)
+{
+	struct epoll_event ev = { .data.u64 = (uint64_t)fd };
+	int op = polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (!events && !polled)
+		return 0;
+	if (!events)
+		op = EPOLL_CTL_DEL;
+	ev.events |= events & TERN_LOOP_IN ? (uint32_t)EPOLLIN : 0;
+	ev.events |= events & TERN_LOOP_OUT ? (uint32_t)EPOLLOUT : 0;
+	ev.events |= events & TERN_LOOP_READ_END ? (uint32_t)EPOLLRDHUP : 0;
+	ev.events |= events & TERN_LOOP_EDGE ? (uint32_t)EPOLLET : 0;
+	if (epoll_ctl(loop->epfd, op, fd, &ev) == 0)
+		return 0;
+	return errno == EPERM ? 1 : -errno;
+}
+
+/* Reports that nobody pulled: an edge must not be lost. */
+static void put_back(struct tern_loop *loop)
+{
+	for (; loop->events_at < loop->events_len; loop->events_at++) {
+		int fd = (int)loop->events[loop->events_at].data.u64;
+
+		if (loop->watches[fd].events & TERN_LOOP_EDGE)
+			(void)tell_epoll(loop, fd, true, loop->watches[fd].events);
+	}
+}
+
 /* Waits. Afterwards `now` is fresh and the events are there. 0 or a negative errno. */
 static int wait_turn(struct tern_loop *loop, uint64_t timeout_ns)
 {
 	uint64_t wait = patience(loop, timeout_ns);
 	int n;
 
+	put_back(loop);
 	loop->events_len = loop->events_at = loop->files_at = 0;
 	loop->turn++;
 	loop->busy = false;
@@ -401,23 +433,6 @@ static void leave_files(struct tern_loop *loop, int fd)
 	loop->files_len = left;
 }
 
-/* Brings epoll's view of a descriptor in line. 0, 1 for a file that epoll refuses, or -errno. */
-static int tell_epoll(const struct tern_loop *loop, int fd, bool polled, unsigned int events)
-{
-	struct epoll_event ev = { .data.u64 = (uint64_t)fd };
-	int op = polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
-	if (!events && !polled)
-		return 0;
-	if (!events)
-		op = EPOLL_CTL_DEL;
-	ev.events |= events & TERN_LOOP_IN ? (uint32_t)EPOLLIN : 0;
-	ev.events |= events & TERN_LOOP_OUT ? (uint32_t)EPOLLOUT : 0;
-	if (epoll_ctl(loop->epfd, op, fd, &ev) == 0)
-		return 0;
-	return errno == EPERM ? 1 : -errno;
-}
-
 int tern_loop_watch(struct tern_loop *loop, int fd, unsigned int events, uint64_t user)
 {
 	struct watch *watch;
@@ -429,7 +444,7 @@ int tern_loop_watch(struct tern_loop *loop, int fd, unsigned int events, uint64_
 	if (err < 0)
 		return err;
 	watch = &loop->watches[fd];
-	events &= TERN_LOOP_IN | TERN_LOOP_OUT;
+	events &= TERN_LOOP_IN | TERN_LOOP_OUT | TERN_LOOP_READ_END | TERN_LOOP_EDGE;
 	err = watch->is_file ? 0 : tell_epoll(loop, fd, watch->polled, events);
 	if (err < 0)
 		return err;
@@ -439,6 +454,8 @@ int tern_loop_watch(struct tern_loop *loop, int fd, unsigned int events, uint64_
 		loop->files[loop->files_len++] = fd;
 		watch->is_file = true;
 	}
+	if (watch->is_file)
+		events &= TERN_LOOP_IN | TERN_LOOP_OUT;
 	if (!watch->known)
 		watch->turn = loop->turn;
 	watch->known = true;
@@ -473,8 +490,10 @@ bool tern_loop_ready(struct tern_loop *loop, struct tern_loop_ready *ret_ready)
 			continue;
 		events |= ev->events & EPOLLIN ? TERN_LOOP_IN : 0;
 		events |= ev->events & EPOLLOUT ? TERN_LOOP_OUT : 0;
+		events |= ev->events & EPOLLRDHUP ? TERN_LOOP_READ_END : 0;
 		events &= watch->events;
 		events |= ev->events & (EPOLLHUP | EPOLLERR) ? TERN_LOOP_HANGUP : 0;
+		events |= ev->events & EPOLLERR ? TERN_LOOP_ERROR : 0;
 		if (!events)
 			continue;
 		*ret_ready = (struct tern_loop_ready){ watch->user, (int)ev->data.u64, events };

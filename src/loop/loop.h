@@ -27,16 +27,19 @@
 struct tern_loop;
 
 enum tern_loop_bit {
-	TERN_LOOP_IN = 1,    /* something to read, or the end of it */
-	TERN_LOOP_OUT = 2,   /* room to write */
-	TERN_LOOP_HANGUP = 4 /* the other side is gone, or an error: told unasked */
+	TERN_LOOP_IN = 1,       /* something to read, or the end of it */
+	TERN_LOOP_OUT = 2,      /* room to write */
+	TERN_LOOP_HANGUP = 4,   /* the other side is gone, or an error: told unasked */
+	TERN_LOOP_READ_END = 8, /* the other side writes no more (EPOLLRDHUP) */
+	TERN_LOOP_ERROR = 16,   /* with HANGUP: an error, as SO_ERROR has it: told unasked */
+	TERN_LOOP_EDGE = 32,    /* only watched for: tell of each change once (EPOLLET) */
 };
 
 /* A watched descriptor that is ready. */
 struct tern_loop_ready {
 	uint64_t user; /* as given to tern_loop_watch */
 	int fd;
-	unsigned int events; /* enum tern_loop_bit */
+	unsigned int events; /* enum tern_loop_bit, without EDGE */
 };
 
 /* Nanoseconds of the monotonic clock: the `now` of every entry into a stack. Reads the clock. */
@@ -73,10 +76,14 @@ int tern_loop_step(struct tern_loop *loop, uint64_t timeout_ns);
 uint64_t tern_loop_time(const struct tern_loop *loop);
 
 /*
- * Watches a descriptor for TERN_LOOP_IN and TERN_LOOP_OUT, or changes what it is watched for; with
- * 0 nothing is told of it, not even a hang-up. `user` comes back with each report. A regular file
- * is always ready. To be forgotten before the descriptor is closed. 0, -EBADF, -ENOMEM, -ENOSPC
- * (a 17th regular file) or another of epoll's.
+ * Watches a descriptor for TERN_LOOP_IN, OUT and READ_END, or changes what it is watched for; with
+ * 0 nothing is told of it, not even a hang-up. `user` comes back with each report. To be forgotten
+ * before the descriptor is closed. 0, -EBADF, -ENOMEM, -ENOSPC (a 17th regular file) or another of
+ * epoll's.
+ *
+ * With TERN_LOOP_EDGE a report says what holds when something has changed, and comes once: read and
+ * write until -EAGAIN. Calling this again tells at once what holds. EDGE alone is "only a hang-up".
+ * A regular file is always ready, EDGE or not.
  */
 TERN_NODISCARD int tern_loop_watch(struct tern_loop *loop, int fd, unsigned int events,
 				   uint64_t user);

@@ -382,6 +382,92 @@ static void a_report_of_a_forgotten_descriptor_is_dropped(void **state)
 	(void)close(fds[1]);
 }
 
+/* One report and no other; 0 where there is none. */
+static unsigned int only_report(int fd)
+{
+	struct tern_loop_ready ready, more;
+
+	assert_in_range(tern_loop_step(loop, 0), 0, 1);
+	if (!tern_loop_ready(loop, &ready))
+		return 0;
+	assert_int_equal(ready.fd, fd);
+	assert_false(tern_loop_ready(loop, &more));
+	return ready.events;
+}
+
+static void an_edge_is_told_once_and_again_when_asked_anew(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(tern_loop_watch(loop, fds[0], TERN_LOOP_IN | TERN_LOOP_EDGE, 0), 0);
+	assert_int_equal(only_report(fds[0]), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(only_report(fds[0]), TERN_LOOP_IN);
+	assert_int_equal(only_report(fds[0]), 0);
+	assert_int_equal(write(fds[1], "y", 1), 1);
+	assert_int_equal(only_report(fds[0]), TERN_LOOP_IN);
+	assert_int_equal(only_report(fds[0]), 0);
+	assert_int_equal(
+		tern_loop_watch(loop, fds[0], TERN_LOOP_IN | TERN_LOOP_OUT | TERN_LOOP_EDGE, 0), 0);
+	assert_int_equal(only_report(fds[0]), TERN_LOOP_IN | TERN_LOOP_OUT);
+	assert_int_equal(only_report(fds[0]), 0);
+	tern_loop_forget(loop, fds[0]);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void an_edge_that_was_not_pulled_is_told_in_the_next_turn(void **state)
+{
+	struct tern_loop_ready ready;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(tern_loop_watch(loop, fds[0], TERN_LOOP_IN | TERN_LOOP_EDGE, 1), 0);
+	assert_int_equal(tern_loop_watch(loop, fds[1], TERN_LOOP_IN | TERN_LOOP_EDGE, 2), 0);
+	assert_int_equal(write(fds[0], "x", 1), 1);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(tern_loop_step(loop, TERN_NEVER), 2);
+	assert_true(tern_loop_ready(loop, &ready));
+	assert_int_equal(only_report(ready.fd == fds[0] ? fds[1] : fds[0]), TERN_LOOP_IN);
+	assert_int_equal(only_report(0), 0);
+	tern_loop_forget(loop, fds[0]);
+	tern_loop_forget(loop, fds[1]);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void the_end_of_reading_a_hang_up_and_an_error_are_told_apart(void **state)
+{
+	const unsigned int all = TERN_LOOP_IN | TERN_LOOP_READ_END | TERN_LOOP_EDGE;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(tern_loop_watch(loop, fds[0], all, 0), 0);
+	assert_int_equal(only_report(fds[0]), 0);
+	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+	assert_int_equal(only_report(fds[0]), TERN_LOOP_IN | TERN_LOOP_READ_END);
+	assert_int_equal(only_report(fds[0]), 0);
+	(void)close(fds[1]);
+	assert_int_equal(only_report(fds[0]), TERN_LOOP_IN | TERN_LOOP_READ_END | TERN_LOOP_HANGUP);
+	tern_loop_forget(loop, fds[0]);
+	(void)close(fds[0]);
+
+	/* Closed with bytes unread, and watched for nothing but that. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(tern_loop_watch(loop, fds[0], TERN_LOOP_EDGE, 0), 0);
+	assert_int_equal(write(fds[0], "x", 1), 1);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(only_report(fds[0]), 0);
+	(void)close(fds[1]);
+	assert_int_equal(only_report(fds[0]), TERN_LOOP_HANGUP | TERN_LOOP_ERROR);
+	tern_loop_forget(loop, fds[0]);
+	(void)close(fds[0]);
+}
+
 static void a_regular_file_is_always_ready(void **state)
 {
 	char path[] = "/tmp/test-loop-XXXXXX";
@@ -400,7 +486,11 @@ static void a_regular_file_is_always_ready(void **state)
 	assert_false(tern_loop_ready(loop, &ready));
 	assert_int_equal(tern_loop_watch(loop, fd, 0, 9), 0);
 	assert_int_equal(tern_loop_step(loop, 0), 0);
-	assert_int_equal(tern_loop_watch(loop, fd, TERN_LOOP_IN, 9), 0);
+	assert_int_equal(tern_loop_watch(loop, fd, TERN_LOOP_EDGE, 9), 0);
+	assert_int_equal(tern_loop_step(loop, 0), 0);
+	assert_int_equal(tern_loop_watch(loop, fd, TERN_LOOP_IN | TERN_LOOP_EDGE, 9), 0);
+	assert_int_equal(only_report(fd), TERN_LOOP_IN);
+	assert_int_equal(only_report(fd), TERN_LOOP_IN);
 	tern_loop_forget(loop, fd);
 	assert_int_equal(tern_loop_step(loop, 0), 0);
 	(void)close(fd);
@@ -502,6 +592,9 @@ int main(void)
 		LOOP_TEST(a_watched_descriptor_is_told_with_its_number),
 		LOOP_TEST(a_hang_up_is_told_unless_nothing_was_asked),
 		LOOP_TEST(a_report_of_a_forgotten_descriptor_is_dropped),
+		LOOP_TEST(an_edge_is_told_once_and_again_when_asked_anew),
+		LOOP_TEST(an_edge_that_was_not_pulled_is_told_in_the_next_turn),
+		LOOP_TEST(the_end_of_reading_a_hang_up_and_an_error_are_told_apart),
 		LOOP_TEST(a_regular_file_is_always_ready),
 		LOOP_TEST(wrong_descriptors_are_refused),
 		LOOP_TEST(a_signal_ends_the_wait),
