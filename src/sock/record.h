@@ -33,6 +33,7 @@ enum tern_sock_flag {
 	TERN_SF_OOBINLINE = 1 << 10,
 	TERN_SF_KEEPALIVE = 1 << 11, /* of a datagram socket, where it means nothing */
 	TERN_SF_V6ONLY = 1 << 12,
+	TERN_SF_CHANGED = 1 << 13, /* on the list of tern_sock_next_changed() */
 };
 
 /* Flags that a connection takes from its listener. */
@@ -59,6 +60,7 @@ struct tern_sock {
 	struct tern_endpoint bound;        /* as given to bind() */
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* TERN_NEVER: none */
 	uint64_t linger_until;
+	uint32_t changed_next, changed_prev; /* descriptor + 1; with TERN_SF_CHANGED */
 };
 
 struct tern_socks {
@@ -68,6 +70,7 @@ struct tern_socks {
 	uint64_t *used; /* bit per descriptor */
 	uint32_t max, count;
 	uint32_t first_word; /* no free descriptor stands in a word of `used` before this one */
+	uint32_t changed_head, changed_tail; /* descriptor + 1; 0: nothing has changed */
 };
 
 /* The socket of a descriptor, or NULL; one that lingers is none. */

@@ -20,6 +20,10 @@
  *	ERROR		the engine's pending error becomes the socket's
  *	CLOSED		CLOSED, shut = BOTH
  *
+ * Each of them also puts the socket on the list of what has changed (changed_head), unless it is
+ * there. The list is linked through the records: it cannot outgrow the table, and closing takes a
+ * socket off it.
+ *
  * An engine connection lives once; Linux' sockets live on after connect() has failed, after
  * connect(AF_UNSPEC) and after shutdown(SHUT_RD) of a listener. tern_sock_renew() gives such a
  * socket a new engine socket with the same options and the same bind().
@@ -106,12 +110,54 @@ int tern_sock_alloc(struct tern_socks *ss)
 	return (int)fd;
 }
 
+/* Appends a socket to the list of what has changed. */
+static void mark_changed(struct tern_socks *ss, struct tern_sock *s)
+{
+	uint32_t number = (uint32_t)(s - ss->table) + 1;
+
+	if (s->flags & TERN_SF_CHANGED)
+		return;
+	s->flags |= TERN_SF_CHANGED;
+	s->changed_next = 0;
+	s->changed_prev = ss->changed_tail;
+	if (ss->changed_tail)
+		ss->table[ss->changed_tail - 1].changed_next = number;
+	else
+		ss->changed_head = number;
+	ss->changed_tail = number;
+}
+
+static void unmark_changed(struct tern_socks *ss, struct tern_sock *s)
+{
+	if (!(s->flags & TERN_SF_CHANGED))
+		return;
+	s->flags &= ~(uint32_t)TERN_SF_CHANGED;
+	if (s->changed_next)
+		ss->table[s->changed_next - 1].changed_prev = s->changed_prev;
+	else
+		ss->changed_tail = s->changed_prev;
+	if (s->changed_prev)
+		ss->table[s->changed_prev - 1].changed_next = s->changed_next;
+	else
+		ss->changed_head = s->changed_next;
+}
+
+int tern_sock_next_changed(struct tern_socks *ss)
+{
+	int fd = (int)ss->changed_head - 1;
+
+	if (fd >= 0)
+		unmark_changed(ss, &ss->table[fd]);
+	return fd;
+}
+
 void tern_sock_release(struct tern_socks *ss, int fd)
 {
 	struct tern_sock *s = &ss->table[fd];
 	uint32_t word = (uint32_t)fd / 64;
 
 	assert(s->flags & TERN_SF_OPEN);
+	unmark_changed(ss, s);
 	s->flags = 0;
 	s->id = 0;
 	ss->used[word] &= ~(UINT64_C(1) << ((uint32_t)fd % 64));
@@ -167,8 +213,10 @@ void tern_sock_poll_events(struct tern_socks *ss, uint64_t now)
 		if (ev.user == 0 || ev.user > ss->max)
 			continue;
 		s = &ss->table[ev.user - 1];
-		if ((s->flags & TERN_SF_OPEN) && s->id == ev.id)
-			take_event(ss, now, s, ev.bits);
+		if (!(s->flags & TERN_SF_OPEN) || s->id != ev.id)
+			continue;
+		take_event(ss, now, s, ev.bits);
+		mark_changed(ss, s);
 	}
 }
 

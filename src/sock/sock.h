@@ -88,6 +88,14 @@ uint32_t tern_sock_poll(struct tern_socks *ss, uint64_t now, int fd);
 /* Takes the stack's events into the sockets. The verbs do so themselves; cheap without any. */
 void tern_sock_poll_events(struct tern_socks *ss, uint64_t now);
 
+/*
+ * The next descriptor to which something has happened (an event of the stack) since it was last
+ * given, or -1. Each is given once, in the order in which they first changed; one that was closed
+ * meanwhile is not, one that lingers is. Constant time. What a connection went through before
+ * accept counts as having happened right after it.
+ */
+int tern_sock_next_changed(struct tern_socks *ss);
+
 /* A call that would block. */
 enum tern_sock_op {
 	TERN_SOCK_OP_ACCEPT,
