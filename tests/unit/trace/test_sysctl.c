@@ -134,6 +134,10 @@ static void a_knob_is_printed_as_sysctl_prints_it(void **unused)
 	assert_string_equal(text, "60");
 	assert_int_equal(tern_knob_get(&knobs, "net.ipv4.tcp_wmem", text, sizeof(text)), 0);
 	assert_string_equal(text, "4096\t16384\t4194304");
+	assert_int_equal(tern_knob_get(&knobs, "net.ipv4.ip_unprivileged_port_start", text,
+				       sizeof(text)),
+			 0);
+	assert_string_equal(text, "1024");
 	assert_int_equal(tern_knob_get(&knobs, "net.ipv4.nothing", text, sizeof(text)), -ENOENT);
 }
 
