@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * daytime_process.c: a daytime server (RFC 867), model 1 of 4: a process for each connection.
+ *
+ *	daytime_process [-p PORT] [-w MILLISECONDS]
+ *
+ * The parent accepts and forks; the child tells the time, closes and exits. Nothing is shared, a
+ * child that fails takes nobody with it, and each child may be as slow as its client; the price is
+ * a process. -w makes every client wait, as a service that has work to do would.
+ *
+ * The server closes first, so TIME_WAIT is on its side. Plain POSIX: it runs on the kernel's TCP,
+ * and unmodified under `tern run`.
+ *
+ *	cc -o daytime_process daytime_process.c
+ */
+#include <err.h>
+#include <err.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void wait_ms(long ms)
+{
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+/* A number from 0 to max, or the end of the program. */
+static long number(const char *text, long max)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || value < 0 || value > max)
+		errx(2, "not a number up to %ld: %s", max, text);
+	return value;
+}
+
+/* Listens on all addresses of both families. */
+static int listen_on(long port)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons((in_port_t)port) };
+	int off = 0, on = 1, fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		err(1, "socket");
+	/* Or nobody could start the server again while TIME_WAIT holds its port. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
+		err(1, "setsockopt");
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+		err(1, "bind");
+	if (listen(fd, SOMAXCONN) < 0)
+		err(1, "listen");
+	return fd;
+}
+
+/* The next client. One for whom there is no descriptor now stays in the queue meanwhile. */
+static int next_client(int listener)
+{
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd >= 0)
+			return fd;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			wait_ms(20);
+		else if (errno != EINTR && errno != ECONNABORTED)
+			err(1, "accept");
+	}
+}
+
+/* A child's whole life. */
+static void serve(int fd, long ms)
+{
+	char text[64];
+	time_t now;
+	size_t len, sent = 0;
+
+	wait_ms(ms);
+	now = time(NULL);
+	len = strftime(text, sizeof(text), "%A, %B %d, %Y %H:%M:%S-%Z\r\n", localtime(&now));
+	while (sent < len) {
+		/* A client that has gone is an error here, not a signal. */
+		ssize_t n = send(fd, text + sent, len - sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		if (n > 0)
+			sent += (size_t)n;
+	}
+	(void)close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	long port = 13, ms = 0;
+	int option, listener;
+
+	while ((option = getopt(argc, argv, "p:w:")) != -1) {
+		if (option == 'p')
+			port = number(optarg, 65535);
+		else if (option == 'w')
+			ms = number(optarg, 86400000);
+		else
+			return 2;
+	}
+	listener = listen_on(port);
+	(void)signal(SIGCHLD, SIG_IGN); /* children leave no zombies */
+	(void)printf("daytime_process: listening on port %ld\n", port);
+	(void)fflush(stdout);
+	for (;;) {
+		int fd = next_client(listener);
+		pid_t pid;
+
+		/* Without room for one more process the client waits, and those behind it. */
+		while ((pid = fork()) < 0)
+			wait_ms(20);
+		if (pid == 0) {
+			(void)close(listener);
+			serve(fd, ms);
+			_exit(0);
+		}
+		(void)close(fd);
+	}
+}
