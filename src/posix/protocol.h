@@ -28,8 +28,9 @@
  *		as a clean end.
  *
  * A listening socket's pair carries struct tern_posix_accepted towards the program, each with one
- * descriptor by SCM_RIGHTS. A datagram pair (SOCK_DGRAM) carries struct tern_posix_dgram and the
- * payload behind it, both ways.
+ * descriptor by SCM_RIGHTS. A datagram pair carries struct tern_posix_dgram and the payload behind
+ * it, both ways. Both are SOCK_SEQPACKET: of a SOCK_DGRAM pair neither end learns that the other
+ * one is closed. A message of no bytes at all is that end; an empty datagram has its head.
  *
  * Both sides are built together: no versions, host byte order, but addresses and ports as in
  * struct sockaddr.
