@@ -109,6 +109,8 @@ static bool *switch_of(struct request *r, int id)
 		return &r->options.extended;
 	case TERN_OPT_MEMORY:
 		return &r->options.memory;
+	case TERN_OPT_PROCESSES:
+		return &r->options.processes;
 	case TERN_OPT_ONELINE:
 		return &r->options.oneline;
 	case TERN_OPT_NO_HEADER:
@@ -190,10 +192,13 @@ static int show(struct request *r)
 	status = tern_view_open(view);
 	if (status == TERN_CLI_OK)
 		status = tern_view_sockets(view);
+	if (status == TERN_CLI_OK && r->options.processes && !r->summary)
+		status = tern_view_holders(view);
 	if (status == TERN_CLI_OK && r->summary)
 		status = tern_view_info(view);
 	if (status != TERN_CLI_OK)
 		return status;
+	r->options.holders = (struct tern_holders){ view->holders, view->holder_count };
 	write_report(r);
 	return tern_view_flush(view);
 }

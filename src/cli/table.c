@@ -86,6 +86,8 @@ static const struct tern_cli_option ss[] = {
 	{ TERN_OPT_EXTENDED, 'e', false, "extended", NULL,
 	  "identity, and SYN queue and drops of listeners", NULL },
 	{ TERN_OPT_MEMORY, 'm', false, "memory", NULL, "memory of each socket", NULL },
+	{ TERN_OPT_PROCESSES, 'p', false, "processes", NULL,
+	  "processes that hold each socket, with their descriptors", NULL },
 	{ TERN_OPT_SUMMARY, 's', false, "summary", NULL,
 	  "totals, limits and memory instead of sockets", NULL },
 	{ TERN_OPT_ONELINE, 'O', false, "oneline", NULL, "one line a socket", NULL },

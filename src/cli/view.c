@@ -156,9 +156,31 @@ static int take_record(struct tern_view *view, const char *line, size_t len)
 	return err;
 }
 
+static int take_holder(struct tern_view *view, const char *line, size_t len)
+{
+	void *table = view->holders;
+	int err = grow(&table, sizeof(*view->holders), view->holder_count, &view->holder_cap);
+
+	if (err)
+		return err;
+	view->holders = table;
+	err = tern_record_read_holder(line, len, &view->holders[view->holder_count]);
+	view->holder_count += !err;
+	return err;
+}
+
 int tern_view_sockets(struct tern_view *view)
 {
 	return tern_view_ask(view, "{\"cmd\":\"sockets\"}", take_socket);
+}
+
+int tern_view_holders(struct tern_view *view)
+{
+	int status = tern_view_ask(view, "{\"cmd\":\"users\"}", take_holder);
+
+	if (view->holder_count)
+		qsort(view->holders, view->holder_count, sizeof(*view->holders), tern_holder_order);
+	return status;
 }
 
 int tern_view_info(struct tern_view *view)
@@ -187,6 +209,7 @@ void tern_view_close(struct tern_view *view)
 	tern_sink_free(&view->out);
 	free(view->rows);
 	free(view->records);
+	free(view->holders);
 }
 
 unsigned int tern_view_width(void)

@@ -34,6 +34,8 @@ struct tern_view {
 	size_t row_count, row_cap;
 	struct tern_trace_record *records;
 	size_t record_count, record_cap;
+	struct tern_holder *holders;
+	size_t holder_count, holder_cap;
 	struct tern_stack_info info;
 	char info_strings[TERN_RECORD_STRINGS];
 	char names[TERN_VIEW_NAMES][16];
@@ -59,8 +61,12 @@ struct tern_view_member {
 /* Reads such a line. 0 or -EINVAL. */
 TERN_NODISCARD int tern_view_member(const char *line, size_t len, struct tern_view_member *ret);
 
-/* Reads all sockets into rows, the totals into info, the trace into records. A status. */
+/*
+ * Reads all sockets into rows, who holds them into holders (in order), the totals into info, the
+ * trace into records. A status.
+ */
 int tern_view_sockets(struct tern_view *view);
+int tern_view_holders(struct tern_view *view);
 int tern_view_info(struct tern_view *view);
 int tern_view_trace(struct tern_view *view);
 

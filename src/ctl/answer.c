@@ -6,6 +6,8 @@
  * {"end":true}, or {"error":"..."} in place of whatever was still to come.
  *
  *	{"cmd":"sockets"}			a record of a socket a line
+ *	{"cmd":"users"}				a record of a descriptor that holds a socket a line:
+ *						those there were when it was asked
  *	{"cmd":"info"}				one record of the stack's totals
  *	{"cmd":"counters"}			{"counter":NAME,"value":N} a line, then
  *						{"drop":REASON,"value":N} a line
@@ -21,6 +23,8 @@
 #include "ctl/answer.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -36,6 +40,7 @@ enum {
 enum topic {
 	TOPIC_NONE,
 	TOPIC_SOCKETS,
+	TOPIC_USERS,
 	TOPIC_INFO,
 	TOPIC_COUNTERS,
 	TOPIC_DROPS, /* the second half of the counters */
@@ -68,7 +73,13 @@ static void end(struct tern_ctl_answer *answer, struct tern_sink *out)
 	if (answer->topic == TOPIC_TRACE)
 		tern_json_u64(&json, "cursor", answer->cursor);
 	tern_json_end(&json);
-	answer->topic = TOPIC_NONE;
+	tern_ctl_answer_drop(answer);
+}
+
+void tern_ctl_answer_drop(struct tern_ctl_answer *answer)
+{
+	free(answer->holders);
+	*answer = (struct tern_ctl_answer){ 0 };
 }
 
 static int keep_word(char word[WORD_MAX], const struct tern_json_token *token)
@@ -155,16 +166,32 @@ static void set_knob(struct tern_ctl_answer *answer, struct tern_stack *st, uint
 		end(answer, out);
 }
 
-void tern_ctl_answer_begin(struct tern_ctl_answer *answer, struct tern_stack *st, uint64_t now,
-			   const char *request, size_t len, struct tern_sink *out)
+/* Who holds the sockets now; nobody is known where no one can be asked. */
+static void ask_holders(struct tern_ctl_answer *answer, const struct tern_ctl_source *source,
+			struct tern_sink *out)
+{
+	char why[WORD_MAX];
+	int err = 0;
+
+	if (source->holders)
+		err = source->holders(source->holders_user, &answer->holders,
+				      &answer->holder_count);
+	if (!err)
+		return;
+	(void)snprintf(why, sizeof(why), "cannot find the processes: %s", strerror(-err));
+	tern_ctl_answer_error(out, why);
+	*answer = (struct tern_ctl_answer){ 0 };
+}
+
+void tern_ctl_answer_begin(struct tern_ctl_answer *answer, const struct tern_ctl_source *source,
+			   uint64_t now, const char *request, size_t len, struct tern_sink *out)
 {
 	static const struct {
 		const char *cmd;
 		enum topic topic;
 	} topics[] = {
-		{ "sockets", TOPIC_SOCKETS },   { "info", TOPIC_INFO },
-		{ "counters", TOPIC_COUNTERS }, { "knobs", TOPIC_KNOBS },
-		{ "trace", TOPIC_TRACE },
+		{ "sockets", TOPIC_SOCKETS },   { "users", TOPIC_USERS }, { "info", TOPIC_INFO },
+		{ "counters", TOPIC_COUNTERS }, { "knobs", TOPIC_KNOBS }, { "trace", TOPIC_TRACE },
 	};
 	struct request req;
 
@@ -174,21 +201,23 @@ void tern_ctl_answer_begin(struct tern_ctl_answer *answer, struct tern_stack *st
 		return;
 	}
 	if (strcmp(req.cmd, "set") == 0) {
-		set_knob(answer, st, now, &req, out);
+		set_knob(answer, source->st, now, &req, out);
 		return;
 	}
 	if (strcmp(req.cmd, "knobs") == 0 && req.name[0]) {
-		one_knob(answer, st, req.name, out);
+		one_knob(answer, source->st, req.name, out);
 		return;
 	}
 	for (size_t i = 0; i < TERN_ARRAY_SIZE(topics); i++)
 		if (strcmp(req.cmd, topics[i].cmd) == 0)
 			answer->topic = (int)topics[i].topic;
 	if (answer->topic == TOPIC_NONE)
-		tern_ctl_answer_error(out, "no such cmd; there are sockets, info, counters, knobs, "
-					   "set and trace");
+		tern_ctl_answer_error(out, "no such cmd; there are sockets, users, info, counters, "
+					   "knobs, set and trace");
 	if (answer->topic == TOPIC_TRACE)
 		answer->cursor = req.from;
+	if (answer->topic == TOPIC_USERS)
+		ask_holders(answer, source, out);
 }
 
 /* {"counter":NAME,"value":N}; false behind the last one. */
@@ -239,7 +268,18 @@ static bool next_socket(struct tern_ctl_answer *answer, const struct tern_stack 
 	if (!tern_stack_next_socket(st, now, &answer->cursor, &row))
 		return false;
 	tern_json_init(&json, out, false);
-	tern_record_write_socket(&json, NULL, &row);
+	tern_record_write_socket(&json, NULL, &row, NULL);
+	return true;
+}
+
+static bool next_holder(struct tern_ctl_answer *answer, struct tern_sink *out)
+{
+	struct tern_json json;
+
+	if (answer->cursor >= answer->holder_count)
+		return false;
+	tern_json_init(&json, out, false);
+	tern_record_write_holder(&json, NULL, &answer->holders[answer->cursor++]);
 	return true;
 }
 
@@ -278,6 +318,9 @@ void tern_ctl_answer_next(struct tern_ctl_answer *answer, struct tern_stack *st,
 	switch (answer->topic) {
 	case TOPIC_SOCKETS:
 		more = next_socket(answer, st, now, out);
+		break;
+	case TOPIC_USERS:
+		more = next_holder(answer, out);
 		break;
 	case TOPIC_INFO:
 		more = next_info(answer, st, now, out);

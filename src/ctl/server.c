@@ -62,6 +62,8 @@ struct tern_ctl {
 	struct tern_host_service service; /* first: the host knows us by it */
 	struct tern_host *host;
 	struct tern_mem mem;
+	tern_holders_fn *holders;
+	void *holders_user;
 	int fd;
 	dev_t dev; /* of the socket's file, to remove no other's */
 	ino_t ino;
@@ -73,6 +75,7 @@ static void drop(struct tern_ctl *ctl, struct client *c)
 {
 	tern_loop_forget(ctl->host->loop, c->fd);
 	(void)close(c->fd);
+	tern_ctl_answer_drop(&c->answer);
 	tern_sink_free(&c->out);
 	c->fd = -1;
 }
@@ -85,6 +88,7 @@ static bool is_busy(const struct client *c)
 /* Begins to answer the next request that is there, if the one before is answered. */
 static void take_request(struct tern_ctl *ctl, struct client *c)
 {
+	const struct tern_ctl_source source = { ctl->host->st, ctl->holders, ctl->holders_user };
 	char *newline = memchr(c->in, '\n', c->in_len);
 	size_t len;
 
@@ -92,8 +96,8 @@ static void take_request(struct tern_ctl *ctl, struct client *c)
 		return;
 	if (newline) {
 		len = (size_t)(newline - c->in);
-		tern_ctl_answer_begin(&c->answer, ctl->host->st, tern_host_time(ctl->host), c->in,
-				      len, &c->out);
+		tern_ctl_answer_begin(&c->answer, &source, tern_host_time(ctl->host), c->in, len,
+				      &c->out);
 		c->in_len -= len + 1;
 		memmove(c->in, newline + 1, c->in_len);
 	} else if (c->in_len == sizeof(c->in)) {
@@ -339,6 +343,12 @@ int tern_ctl_attach(struct tern_ctl *ctl, struct tern_host *host)
 {
 	ctl->host = host;
 	return tern_host_watch(host, ctl->fd, TERN_LOOP_IN, &ctl->service);
+}
+
+void tern_ctl_set_holders(struct tern_ctl *ctl, tern_holders_fn *holders, void *user)
+{
+	ctl->holders = holders;
+	ctl->holders_user = user;
 }
 
 void tern_ctl_free(struct tern_ctl *ctl)

@@ -16,6 +16,7 @@
 #ifndef TERN_CTL_SERVER_H
 #define TERN_CTL_SERVER_H
 
+#include "report/holder.h"
 #include "tern/socket.h"
 
 struct tern_ctl;
@@ -30,6 +31,12 @@ int tern_ctl_new(const char *name, struct tern_ctl **ret_ctl, char *error);
 
 /* Lets the host's loop serve it. -ENOMEM, or what the system says. */
 int tern_ctl_attach(struct tern_ctl *ctl, struct tern_host *host);
+
+/*
+ * Who is asked, once for each request, which processes hold which sockets (`tern ss -p`). Without
+ * this, or with NULL, there are none. user is passed through.
+ */
+void tern_ctl_set_holders(struct tern_ctl *ctl, tern_holders_fn *holders, void *user);
 
 /* Removes the socket and frees all; before the host goes. NULL is allowed. */
 void tern_ctl_free(struct tern_ctl *ctl);

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
+#include "report/holder.h"
 #include "tern/socket.h"
 
 struct tern_broker;
@@ -47,14 +48,6 @@ void tern_broker_turn(struct tern_broker *broker);
 /* Sockets that programs hold, and those of them that listen. */
 uint32_t tern_broker_sockets(const struct tern_broker *broker);
 uint32_t tern_broker_listeners(const struct tern_broker *broker);
-
-/* A process's descriptor of a socket: what `tern ss -p` shows. */
-struct tern_holder {
-	tern_id id; /* the engine's */
-	pid_t pid;
-	int fd;
-	char name[16]; /* comm */
-};
 
 /*
  * Who holds which socket now, found by inode in /proc; in order of id, pid, fd. *ret_holders is the

@@ -149,14 +149,13 @@ static void write_field(struct tern_json *json, const struct tern_field *row, co
 	}
 }
 
-void tern_fields_write(struct tern_json *json, const char *key, const struct tern_fields *fields,
-		       const void *base)
+void tern_fields_write_members(struct tern_json *json, const struct tern_fields *fields,
+			       const void *base)
 {
 	const uint8_t *bytes = base;
 	const char *group = NULL;
 	uint8_t has = fields->has_at < fields->size ? bytes[fields->has_at] : 0;
 
-	tern_json_object(json, key);
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct tern_field *row = &fields->rows[i];
 		bool same_group = group && row->group && strcmp(group, row->group) == 0;
@@ -172,6 +171,13 @@ void tern_fields_write(struct tern_json *json, const char *key, const struct ter
 	}
 	if (group)
 		tern_json_end(json);
+}
+
+void tern_fields_write(struct tern_json *json, const char *key, const struct tern_fields *fields,
+		       const void *base)
+{
+	tern_json_object(json, key);
+	tern_fields_write_members(json, fields, base);
 	tern_json_end(json);
 }
 

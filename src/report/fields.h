@@ -54,6 +54,10 @@ struct tern_fields {
 void tern_fields_write(struct tern_json *json, const char *key, const struct tern_fields *fields,
 		       const void *base);
 
+/* The same into an object that is open already, and stays so. */
+void tern_fields_write_members(struct tern_json *json, const struct tern_fields *fields,
+			       const void *base);
+
 /*
  * Reads one object of len bytes at text into the struct at ret_base, which is zeroed first; members
  * that are not there stay zero, and `has` collects the bits of those that are. Unknown keys are

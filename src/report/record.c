@@ -183,6 +183,15 @@ static const struct tern_field trace_rows[] = {
 	TRACE(INT, NULL, "tsecr", tsecr, NULL),
 	TRACE(NAMED, NULL, "reason", reason, reason_name),
 };
+
+#define HOLDER(kind, key, member) TERN_FIELD(tern_holder, kind, NULL, key, member, 0, NULL)
+
+static const struct tern_field holder_rows[] = {
+	HOLDER(HEX, "id", id),
+	HOLDER(CHARS, "name", name),
+	HOLDER(INT, "pid", pid),
+	HOLDER(INT, "fd", fd),
+};
 /* clang-format on */
 
 static const struct tern_fields socket_fields = {
@@ -206,10 +215,39 @@ static const struct tern_fields trace_fields = {
 	.has_at = SIZE_MAX,
 };
 
+/* Within a socket's record "id" is known: the rows behind it are written. */
+static const struct tern_fields user_fields = {
+	.rows = holder_rows + 1,
+	.count = TERN_ARRAY_SIZE(holder_rows) - 1,
+	.size = sizeof(struct tern_holder),
+	.has_at = SIZE_MAX,
+};
+
+static const struct tern_fields holder_fields = {
+	.rows = holder_rows,
+	.count = TERN_ARRAY_SIZE(holder_rows),
+	.size = sizeof(struct tern_holder),
+	.has_at = SIZE_MAX,
+};
+
 void tern_record_write_socket(struct tern_json *json, const char *key,
-			      const struct tern_socket_info *row)
+			      const struct tern_socket_info *row, const struct tern_holders *users)
 {
-	tern_fields_write(json, key, &socket_fields, row);
+	tern_json_object(json, key);
+	tern_fields_write_members(json, &socket_fields, row);
+	if (users) {
+		tern_json_array(json, "users");
+		for (size_t i = 0; i < users->count; i++)
+			tern_fields_write(json, NULL, &user_fields, &users->rows[i]);
+		tern_json_end(json);
+	}
+	tern_json_end(json);
+}
+
+void tern_record_write_holder(struct tern_json *json, const char *key,
+			      const struct tern_holder *holder)
+{
+	tern_fields_write(json, key, &holder_fields, holder);
 }
 
 void tern_record_write_stack(struct tern_json *json, const char *key,
@@ -245,4 +283,9 @@ int tern_record_read_stack(const char *text, size_t len, char strings[TERN_RECOR
 int tern_record_read_trace(const char *text, size_t len, struct tern_trace_record *ret_record)
 {
 	return tern_fields_read(&trace_fields, text, len, true, NULL, ret_record);
+}
+
+int tern_record_read_holder(const char *text, size_t len, struct tern_holder *ret_holder)
+{
+	return tern_fields_read(&holder_fields, text, len, true, NULL, ret_holder);
 }

@@ -5,7 +5,9 @@
  * Two passes over the rows: the first measures every cell, the second prints. A column is as wide
  * as its widest cell or its title; spare columns of a terminal are dealt out evenly, right ones
  * first, as ss does. Address and port are columns of their own that touch: addresses are aligned to
- * the right, ports to the left, so the colons stand below each other.
+ * the right, ports to the left, so the colons stand below each other. The processes that hold a
+ * socket stand first in the last column; there may be hundreds, so they are measured and printed
+ * one by one, in no buffer.
  *
  * Where ss has a flaw we differ: no blanks at line ends, a blank before "Process" with any port,
  * no empty second line for rows that have no memory of their own.
@@ -24,8 +26,11 @@ enum column { NETID, STATE, RECV_Q, SEND_Q, LOCAL, LOCAL_PORT, PEER, PEER_PORT, 
 
 #define CELL_MAX  64
 #define EXTRA_MAX 320
+#define USER_MAX  (TERN_HOLDER_NAME_MAX + 48)
 
 struct cells {
+	struct tern_holders users;
+	size_t users_len; /* of their text */
 	struct tern_text cell[COLUMNS];
 	char buf[EXTRA][CELL_MAX];
 	char extra[EXTRA_MAX];
@@ -203,6 +208,36 @@ static void format_memory(struct tern_text *text, const struct tern_skmem *mem)
 	tern_text_char(text, ')');
 }
 
+/* ("nginx",pid=7,fd=6) behind what separates it from the one before. */
+static void format_user(struct tern_text *text, const struct tern_holder *user, bool first)
+{
+	tern_text_str(text, first ? " users:((\"" : ",(\"");
+	for (const char *p = user->name; *p; p++)
+		tern_text_char(text, (uint8_t)*p < ' ' || *p == 0x7f ? '?' : *p);
+	append_number(text, "\",pid=", (uint64_t)user->pid);
+	append_number(text, ",fd=", (uint64_t)user->fd);
+	tern_text_char(text, ')');
+}
+
+/* Prints the users of a row, or, with out NULL, only measures them; returns how long they are. */
+static size_t print_users(struct tern_sink *out, const struct tern_holders *users)
+{
+	char buf[USER_MAX];
+	struct tern_text text;
+	size_t len = 0;
+
+	for (size_t i = 0; i < users->count; i++) {
+		tern_text_init(&text, buf, sizeof(buf));
+		format_user(&text, &users->rows[i], i == 0);
+		if (i + 1 == users->count)
+			tern_text_char(&text, ')');
+		if (out)
+			tern_sink_text(out, &text);
+		len += text.len;
+	}
+	return len;
+}
+
 static void format_row(const struct tern_ss_options *options, const struct tern_socket_info *row,
 		       struct cells *cells)
 {
@@ -211,6 +246,10 @@ static void format_row(const struct tern_ss_options *options, const struct tern_
 	for (unsigned int i = 0; i < EXTRA; i++)
 		tern_text_init(&cell[i], cells->buf[i], CELL_MAX);
 	tern_text_init(&cell[EXTRA], cells->extra, EXTRA_MAX);
+	cells->users = (struct tern_holders){ 0 };
+	if (options->processes)
+		cells->users = tern_holders_of(&options->holders, row->id);
+	cells->users_len = print_users(NULL, &cells->users);
 	tern_text_str(&cell[NETID], row->proto == TERN_PROTO_UDP ? "udp" : "tcp");
 	tern_text_str(&cell[STATE], tern_state_ss_name(row->state));
 	tern_text_u64(&cell[RECV_Q], row->recv_q);
@@ -227,11 +266,16 @@ static void format_row(const struct tern_ss_options *options, const struct tern_
 		format_memory(&cell[EXTRA], &row->mem);
 }
 
+static size_t cell_len(const struct cells *cells, enum column column)
+{
+	return cells->cell[column].len + (column == EXTRA ? cells->users_len : 0);
+}
+
 static void measure(struct table *table, const struct cells *cells)
 {
 	for (unsigned int i = 0; i < COLUMNS; i++) {
-		if (cells->cell[i].len > table->width[i])
-			table->width[i] = cells->cell[i].len;
+		if (cell_len(cells, i) > table->width[i])
+			table->width[i] = cell_len(cells, i);
 	}
 }
 
@@ -273,14 +317,21 @@ static void spread(struct table *table)
 	}
 }
 
+/* A cell of a row; without cells, the title. */
 static void print_cell(const struct table *table, struct tern_sink *out, enum column column,
-		       const char *text, size_t len)
+		       const struct cells *cells)
 {
+	size_t len = cells ? cell_len(cells, column) : strlen(titles[column]);
 	size_t fill = table->width[column] + table->spare[column] - len;
 
 	if (aligned_right(column))
 		tern_sink_fill(out, ' ', fill);
-	tern_sink_strn(out, text, len);
+	if (cells && column == EXTRA)
+		(void)print_users(out, &cells->users);
+	if (cells)
+		tern_sink_text(out, &cells->cell[column]);
+	else
+		tern_sink_str(out, titles[column]);
 	if (!aligned_right(column))
 		tern_sink_fill(out, ' ', fill);
 }
@@ -290,14 +341,11 @@ static void print_line(const struct table *table, struct tern_sink *out, const s
 	bool first = true;
 
 	for (unsigned int i = 0; i < COLUMNS; i++) {
-		const struct tern_text *cell = cells ? &cells->cell[i] : NULL;
-
 		if (table->hidden[i] || !table->width[i])
 			continue;
 		if (apart(i) && !first)
 			tern_sink_char(out, ' ');
-		print_cell(table, out, i, cell ? cell->buf : titles[i],
-			   cell ? cell->len : strlen(titles[i]));
+		print_cell(table, out, i, cells);
 		first = false;
 	}
 	tern_sink_newline(out);
@@ -364,14 +412,19 @@ void tern_ss_table(struct tern_sink *out, const struct tern_ss_options *options,
 void tern_ss_json(struct tern_json *json, const struct tern_ss_options *options,
 		  const struct tern_socket_info *rows, size_t n)
 {
+	struct tern_holders users;
+
 	tern_json_object(json, NULL);
 	tern_json_str(json, "schema", "tern.ss");
 	tern_json_u64(json, "version", TERN_RECORD_VERSION);
 	tern_json_array(json, "sockets");
 	for (size_t p = 0; p < sizeof(protos); p++) {
 		for (size_t i = 0; i < n; i++) {
-			if (shown(options, &rows[i], protos[p]))
-				tern_record_write_socket(json, NULL, &rows[i]);
+			if (!shown(options, &rows[i], protos[p]))
+				continue;
+			users = tern_holders_of(&options->holders, rows[i].id);
+			tern_record_write_socket(json, NULL, &rows[i],
+						 options->processes ? &users : NULL);
 		}
 	}
 	tern_json_end(json);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "report/filter.h"
+#include "report/holder.h"
 #include "report/service.h"
 #include "tern/snapshot.h"
 
@@ -25,6 +26,8 @@ struct tern_ss_options {
 	bool memory;                          /* -m */
 	bool oneline;                         /* -O */
 	bool no_header;                       /* -H */
+	bool processes;                       /* -p */
+	struct tern_holders holders;          /* with -p: all, in tern_holder_order() */
 };
 
 /*
@@ -34,7 +37,8 @@ struct tern_ss_options {
 void tern_ss_table(struct tern_sink *out, const struct tern_ss_options *options,
 		   const struct tern_socket_info *rows, size_t n);
 
-/* Writes the same rows as {"schema":"tern.ss","version":1,"sockets":[...]}; see record.h. */
+/* Writes the same rows as {"schema":"tern.ss","version":1,"sockets":[...]}; see record.h.
+ * With -p each has "users". */
 void tern_ss_json(struct tern_json *json, const struct tern_ss_options *options,
 		  const struct tern_socket_info *rows, size_t n);
 

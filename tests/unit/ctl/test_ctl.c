@@ -299,6 +299,74 @@ static void sockets_are_told_as_records(void **state)
 	tern_ctl_close(client);
 }
 
+static struct {
+	int asked, err;
+	unsigned int count;
+} provider;
+
+static int provide(void *user, struct tern_holder **ret_holders, unsigned int *ret_count)
+{
+	struct tern_holder *rows = calloc(provider.count, sizeof(*rows));
+
+	assert_ptr_equal(user, &provider);
+	provider.asked++;
+	if (provider.err) {
+		free(rows);
+		return provider.err;
+	}
+	for (unsigned int i = 0; i < provider.count; i++)
+		rows[i] = (struct tern_holder){ 77, (int32_t)i, 6, "nginx" };
+	*ret_holders = rows;
+	*ret_count = provider.count;
+	return 0;
+}
+
+static void users_are_asked_for_once_a_request(void **state)
+{
+	struct tern_ctl_client *client = dial();
+	struct tern_holder row;
+	const char *line;
+
+	(void)state;
+	ask(client, "{\"cmd\":\"users\"}");
+	assert_null(line_of(client)); /* nobody knows */
+	memset(&provider, 0, sizeof(provider));
+	tern_ctl_set_holders(ctl, provide, &provider);
+	ask(client, "{\"cmd\":\"sockets\"}");
+	while (line_of(client))
+		continue;
+	assert_int_equal(provider.asked, 0);
+	ask(client, "{\"cmd\":\"users\"}");
+	assert_null(line_of(client));
+	assert_int_equal(provider.asked, 1);
+	provider.count = 3;
+	ask(client, "{\"cmd\":\"users\"}");
+	for (int i = 0; i < 3; i++) {
+		line = line_of(client);
+		assert_non_null(line);
+		assert_int_equal(tern_record_read_holder(line, strlen(line), &row), 0);
+		assert_int_equal(row.id, 77);
+		assert_int_equal(row.pid, i);
+		assert_int_equal(row.fd, 6);
+		assert_string_equal(row.name, "nginx");
+	}
+	assert_null(line_of(client));
+	assert_int_equal(provider.asked, 2);
+
+	/* One who leaves in the middle leaves nothing behind; a failure is said. */
+	provider.count = 100000;
+	ask(client, "{\"cmd\":\"users\"}");
+	tern_ctl_close(client);
+	client = dial();
+	provider.err = -ENOMEM;
+	assert_error(client, "{\"cmd\":\"users\"}",
+		     "cannot find the processes: Cannot allocate memory");
+	tern_ctl_set_holders(ctl, NULL, NULL);
+	ask(client, "{\"cmd\":\"users\"}");
+	assert_null(line_of(client));
+	tern_ctl_close(client);
+}
+
 static void totals_are_one_record(void **state)
 {
 	struct tern_ctl_client *client = dial();
@@ -616,6 +684,7 @@ int main(void)
 		WITH_STACK(the_list_holds_the_living_and_buries_the_dead),
 		WITH_STACK(the_only_stack_needs_no_name),
 		WITH_STACK(sockets_are_told_as_records),
+		WITH_STACK(users_are_asked_for_once_a_request),
 		WITH_STACK(totals_are_one_record),
 		WITH_STACK(counters_and_drops_have_their_names),
 		WITH_STACK(knobs_are_told_and_set),

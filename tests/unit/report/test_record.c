@@ -87,13 +87,13 @@ static void a_socket_row_survives_the_round_trip(void **unused)
 
 		make_row(&rng, &row);
 		begin(false);
-		tern_record_write_socket(&json, NULL, &row);
+		tern_record_write_socket(&json, NULL, &row, NULL);
 		assert_false(sink.failed);
 		len = sink.len;
 		memcpy(first, buf, len);
 		assert_int_equal(tern_record_read_socket(first, len, strings, &back), 0);
 		begin(false);
-		tern_record_write_socket(&json, NULL, &back);
+		tern_record_write_socket(&json, NULL, &back, NULL);
 		expect_same_text(first, len);
 		assert_int_equal(back.cookie, row.cookie);
 		assert_int_equal(back.state, row.state);
@@ -204,13 +204,55 @@ static void the_json_form_is_the_committed_one(void **unused)
 
 	(void)unused;
 	begin(true);
-	tern_record_write_socket(&json, NULL, &row);
+	tern_record_write_socket(&json, NULL, &row, NULL);
 	row.has = TERN_INFO_TCP;
 	row.congestion = "newreno";
-	tern_record_write_socket(&json, NULL, &row);
+	tern_record_write_socket(&json, NULL, &row, NULL);
 	tern_record_write_stack(&json, NULL, &info);
 	tern_record_write_trace(&json, NULL, &record);
 	assert_golden("record.json", buf, sink.len);
+}
+
+static void a_holder_survives_the_round_trip(void **unused)
+{
+	struct tern_holder holder = { UINT64_MAX, 4194304, 1023, "nginx: \"x\"" }, back;
+
+	(void)unused;
+	begin(false);
+	tern_record_write_holder(&json, NULL, &holder);
+	assert_int_equal(tern_record_read_holder(buf, sink.len, &back), 0);
+	assert_memory_equal(&back, &holder, sizeof(back));
+
+	/* The longest that the kernel has, and none of it UTF-8: each byte becomes three. */
+	memset(holder.name, 0xff, 15);
+	begin(false);
+	tern_record_write_holder(&json, NULL, &holder);
+	assert_int_equal(tern_record_read_holder(buf, sink.len, &back), 0);
+	assert_int_equal(strlen(back.name), 45);
+}
+
+static void a_socket_names_its_users_where_they_are_known(void **unused)
+{
+	static const struct tern_holder rows[] = { { 1, 7, 6, "nginx" }, { 1, 8, 6, "nginx" } };
+	const struct tern_socket_info row = { .id = 1, .proto = TERN_PROTO_TCP };
+	const struct tern_holders none = { 0 }, two = { rows, 2 };
+	struct tern_socket_info back;
+
+	(void)unused;
+	begin(false);
+	tern_record_write_socket(&json, NULL, &row, NULL);
+	tern_sink_char(&sink, '\0');
+	assert_null(strstr(buf, "users"));
+	begin(false);
+	tern_record_write_socket(&json, NULL, &row, &none);
+	tern_sink_char(&sink, '\0');
+	assert_non_null(strstr(buf, ",\"users\":[]}\n"));
+	begin(false);
+	tern_record_write_socket(&json, NULL, &row, &two);
+	assert_int_equal(tern_record_read_socket(buf, sink.len, strings, &back), 0);
+	tern_sink_char(&sink, '\0');
+	assert_non_null(strstr(buf, ",\"users\":[{\"name\":\"nginx\",\"pid\":7,\"fd\":6},"
+				    "{\"name\":\"nginx\",\"pid\":8,\"fd\":6}]}\n"));
 }
 
 static void a_row_of_a_newer_stack_is_read_and_garbage_is_not(void **unused)
@@ -244,6 +286,8 @@ int main(void)
 		cmocka_unit_test(a_trace_record_survives_the_round_trip),
 		cmocka_unit_test(stack_totals_survive_the_round_trip),
 		cmocka_unit_test(the_json_form_is_the_committed_one),
+		cmocka_unit_test(a_holder_survives_the_round_trip),
+		cmocka_unit_test(a_socket_names_its_users_where_they_are_known),
 		cmocka_unit_test(a_row_of_a_newer_stack_is_read_and_garbage_is_not),
 		cmocka_unit_test(timers_have_the_names_ss_gives_them),
 	};

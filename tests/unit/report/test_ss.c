@@ -8,7 +8,7 @@
 #include "unit/golden.h"
 #include "unit/report/rows.h"
 
-static char buf[64 * 1024];
+static char buf[128 * 1024];
 static struct tern_sink sink;
 static struct tern_filter filter;
 static struct tern_socket_info rows[ROWS];
@@ -112,6 +112,86 @@ static void ports_have_names_when_a_table_of_them_is_given(void **unused)
 	print(&options, "ss-ta.txt");
 }
 
+/* A server of two processes, a client with a second descriptor; nobody has the others. */
+static const struct tern_holder users[] = {
+	{ 1, 7, 6, "nginx" },  { 1, 8, 6, "nginx" },  { 2, 8, 11, "nginx" },
+	{ 3, 900, 3, "curl" }, { 3, 900, 4, "c\nl" },
+};
+
+static struct tern_ss_options with_users(struct tern_ss_options options)
+{
+	rows[0].id = 1;
+	rows[6].id = 2;
+	rows[5].id = 3;
+	rows[3].id = 4; /* an orphan */
+	options.processes = true;
+	options.holders = (struct tern_holders){ users, 5 };
+	return options;
+}
+
+static void processes_come_first_in_the_last_column(void **unused)
+{
+	struct tern_ss_options options = with_users(begin(TERN_FILTER_TCP, ""));
+
+	(void)unused;
+	print(&options, "ss-tanp.txt");
+	tern_sink_reset(&sink);
+	options.timers = options.extended = true;
+	print(&options, "ss-tanpoe.txt");
+}
+
+static void a_socket_may_be_held_by_any_number_of_processes(void **unused)
+{
+	static struct tern_holder many[1000];
+	struct tern_ss_options options = with_users(begin(TERN_FILTER_TCP, "sport = :42064"));
+	const char *at;
+
+	(void)unused;
+	for (int i = 0; i < 1000; i++)
+		many[i] = (struct tern_holder){ 3, 4000000 + i, 1000 + i, "pre-forking-ser" };
+	options.holders = (struct tern_holders){ many, 1000 };
+	options.timers = true;
+	tern_ss_table(&sink, &options, rows, ROWS);
+	tern_sink_char(&sink, '\0');
+	assert_false(sink.failed);
+	assert_non_null(strstr(buf, " users:((\"pre-forking-ser\",pid=4000000,fd=1000),("));
+	at = strstr(buf, "(\"pre-forking-ser\",pid=4000999,fd=1999)) timer:(keepalive,");
+	assert_non_null(at);
+}
+
+static void without_processes_the_column_is_as_before(void **unused)
+{
+	struct tern_ss_options options = with_users(begin(TERN_FILTER_TCP, ""));
+
+	(void)unused;
+	options.holders = (struct tern_holders){ 0 };
+	print(&options, "ss-tan.txt");
+}
+
+static unsigned int count_of(const char *word)
+{
+	unsigned int n = 0;
+
+	for (const char *at = buf; (at = strstr(at, word)); at++)
+		n++;
+	return n;
+}
+
+static void json_names_the_users_of_each_socket(void **unused)
+{
+	struct tern_ss_options options = with_users(begin(TERN_FILTER_TCP, ""));
+	struct tern_json json;
+
+	(void)unused;
+	tern_json_init(&json, &sink, false);
+	tern_ss_json(&json, &options, rows, ROWS);
+	tern_sink_char(&sink, '\0');
+	assert_int_equal(count_of("\"users\":[{"), 3);
+	assert_int_equal(count_of("\"users\":[]"), ROWS - 1 - 3);
+	assert_int_equal(count_of("{\"name\":\"nginx\",\"pid\":8,\"fd\":6}"), 1);
+	assert_int_equal(count_of("\"pid\":"), 5);
+}
+
 static void no_row_leaves_the_header_alone(void **unused)
 {
 	struct tern_ss_options options = begin(TERN_FILTER_TCP, "sport = :1");
@@ -128,12 +208,14 @@ static void no_line_ends_with_a_blank(void **unused)
 	struct tern_ss_options options = begin(TERN_FILTER_TCP | TERN_FILTER_UDP, "");
 
 	(void)unused;
-	for (unsigned int bits = 0; bits < 32; bits++) {
+	options = with_users(options);
+	for (unsigned int bits = 0; bits < 64; bits++) {
 		options.timers = bits & 1;
 		options.extended = bits & 2;
 		options.memory = bits & 4;
 		options.oneline = bits & 8;
 		options.width = bits & 16 ? 200 : 0;
+		options.processes = bits & 32;
 		tern_sink_reset(&sink);
 		tern_ss_table(&sink, &options, rows, ROWS);
 		tern_sink_char(&sink, '\0');
@@ -237,6 +319,10 @@ int main(void)
 		cmocka_unit_test(details_and_memory_follow_on_a_second_line),
 		cmocka_unit_test(oneline_keeps_memory_on_the_row),
 		cmocka_unit_test(ports_have_names_when_a_table_of_them_is_given),
+		cmocka_unit_test(processes_come_first_in_the_last_column),
+		cmocka_unit_test(a_socket_may_be_held_by_any_number_of_processes),
+		cmocka_unit_test(without_processes_the_column_is_as_before),
+		cmocka_unit_test(json_names_the_users_of_each_socket),
 		cmocka_unit_test(no_row_leaves_the_header_alone),
 		cmocka_unit_test(no_line_ends_with_a_blank),
 		cmocka_unit_test(the_json_form_is_complete_and_well_formed),
