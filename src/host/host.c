@@ -65,6 +65,9 @@ static int make_stack(struct tern_host *host, const struct tern_host_config *cfg
 	if (err)
 		return err;
 	tern_link_configure(host->link, &stack_cfg);
+	memcpy(host->addrs, stack_cfg.addrs, sizeof(host->addrs));
+	host->addr_count = stack_cfg.addr_count;
+	host->mtu = stack_cfg.mtu;
 	if (cfg->seed)
 		memcpy(stack_cfg.seed, cfg->seed, sizeof(stack_cfg.seed));
 	else

@@ -28,6 +28,9 @@ struct tern_host {
 	atomic_int interrupted; /* the next call that would block returns -EINTR */
 	int down;               /* negative errno once the link is gone */
 	char device[16];        /* of the TUN device, or "" */
+	struct tern_prefix addrs[TERN_ADDRS_MAX]; /* own addresses */
+	unsigned int addr_count;
+	uint32_t mtu;
 };
 
 /*

@@ -3,9 +3,10 @@
  * posix/broker.h: the broker of unmodified programs, a service on the loop of a host.
  *
  *	tern_broker_new(host, &cfg, &broker, why);
- *	... start the program with tern_broker_env() in its environment ...
+ *	... start the program with tern_broker_env() in its environment: fork(), tern_broker_child(),
+ *	    exec() ...
  *	while (...) {
- *		tern_host_turn(host, timeout);
+ *		tern_host_turn(host, tern_broker_patience(broker, timeout));
  *		tern_broker_turn(broker);
  *	}
  *	tern_broker_free(broker);
@@ -42,8 +43,20 @@ void tern_broker_free(struct tern_broker *broker);
 /* "TERN_BROKER=…" for the environment of programs. Valid as long as the broker. */
 const char *tern_broker_env(const struct tern_broker *broker);
 
+/*
+ * In the child, between fork() and exec(): gives it the limit of descriptors back that
+ * tern_broker_new() has raised. Async-signal-safe.
+ */
+void tern_broker_child(const struct tern_broker *broker);
+
 /* After each turn of the host: what happened to the sockets goes to the programs. */
 void tern_broker_turn(struct tern_broker *broker);
+
+/*
+ * How long the next turn of the host may wait, at most timeout_ns: 0 while work is left that was
+ * cut short so that all sockets get their share.
+ */
+uint64_t tern_broker_patience(const struct tern_broker *broker, uint64_t timeout_ns);
 
 /* Sockets that programs hold, and those of them that listen. */
 uint32_t tern_broker_sockets(const struct tern_broker *broker);

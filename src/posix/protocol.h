@@ -52,6 +52,7 @@
 #define TERN_POSIX_RUN_LEN    16
 #define TERN_POSIX_TOKEN_LEN  16 /* bytes */
 #define TERN_POSIX_FILL       6  /* one-byte writes that fill a pair of the least SO_SNDBUF */
+#define TERN_POSIX_ALIVE      0x80
 
 union tern_posix_addr {
 	struct sockaddr any;
@@ -80,7 +81,10 @@ enum tern_posix_op {
 	 * program's end as descriptor. Errors of socket(2).
 	 */
 	TERN_POSIX_OPEN,
-	/* A new pair for a socket whose old one is used up (args[0]: SOCK_NONBLOCK). As OPEN. */
+	/*
+	 * A new pair for a socket whose old one is used up (args[0]: SOCK_NONBLOCK): asked for when
+	 * BIND, LISTEN or CONNECT said -ESTALE. As OPEN; the id may be a new one.
+	 */
 	TERN_POSIX_RENEW,
 	/* data: address. args[0]: 1 if the caller has CAP_NET_BIND_SERVICE. Errors of bind(2). */
 	TERN_POSIX_BIND,
@@ -88,13 +92,18 @@ enum tern_posix_op {
 	TERN_POSIX_LISTEN,
 	/*
 	 * data: address. args[0]: 1 if the shim is going to wait by send()ing one byte on the fd
-	 * itself: that byte belongs to the handshake and is not the program's. -EINPROGRESS,
-	 * -EALREADY, -EISCONN, errors of connect(2); 0: it is connected now.
+	 * itself: after -EINPROGRESS and -EALREADY that byte belongs to the handshake and is not
+	 * the program's. -EINPROGRESS, -EALREADY, -EISCONN, errors of connect(2); 0: it is
+	 * connected now.
 	 */
 	TERN_POSIX_CONNECT,
 	/* The shim waits no longer (EINTR, time): its byte will not come. */
 	TERN_POSIX_CONNECT_UNWAIT,
-	/* args[0]: how. 0: the shim may shut its end down as well; errors of shutdown(2). */
+	/*
+	 * args[0]: how. 0: the shim shuts its end down as well, after it has bound it to the name
+	 * of the broker's end with TERN_POSIX_ALIVE set in type (EINVAL: done before). Errors of
+	 * shutdown(2).
+	 */
 	TERN_POSIX_SHUTDOWN,
 	/* args: level, name; data: value. Of values that cannot fail no reply is awaited. */
 	TERN_POSIX_SETSOCKOPT,

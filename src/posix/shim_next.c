@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * posix/shim_next.c: the functions behind our wrappers.
+ *
+ * tern_shim_next begins as a table of plain system calls, and the constructor puts the next
+ * library's functions there, one pointer at a time. So a wrapper that runs before the constructor,
+ * or inside dlsym() (a malloc that reads files at its first use), works at any moment.
+ *
+ * System calls of our own go through tern_shim_sys(): errno stays, and no point of cancellation is
+ * passed while something is held.
+ */
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "posix/shim.h"
+
+long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long result = syscall(number, a, b, c, d, e, f);
+
+	if (result >= 0)
+		return result;
+	result = -errno;
+	errno = saved;
+	return result;
+}
+
+#define PLAIN(type, name, parameters, arguments)     \
+	static type plain_##name parameters          \
+	{                                            \
+		return (type)syscall(SYS_##name CAT arguments); \
+	}
+/* CAT (a, b) gives ", a, b". */
+#define CAT(...) , __VA_ARGS__
+
+TERN_SHIM_CALLS(PLAIN)
+
+static int plain_getifaddrs(struct ifaddrs **ret_list)
+{
+	(void)ret_list;
+	errno = ENOSYS;
+	return -1;
+}
+
+static void plain_freeifaddrs(struct ifaddrs *list)
+{
+	(void)list;
+}
+
+#define INITIAL(type, name, parameters, arguments) .name = plain_##name,
+
+struct tern_shim_next tern_shim_next = {
+	TERN_SHIM_CALLS(INITIAL)
+	.getifaddrs = plain_getifaddrs,
+	.freeifaddrs = plain_freeifaddrs,
+};
+
+#define FIND(type, name, parameters, arguments)                  \
+	do {                                                     \
+		void *found = dlsym(RTLD_NEXT, #name);           \
+		if (found)                                       \
+			*(void **)&tern_shim_next.name = found;  \
+	} while (0);
+
+void tern_shim_next_find(void)
+{
+	TERN_SHIM_CALLS(FIND)
+	FIND(int, getifaddrs, , )
+	FIND(void, freeifaddrs, , )
+}
