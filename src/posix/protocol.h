@@ -27,10 +27,15 @@
  *		forwarded): so a reset, a timeout and the broker's death read as ECONNRESET, never
  *		as a clean end.
  *
- * A listening socket's pair carries struct tern_posix_accepted towards the program, each with one
- * descriptor by SCM_RIGHTS. A datagram pair carries struct tern_posix_dgram and the payload behind
- * it, both ways. Both are SOCK_SEQPACKET: of a SOCK_DGRAM pair neither end learns that the other
- * one is closed. A message of no bytes at all is that end; an empty datagram has its head.
+ * A listening socket's pair (the stream that it was made as, still full) carries struct
+ * tern_posix_accepted towards the program, each with one descriptor by SCM_RIGHTS: a recvmsg() of
+ * that size gets exactly one. A datagram pair is SOCK_SEQPACKET (of one of SOCK_DGRAM neither end
+ * learns that the other is closed) and carries struct tern_posix_dgram and the payload behind it,
+ * both ways. A message of no bytes at all is the end; an empty datagram has its head.
+ *
+ * Closed or shut? Once both halves are shut the broker's end cannot tell a close() from a
+ * shutdown(). So the shim binds its end before it shuts it down (see TERN_POSIX_SHUTDOWN): as long
+ * as that name is taken, somebody has the socket.
  *
  * Both sides are built together: no versions, host byte order, but addresses and ports as in
  * struct sockaddr.
