@@ -36,19 +36,24 @@ static volatile sig_atomic_t signals;
 static struct tern_host *volatile interrupted;
 
 /* What comes within SAME_SIGNAL_NS of a signal is that signal. */
-static void on_signal(int number)
+void tern_cli_host_signal(void)
 {
 	static uint64_t last_ns; /* the handler's alone: signals wait while it runs */
 	struct tern_host *host = interrupted;
 	uint64_t now = tern_loop_now();
 
-	(void)number;
 	if (signals && now - last_ns < SAME_SIGNAL_NS)
 		return;
 	last_ns = now;
 	signals = signals + 1;
 	if (host)
 		tern_host_interrupt(host);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	tern_cli_host_signal();
 }
 
 static void catch_signals(void)
@@ -141,6 +146,10 @@ int tern_cli_host_option(struct tern_cli_host *h, int id)
 	case TERN_OPT_LINK:
 		h->cfg.link = h->args->value;
 		return 0;
+	case TERN_OPT_DEV:
+		(void)snprintf(h->link, sizeof(h->link), "tun:%s", h->args->value);
+		h->cfg.link = h->link;
+		return 0;
 	case TERN_OPT_ADDR:
 		h->addr_given = true;
 		return add(h, h->addrs, &h->cfg.addr_count, TERN_ADDRS_MAX);
@@ -186,11 +195,12 @@ int tern_cli_host_start(struct tern_cli_host *h, const char *command)
 	h->cfg.sysctls = h->sysctls;
 	if (!h->name)
 		h->name = default_name(h, command);
-	catch_signals();
+	if (!h->own_signals)
+		catch_signals();
 	err = tern_ctl_new(h->name, &h->ctl, why);
 	if (err == -EADDRINUSE)
 		return tern_cli_problem(
-			h->args, "%s with --name (and a --link and an --addr of its own)", why);
+			h->args, "%s with --name (and a --dev and an --addr of its own)", why);
 	if (err)
 		return tern_cli_failed(h->args, err, why);
 	err = tern_host_new(&h->cfg, &h->host, why);

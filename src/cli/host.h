@@ -31,6 +31,8 @@ struct tern_cli_host {
 	const char *sysctls[TERN_CLI_SYSCTLS_MAX];
 	const char *name; /* in ctl; after the start always set */
 	uint64_t drain_ns;
+	bool own_signals; /* the command takes its signals itself, and calls tern_cli_host_signal() */
+	char link[32];    /* of --dev */
 	struct tern_host *host;
 	struct tern_ctl *ctl;
 };
@@ -42,13 +44,16 @@ void tern_cli_host_init(struct tern_cli_host *h, struct tern_cli_args *args);
 TERN_NODISCARD int tern_cli_host_option(struct tern_cli_host *h, int id);
 
 /*
- * Makes host and control socket, and has INT, TERM and HUP end what blocks. `command` is the name
+ * Makes host and control socket, and has INT, TERM and HUP end what blocks (not own_signals). `command` is the name
  * of a stack without device. Returns a status; only after TERN_CLI_OK is there a host to stop.
  */
 int tern_cli_host_start(struct tern_cli_host *h, const char *command);
 
 /* Did a signal ask for the end? */
 bool tern_cli_host_ending(void);
+
+/* A signal asks for it: what the handler does, for a command that has own_signals. */
+void tern_cli_host_signal(void);
 
 /*
  * Closes all sockets, drains, and removes device and control socket. A further signal ends the

@@ -26,13 +26,15 @@ static const struct tern_cli_command *called_as(const char *program)
 
 /*
  * A standard descriptor that the caller closed must not become the TUN device or a socket: it is
- * held by one that fails the way the closed one would, opened for the other direction.
+ * held by one that fails the way the closed one would, opened for the other direction. A program
+ * that is started (tern run) finds it closed again.
  */
 static void hold_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+			(void)open("/dev/null",
+				   (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
 int main(int argc, char **argv)
