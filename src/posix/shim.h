@@ -83,20 +83,31 @@ struct tern_shim_next {
 
 extern struct tern_shim_next tern_shim_next;
 
+/*
+ * Our wrappers. In C they have a name of ours, since libc's headers give theirs types and attributes
+ * (transparent unions, nonnull) that a definition cannot live with; the linker sees libc's name.
+ */
+#define TERN_SHIM_WRAPPER(type, name, parameters, arguments) \
+	TERN_API type tern_shim_##name parameters __asm__(#name);
+TERN_SHIM_CALLS(TERN_SHIM_WRAPPER)
+#undef TERN_SHIM_WRAPPER
+
 /* Finds the next library's functions. */
 void tern_shim_next_find(void);
 
 /* A system call as the kernel gives it: a value, or a negative errno; errno itself is untouched. */
 long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f);
 
-#define TERN_SHIM_SYS0(n)                tern_shim_sys((n), 0, 0, 0, 0, 0, 0)
-#define TERN_SHIM_SYS1(n, a)             tern_shim_sys((n), (long)(a), 0, 0, 0, 0, 0)
-#define TERN_SHIM_SYS2(n, a, b)          tern_shim_sys((n), (long)(a), (long)(b), 0, 0, 0, 0)
-#define TERN_SHIM_SYS3(n, a, b, c)       tern_shim_sys((n), (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define TERN_SHIM_SYS0(n)          tern_shim_sys((n), 0, 0, 0, 0, 0, 0)
+#define TERN_SHIM_SYS1(n, a)       tern_shim_sys((n), (long)(a), 0, 0, 0, 0, 0)
+#define TERN_SHIM_SYS2(n, a, b)    tern_shim_sys((n), (long)(a), (long)(b), 0, 0, 0, 0)
+#define TERN_SHIM_SYS3(n, a, b, c) tern_shim_sys((n), (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define TERN_SHIM_SYS4(n, a, b, c, d) \
 	tern_shim_sys((n), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define TERN_SHIM_SYS5(n, a, b, c, d, e) \
 	tern_shim_sys((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define TERN_SHIM_SYS6(n, a, b, c, d, e, f) \
+	tern_shim_sys((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* What a wrapper returns: the value, or -1 with errno. */
 static inline int tern_shim_result(long result)
@@ -222,6 +233,9 @@ void tern_shim_raise(int fd);
 /* A line for the log about something that is not supported. */
 void tern_shim_log(const char *line);
 
+/* Before the first call, in the constructor. */
+void tern_shim_control_start(void);
+
 /* Maps the page that the broker shares, if a socket of tern's was inherited. */
 void tern_shim_inherit(void);
 
@@ -269,7 +283,7 @@ int tern_shim_dgram_size(int fd);
 
 /* --- shim_ioctl.c ------------------------------------------------------------------------------------ */
 
-#define TERN_SHIM_IFNAME "tern0"
+#define TERN_SHIM_IFNAME  "tern0"
 #define TERN_SHIM_IFADDRS 32
 
 /* The addresses of the stack; how many, or a negative errno. */

@@ -20,8 +20,7 @@ bool tern_shim_name_parse(const struct sockaddr_un *addr, size_t len, const char
 	struct tern_posix_name name;
 
 	if (len != offsetof(struct sockaddr_un, sun_path) + sizeof(name) ||
-	    addr->sun_family != AF_UNIX ||
-	    memcmp(addr->sun_path, prefix, sizeof(name.prefix)) != 0)
+	    addr->sun_family != AF_UNIX || memcmp(addr->sun_path, prefix, sizeof(name.prefix)) != 0)
 		return false;
 	memcpy(&name, addr->sun_path, sizeof(name));
 	memcpy(&ret_sock->id, name.id, sizeof(ret_sock->id));

@@ -27,9 +27,9 @@ long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f)
 	return result;
 }
 
-#define PLAIN(type, name, parameters, arguments)     \
-	static type plain_##name parameters          \
-	{                                            \
+#define PLAIN(type, name, parameters, arguments)                \
+	static type plain_##name parameters                     \
+	{                                                       \
 		return (type)syscall(SYS_##name CAT arguments); \
 	}
 /* CAT (a, b) gives ", a, b". */
@@ -52,16 +52,15 @@ static void plain_freeifaddrs(struct ifaddrs *list)
 #define INITIAL(type, name, parameters, arguments) .name = plain_##name,
 
 struct tern_shim_next tern_shim_next = {
-	TERN_SHIM_CALLS(INITIAL)
-	.getifaddrs = plain_getifaddrs,
+	TERN_SHIM_CALLS(INITIAL).getifaddrs = plain_getifaddrs,
 	.freeifaddrs = plain_freeifaddrs,
 };
 
-#define FIND(type, name, parameters, arguments)                  \
-	do {                                                     \
-		void *found = dlsym(RTLD_NEXT, #name);           \
-		if (found)                                       \
-			*(void **)&tern_shim_next.name = found;  \
+#define FIND(type, name, parameters, arguments)                 \
+	do {                                                    \
+		void *found = dlsym(RTLD_NEXT, #name);          \
+		if (found)                                      \
+			*(void **)&tern_shim_next.name = found; \
 	} while (0);
 
 void tern_shim_next_find(void)

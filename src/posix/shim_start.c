@@ -61,6 +61,8 @@ __attribute__((constructor)) void tern_shim_start(void)
 	tern_shim_next_find();
 	env = getenv(TERN_POSIX_ENV);
 	tern_shim.on = env && read_env(env);
+	if (tern_shim.on)
+		tern_shim_control_start();
 	__atomic_store_n(&tern_shim.started, 2, __ATOMIC_RELEASE);
 	if (tern_shim.on)
 		tern_shim_inherit();

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * posix/shim_connect.c: connect().
+ *
+ * The broker answers CONNECT at once; for a stream that is -EINPROGRESS as a rule, and what happens
+ * next it tells through the pair: as long as the connection is not established, the pair is full
+ * and nothing is writable. So a program that does not block returns with that error and
+ * waits for POLLOUT as ever. For one that blocks, the shim waits where the program would: in a
+ * send() of one byte on the descriptor itself. EINTR, SA_RESTART, SO_SNDTIMEO, pthread_cancel() and
+ * another thread's shutdown() then do what they do to any blocking call. The byte belongs to the
+ * handshake; if it will not come, the broker is told so.
+ *
+ * A connect() that failed ends the pair. The errno is the broker's to tell. The next attempt
+ * begins with a new pair (shim_replace.c).
+ */
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "posix/shim.h"
+
+static int errno_of_socket(int fd, const struct tern_shim_sock *sock)
+{
+	int error = 0;
+	struct tern_shim_call call = {
+		.op = TERN_POSIX_GETSOCKOPT,
+		.args = { SOL_SOCKET, SO_ERROR, sizeof(error) },
+		.ret = &error,
+		.ret_max = sizeof(error),
+	};
+
+	if (tern_shim_ask(fd, sock, &call) < 0 || error <= 0)
+		return ECONNRESET;
+	return error;
+}
+
+/* Waits for the end of a handshake. 0, or a negative errno of connect(). */
+static int wait_connected(int fd, const struct tern_shim_sock *sock)
+{
+	struct tern_shim_call unwait = { .op = TERN_POSIX_CONNECT_UNWAIT };
+	int saved = errno, error;
+
+	if (tern_shim_next.sendto(fd, "", 1, MSG_NOSIGNAL, NULL, 0) == 1) {
+		tern_shim_raise(fd);
+		return 0;
+	}
+	error = errno;
+	errno = saved;
+	switch (error) {
+	case EINTR:
+	case EAGAIN:
+		tern_shim_ask(fd, sock, &unwait);
+		return error == EINTR ? -EINTR : -EINPROGRESS;
+	case EPIPE:
+	case ECONNRESET:
+		return -errno_of_socket(fd, sock);
+	default:
+		return -error;
+	}
+}
+
+static int connect_stream(int fd, const struct tern_shim_sock *sock, const struct sockaddr *addr,
+			  socklen_t len)
+{
+	long flags = TERN_SHIM_SYS2(SYS_fcntl, fd, F_GETFL);
+	bool blocks = flags >= 0 && !(flags & O_NONBLOCK);
+	struct tern_shim_call call = {
+		.op = TERN_POSIX_CONNECT,
+		.args = { blocks },
+		.data = addr,
+		.len = len,
+	};
+	int done;
+
+	if (tern_shim_hung_up(fd)) {
+		done = tern_shim_renew(fd, sock);
+		if (done == -ENETDOWN)
+			return done;
+	}
+	done = tern_shim_ask(fd, sock, &call);
+	if (blocks && (done == -EINPROGRESS || done == -EALREADY))
+		done = wait_connected(fd, sock);
+	return done;
+}
+
+static int connect_dgram(int fd, const struct tern_shim_sock *sock, const struct sockaddr *addr,
+			 socklen_t len)
+{
+	struct tern_shim_call call = { .op = TERN_POSIX_CONNECT, .data = addr, .len = len };
+	int done = tern_shim_ask(fd, sock, &call);
+
+	if (done >= 0)
+		tern_shim_mark(fd, addr->sa_family == AF_UNSPEC ? TERN_SHIM_MARK_NONE
+								: TERN_SHIM_MARK_CONNECTED);
+	return done;
+}
+
+int tern_shim_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct tern_shim_sock sock;
+	int done;
+
+	if (!tern_shim_find(fd, &sock))
+		return tern_shim_next.connect(fd, addr, len);
+	if (!addr)
+		return tern_shim_result(-EFAULT);
+	if (len < sizeof(sa_family_t) || len > sizeof(struct sockaddr_storage))
+		return tern_shim_result(-EINVAL);
+	if (!sock.accepted && (tern_shim_is_loopback(addr, len) || tern_shim_is_any(addr, len))) {
+		done = tern_shim_to_kernel(fd, &sock);
+		return done < 0 ? tern_shim_result(done) : tern_shim_next.connect(fd, addr, len);
+	}
+	if (sock.type == SOCK_DGRAM)
+		return tern_shim_result(connect_dgram(fd, &sock, addr, len));
+	return tern_shim_result(connect_stream(fd, &sock, addr, len));
+}
