@@ -59,7 +59,7 @@ struct tern_socket_info {
 	uint32_t recv_q, send_q;
 	struct tern_skmem mem;
 	/* TERN_INFO_LISTEN */
-	uint32_t synq, synq_max, acceptq, acceptq_max;
+	uint32_t synq, synq_max, acceptq, acceptq_max; /* acceptq: those of tern_stack_hold too */
 	uint64_t listen_drops, listen_overflows;
 	/* TERN_INFO_TCP */
 	uint32_t options; /* enum tern_tcp_option bits agreed on */

@@ -169,6 +169,7 @@ enum tern_send_flag {
 
 enum tern_recv_flag {
 	TERN_MSG_PEEK = 1,
+	TERN_MSG_TRUNC = 2, /* of a stream: the bytes are taken and go nowhere; data may be NULL */
 };
 
 /*
@@ -240,6 +241,13 @@ int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id);
 
 /*
+ * Of a listener: count connections that were accepted, but wait to be taken elsewhere. They count
+ * as waiting in its accept queue: for the limit, and in what is shown of it. The last call holds.
+ * -EINVAL (not a listener), -EBADF.
+ */
+int tern_stack_hold(struct tern_stack *st, uint64_t now, tern_id listener, uint32_t count);
+
+/*
  * Queues bytes; returns how many were taken (RFC 9293 §3.10.2; SYN-SENT and SYN-RECEIVED queue
  * too). -EAGAIN (no room: TERN_EV_WRITABLE follows), -EPIPE (closed for sending), -ENOTCONN,
  * -ENOBUFS (tcp_mem), or the pending error.
@@ -253,6 +261,25 @@ int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const v
  */
 int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			unsigned int flags);
+
+/*
+ * Bytes without a copy, of streams (-EOPNOTSUPP else).
+ *
+ * peek lists what may be read, from the oldest byte on, in at most n pieces; they are valid until
+ * the next entry into the stack. Returns how many, 0 for the peer's FIN, or errors of
+ * tern_stack_recv(), which takes the bytes by TERN_MSG_TRUNC.
+ *
+ * reserve lists room for len bytes to be sent, in at most n pieces (a piece is 64 KiB at most); it
+ * may be less than len, as a send may be short. Returns how many pieces, or errors of
+ * tern_stack_send(). The next entry is to be commit: it sends the first len bytes of that room
+ * (0: none) and returns len. -EINVAL (more than there was room, or not what was reserved).
+ */
+int tern_stack_peek(struct tern_stack *st, uint64_t now, tern_id id, struct tern_piece *pieces,
+		    unsigned int n);
+int tern_stack_reserve(struct tern_stack *st, uint64_t now, tern_id id, size_t len,
+		       struct tern_room *rooms, unsigned int n);
+int64_t tern_stack_commit(struct tern_stack *st, uint64_t now, tern_id id, size_t len,
+			  unsigned int flags);
 
 /*
  * One datagram out, to `remote` or, NULL, to the connected peer; -EDESTADDRREQ, -EINVAL (port 0),

@@ -46,6 +46,12 @@ struct tern_piece {
 	uint32_t len;
 };
 
+/* Room for payload in memory, borrowed: the caller writes into it. */
+struct tern_room {
+	uint8_t *ptr;
+	uint32_t len;
+};
+
 #ifdef __cplusplus
 }
 #endif

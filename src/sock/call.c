@@ -145,6 +145,21 @@ int tern_sock_accept(struct tern_socks *ss, uint64_t now, int fd, void *addr, ui
 	return child;
 }
 
+int tern_sock_hold(struct tern_socks *ss, uint64_t now, int fd, int n)
+{
+	struct tern_sock *s = tern_sock_at(ss, fd);
+	int err;
+
+	if (!s)
+		return -EBADF;
+	if (n < 0)
+		return -EINVAL;
+	err = tern_stack_hold(ss->st, now, s->id, (uint32_t)n);
+	if (!err)
+		s->held = (uint32_t)n;
+	return err;
+}
+
 static bool has_family(const void *addr, uint32_t len, uint16_t family)
 {
 	uint16_t value;
@@ -236,11 +251,27 @@ static int shutdown_dgram(struct tern_sock *s, enum tern_how how)
 	return s->flags & TERN_SF_ESTABLISHED ? 0 : -ENOTCONN;
 }
 
+/*
+ * LISTEN ends. The port is kept if bind() was asked for it by number, even where nobody could bind
+ * it now: connections may still use it.
+ */
+static int shutdown_listener(struct tern_socks *ss, uint64_t now, int fd, struct tern_sock *s,
+			     enum tern_how how)
+{
+	if (how == TERN_SHUT_WR)
+		return 0;
+	if (!s->bound.port)
+		return tern_sock_renew(ss, now, fd);
+	s->flags &= ~(uint32_t)(TERN_SF_LISTENING | TERN_SF_ACCEPTABLE);
+	s->held = 0;
+	return tern_stack_shutdown(ss->st, now, s->id, how);
+}
+
 static int shutdown_stream(struct tern_socks *ss, uint64_t now, int fd, struct tern_sock *s,
 			   enum tern_how how)
 {
 	if (s->flags & TERN_SF_LISTENING)
-		return how == TERN_SHUT_WR ? 0 : tern_sock_renew(ss, now, fd);
+		return shutdown_listener(ss, now, fd, s, how);
 	if (s->phase == TERN_PHASE_UNCONNECTED || (s->flags & TERN_SF_CLOSED)) {
 		s->shut |= (uint8_t)(how + 1);
 		return -ENOTCONN;

@@ -14,10 +14,7 @@
 #include "base/addr.h"
 #include "sock/record.h"
 
-enum {
-	SCRATCH = 4096,
-	DATAGRAM_MAX = 65535,
-};
+enum { DATAGRAM_MAX = 65535 };
 
 /* The engine tells of room only if the last send fell short: what an earlier one left is void. */
 static int64_t fell_short(struct tern_sock *s, int64_t n, size_t len)
@@ -29,6 +26,16 @@ static int64_t fell_short(struct tern_sock *s, int64_t n, size_t len)
 	return n;
 }
 
+/* Why nothing can be sent on a stream; 0 if something can. */
+static int send_refused(struct tern_sock *s)
+{
+	if (s->error)
+		return tern_sock_take_error(s);
+	if (s->phase == TERN_PHASE_UNCONNECTED || (s->shut & TERN_SHUT_SND))
+		return -EPIPE;
+	return s->flags & TERN_SF_ESTABLISHED ? 0 : -EAGAIN;
+}
+
 static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 			   const void *data, size_t len, int flags)
 {
@@ -36,14 +43,9 @@ static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock
 
 	if (flags & TERN_SOCK_OOB)
 		return -EOPNOTSUPP;
-	if (s->error)
-		return tern_sock_take_error(s);
-	if (s->phase == TERN_PHASE_UNCONNECTED || (s->shut & TERN_SHUT_SND))
-		return -EPIPE;
-	if (!(s->flags & TERN_SF_ESTABLISHED))
-		return -EAGAIN;
-	if (len == 0)
-		return 0;
+	n = send_refused(s);
+	if (n < 0 || len == 0)
+		return n;
 	n = tern_stack_send(ss->st, now, s->id, data, len,
 			    flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
 	return n == -ENOTCONN ? -EPIPE : fell_short(s, n, len);
@@ -122,24 +124,14 @@ static int64_t no_data(struct tern_sock *s, int64_t n)
 static int64_t discard(struct tern_socks *ss, uint64_t now, struct tern_sock *s, size_t len,
 		       int flags)
 {
-	uint8_t scratch[SCRATCH];
-	size_t done = 0;
+	int64_t n;
 
 	if (flags & TERN_SOCK_PEEK) {
-		int64_t queued = tern_sock_engine_option(ss, now, s, TERN_SO_INQ);
-
-		return queued == 0 ? no_data(s, -EAGAIN)
-				   : (int64_t)TERN_MIN((uint64_t)queued, (uint64_t)len);
+		n = tern_sock_engine_option(ss, now, s, TERN_SO_INQ);
+		return n == 0 ? no_data(s, -EAGAIN) : (int64_t)TERN_MIN((uint64_t)n, (uint64_t)len);
 	}
-	while (done < len) {
-		int64_t n = tern_stack_recv(ss->st, now, s->id, scratch,
-					    TERN_MIN(len - done, sizeof(scratch)), 0);
-
-		if (n <= 0)
-			return done ? (int64_t)done : no_data(s, n);
-		done += (size_t)n;
-	}
-	return (int64_t)done;
+	n = tern_stack_recv(ss->st, now, s->id, NULL, len, TERN_MSG_TRUNC);
+	return n > 0 ? n : no_data(s, n);
 }
 
 static int64_t recv_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s, void *data,
@@ -200,6 +192,70 @@ int64_t tern_sock_recvfrom(struct tern_socks *ss, uint64_t now, int fd, void *da
 	else
 		*addr_len = 0;
 	return n;
+}
+
+/* The stream of a descriptor, after its events. -EBADF, -EOPNOTSUPP. */
+static int stream_at(struct tern_socks *ss, uint64_t now, int fd, struct tern_sock **ret)
+{
+	struct tern_sock *s = tern_sock_at(ss, fd);
+
+	if (!s)
+		return -EBADF;
+	tern_sock_poll_events(ss, now);
+	*ret = s;
+	return tern_sock_is_stream(s) ? 0 : -EOPNOTSUPP;
+}
+
+int tern_sock_peek_pieces(struct tern_socks *ss, uint64_t now, int fd, struct tern_piece *pieces,
+			  unsigned int n)
+{
+	struct tern_sock *s;
+	int got = stream_at(ss, now, fd, &s);
+
+	if (got)
+		return got;
+	if (s->flags & TERN_SF_LISTENING)
+		return -ENOTCONN;
+	got = tern_stack_peek(ss->st, now, s->id, pieces, n);
+	return got > 0 ? got : (int)no_data(s, got);
+}
+
+int64_t tern_sock_consume(struct tern_socks *ss, uint64_t now, int fd, size_t len)
+{
+	struct tern_sock *s;
+	int err = stream_at(ss, now, fd, &s);
+
+	return err ? err : recv_stream(ss, now, s, NULL, len, TERN_SOCK_TRUNC);
+}
+
+int tern_sock_reserve(struct tern_socks *ss, uint64_t now, int fd, size_t len,
+		      struct tern_room *rooms, unsigned int n)
+{
+	struct tern_sock *s;
+	size_t total = 0;
+	int got = stream_at(ss, now, fd, &s);
+
+	if (!got)
+		got = send_refused(s);
+	if (got || len == 0 || n == 0)
+		return got;
+	got = tern_stack_reserve(ss->st, now, s->id, len, rooms, n);
+	for (int i = 0; i < got; i++)
+		total += rooms[i].len;
+	if (got < 0)
+		return (int)(got == -ENOTCONN ? -EPIPE : fell_short(s, got, len));
+	(void)fell_short(s, (int64_t)total, len);
+	return got;
+}
+
+int64_t tern_sock_commit(struct tern_socks *ss, uint64_t now, int fd, size_t len, int flags)
+{
+	const struct tern_sock *s = tern_sock_at(ss, fd);
+
+	if (!s)
+		return -EBADF;
+	return tern_stack_commit(ss->st, now, s->id, len,
+				 flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
 }
 
 int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)

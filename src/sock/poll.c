@@ -32,7 +32,7 @@ static uint32_t poll_listener(struct tern_socks *ss, uint64_t now, struct tern_s
 
 	if (!(s->flags & TERN_SF_ACCEPTABLE))
 		return 0;
-	if (tern_stack_socket(ss->st, now, s->id, &row) < 0 || row.acceptq == 0) {
+	if (tern_stack_socket(ss->st, now, s->id, &row) < 0 || row.acceptq <= s->held) {
 		s->flags &= ~(uint32_t)TERN_SF_ACCEPTABLE;
 		return 0;
 	}

@@ -57,6 +57,7 @@ struct tern_sock {
 	uint8_t shut;
 	int32_t error;                     /* pending, a positive errno: SO_ERROR */
 	uint16_t max_seg;                  /* TCP_MAXSEG as set, 0: not */
+	uint32_t held;                     /* tern_sock_hold() */
 	struct tern_endpoint bound;        /* as given to bind() */
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* TERN_NEVER: none */
 	uint64_t linger_until;

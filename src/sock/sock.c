@@ -283,6 +283,7 @@ int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd)
 				TERN_SF_PEER_FIN | TERN_SF_NOSPACE | TERN_SF_ACCEPTABLE);
 	s->phase = TERN_PHASE_UNCONNECTED;
 	s->shut = 0;
+	s->held = 0;
 	tern_sock_adopt(ss, now, fd, id);
 	/* A port that bind() was not asked for by number is not kept: Linux' rule. */
 	if (s->bound.port == 0 && tern_addr_is_any(&s->bound.addr))

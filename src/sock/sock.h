@@ -50,6 +50,13 @@ int tern_sock_connect(struct tern_socks *ss, uint64_t now, int fd, const void *a
 int tern_sock_shutdown(struct tern_socks *ss, uint64_t now, int fd, int how);
 
 /*
+ * For those who accept connections on behalf of others: n that were accepted from the listener have
+ * not been taken yet. They count in its accept queue (its limit, Recv-Q) as if they were in it, but
+ * not for readiness. The last call holds. -EBADF, -EINVAL (does not listen, n negative).
+ */
+int tern_sock_hold(struct tern_socks *ss, uint64_t now, int fd, int n);
+
+/*
  * close: returns 0 when the descriptor is free again. With SO_LINGER it may return -EINPROGRESS:
  * then *ret_until is when the linger time ends, the descriptor is good for nothing but
  * tern_sock_linger(), and that is to be called after events and at *ret_until until it returns 0;
@@ -67,6 +74,25 @@ int64_t tern_sock_sendto(struct tern_socks *ss, uint64_t now, int fd, const void
 			 int flags, const void *addr, uint32_t addr_len);
 int64_t tern_sock_recvfrom(struct tern_socks *ss, uint64_t now, int fd, void *data, size_t len,
 			   int flags, void *addr, uint32_t *addr_len);
+
+/*
+ * The same for streams without a copy, never waiting.
+ *
+ * peek_pieces lists what may be read, the oldest byte first, in at most n pieces that are valid
+ * until the next entry into this room or the stack. It returns how many, 0 at the end of data, or
+ * what recv returns. consume takes len bytes and returns how many there were.
+ *
+ * reserve lists room for len bytes to be sent, in at most n pieces (a piece is 64 KiB at most), and
+ * returns how many, or what send returns. Where that is less than len the socket is not writable
+ * until the engine has room again, as after a short send. The next entry is to be commit, which
+ * sends the first len bytes that were written there (0: none), with send's flags.
+ */
+int tern_sock_peek_pieces(struct tern_socks *ss, uint64_t now, int fd, struct tern_piece *pieces,
+			  unsigned int n);
+int64_t tern_sock_consume(struct tern_socks *ss, uint64_t now, int fd, size_t len);
+int tern_sock_reserve(struct tern_socks *ss, uint64_t now, int fd, size_t len,
+		      struct tern_room *rooms, unsigned int n);
+int64_t tern_sock_commit(struct tern_socks *ss, uint64_t now, int fd, size_t len, int flags);
 
 /* FIONREAD and SIOCOUTQ. -EINVAL (listener), -EBADF. */
 int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes);

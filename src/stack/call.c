@@ -488,3 +488,18 @@ int tern_stack_remote(struct tern_stack *st, tern_id id, struct tern_endpoint *r
 	*ret_remote = (struct tern_endpoint){ flow.remote, flow.rport };
 	return 0;
 }
+
+int tern_stack_hold(struct tern_stack *st, uint64_t now, tern_id listener, uint32_t count)
+{
+	uint32_t idx = tern_call_conn(st, listener);
+	const struct tern_conn *c;
+
+	st->tcp.now = now;
+	if (!idx)
+		return is_udp(listener) ? -EINVAL : -EBADF;
+	c = tern_conn_at(&st->tcp, idx);
+	if (c->state != TERN_LISTEN)
+		return -EINVAL;
+	tern_listener_hold(&st->syn, c->listener, count);
+	return 0;
+}

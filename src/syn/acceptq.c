@@ -6,6 +6,10 @@
  * accept() takes them. A child is appended by its promotion, in SYN-RECEIVED, and becomes
  * ESTABLISHED by the same segment; accept() hands out none before that.
  *
+ * accept() may be called by one who hands connections on to others. What was handed on and not yet
+ * taken is only a number here (held), but counts: the slowness of those others must fill this
+ * queue, not another behind it that nobody sees.
+ *
  * A child that is reset while it waits keeps its place, as in Linux: accept() gives it, and the
  * first recv() tells ECONNRESET. So an application that was told of a connection finds one.
  */

@@ -140,6 +140,11 @@ void tern_listener_set_backlog(struct tern_syn *s, uint32_t listener, int backlo
 	tern_listener_at(s, listener)->backlog = clamp_backlog(s, backlog);
 }
 
+void tern_listener_hold(struct tern_syn *s, uint32_t listener, uint32_t count)
+{
+	tern_listener_at(s, listener)->held = count;
+}
+
 /* Half-open connections are told and forgotten. */
 static void drop_halves(struct tern_syn *s, const struct tern_listener *l)
 {
@@ -200,11 +205,11 @@ void tern_listener_describe(const struct tern_syn *s, uint32_t listener,
 	const struct tern_listener *l = tern_listener_at(s, listener);
 
 	ret->has |= TERN_INFO_LISTEN;
-	ret->recv_q = l->acceptq.count;
+	ret->recv_q = l->acceptq.count + l->held;
 	ret->send_q = l->backlog;
 	ret->synq = l->synq.count;
 	ret->synq_max = TERN_MIN(l->backlog, s->tcp->knobs->tcp_max_syn_backlog);
-	ret->acceptq = l->acceptq.count;
+	ret->acceptq = l->acceptq.count + l->held;
 	ret->acceptq_max = l->backlog;
 	ret->listen_drops = l->drops;
 	ret->listen_overflows = l->overflows;

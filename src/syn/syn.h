@@ -63,6 +63,7 @@ struct tern_listener {
 	uint32_t backlog;      /* as given to listen(), clamped to somaxconn */
 	struct tern_list synq; /* halves, oldest first */
 	struct tern_list acceptq; /* connections, in order of completion */
+	uint32_t held;            /* accepted ones that count as if they were there */
 	uint32_t young;           /* halves whose timer has not yet run out */
 	uint64_t drops, overflows;
 };
@@ -104,6 +105,9 @@ bool tern_listener_conflicts(const struct tern_syn *s, const struct tern_endpoin
 
 /* A new backlog, nothing else. */
 void tern_listener_set_backlog(struct tern_syn *s, uint32_t listener, int backlog);
+
+/* Accepted connections that still count in the accept queue; see tern_stack_hold. */
+void tern_listener_hold(struct tern_syn *s, uint32_t listener, uint32_t count);
 
 /*
  * The listener goes: half-open connections are forgotten and answered by RST, unaccepted ones reset

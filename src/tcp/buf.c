@@ -175,6 +175,61 @@ int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_se
 	return charged;
 }
 
+unsigned int tern_chain_lend(struct tern_bufs *b, const struct tern_chain *chain, uint32_t len,
+			     uint32_t hint, struct tern_chain *fresh, struct tern_room *rooms,
+			     unsigned int max, uint32_t *ret_len)
+{
+	struct tern_buf *tail = chain->tail ? tern_buf_at(b, chain->tail) : NULL;
+	uint32_t got = tail ? TERN_MIN(tail->cap - tail->len, len) : 0;
+	unsigned int n = 0;
+
+	if (got && max)
+		rooms[n++] = (struct tern_room){ tail->data + tail->len, got };
+	while (got < len && n < max) {
+		uint32_t idx = buf_get(b, TERN_MAX(len - got, hint));
+		struct tern_buf *buf;
+
+		if (!idx)
+			break;
+		buf = tern_buf_at(b, idx);
+		if (fresh->tail)
+			tern_buf_at(b, fresh->tail)->next = idx;
+		else
+			fresh->head = idx;
+		fresh->tail = idx;
+		rooms[n++] = (struct tern_room){ buf->data, TERN_MIN(buf->cap, len - got) };
+		got += rooms[n - 1].len;
+	}
+	*ret_len = n ? got : 0;
+	return n;
+}
+
+uint32_t tern_chain_take(struct tern_bufs *b, struct tern_chain *chain, struct tern_chain *fresh,
+			 tern_seq seq, uint32_t len)
+{
+	struct tern_buf *buf = chain->tail ? tern_buf_at(b, chain->tail) : NULL;
+	uint32_t n = buf ? TERN_MIN(buf->cap - buf->len, len) : 0, charged = 0;
+
+	if (n)
+		buf->len += n;
+	while (n < len) {
+		struct tern_chain one = { fresh->head, fresh->head };
+
+		assert(one.head);
+		buf = tern_buf_at(b, one.head);
+		fresh->head = buf->next;
+		buf->next = 0;
+		buf->seq = seq + n;
+		buf->len = TERN_MIN(buf->cap, len - n);
+		n += buf->len;
+		charged += tern_buf_size(b, one.head);
+		tern_chain_join(b, chain, &one);
+	}
+	tern_chain_clear(b, fresh);
+	fresh->tail = 0;
+	return charged;
+}
+
 uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq)
 {
 	uint32_t uncharged = 0;

@@ -64,6 +64,23 @@ bool tern_bufs_pressure(const struct tern_bufs *b);
 int64_t tern_chain_append(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq,
 			  const void *data, uint32_t len, uint32_t hint);
 
+/*
+ * Room for len bytes behind a chain: first in its last buffer, then in new ones, which hang in
+ * `fresh` (empty before) until they are taken or freed; sized as by tern_chain_append(). Lists it
+ * in at most max pieces; returns how many, and in *ret_len how much it is: less than len where
+ * max or memory is.
+ */
+unsigned int tern_chain_lend(struct tern_bufs *b, const struct tern_chain *chain, uint32_t len,
+			     uint32_t hint, struct tern_chain *fresh, struct tern_room *rooms,
+			     unsigned int max, uint32_t *ret_len);
+
+/*
+ * The first len bytes of that room have been written: they are appended at seq, the rest of `fresh`
+ * is freed. Nothing else may have happened to the chain. Returns the bytes charged.
+ */
+uint32_t tern_chain_take(struct tern_bufs *b, struct tern_chain *chain, struct tern_chain *fresh,
+			 tern_seq seq, uint32_t len);
+
 /* Frees all buffers that end at or before seq. Returns the bytes uncharged. */
 uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq);
 

@@ -94,6 +94,8 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
 	bool resets;
 
 	disown(t, idx, c);
+	if (t->lent.conn == idx)
+		tern_tcp_unlend(t);
 	if (c->state == TERN_CLOSED || c->state == TERN_SYN_SENT) {
 		if (c->state == TERN_SYN_SENT)
 			tern_conn_finish(t, idx, 0);

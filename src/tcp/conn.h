@@ -211,6 +211,14 @@ struct tern_traffic {
 	uint8_t ato;         /* quick ACKs left at the start */
 };
 
+/* Room that an application writes bytes into; one connection at a time has some. */
+struct tern_lent {
+	struct tern_chain
+		fresh; /* new buffers; what stands before them is in the send queue's last */
+	uint32_t conn, len, tail_room;
+	tern_seq seq; /* of the first byte */
+};
+
 /* What all connections of a stack share. */
 struct tern_tcp {
 	struct tern_mem *mem;
@@ -219,6 +227,7 @@ struct tern_tcp {
 	struct tern_rng *rng;
 	struct tern_pool conns, traffics, reass;
 	struct tern_bufs bufs;
+	struct tern_lent lent;
 	struct tern_map map; /* flows of conns */
 	uint64_t map_key[2];
 	struct tern_flow last_flow; /* whose hash was asked for last, and its hash */

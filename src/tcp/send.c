@@ -6,6 +6,11 @@
  * traffic record. Half of a buffer size is data, the other half is what keeping it costs; SO_SNDBUF
  * and SO_RCVBUF mean that on Linux too. Unless the application fixed it, the receive buffer grows
  * when the application reads most of a window within a round trip.
+ *
+ * Both have a form without a copy. Reading lists the pieces of the receive queue. Sending lends
+ * room (t->lent): the rest of the last buffer of the send queue, and new ones behind it that are
+ * not yet part of it. commit makes them so; if it does not come, the next reserve or the end of the
+ * connection frees them.
  */
 #include <errno.h>
 
@@ -55,6 +60,12 @@ static int64_t send_no_memory(struct tern_tcp *t, struct tern_conn *c)
 	return -EAGAIN;
 }
 
+/* Bytes that the send queue still takes. */
+static uint32_t send_room(const struct tern_conn *c, const struct tern_traffic *x)
+{
+	return c->snd_buf / 2 > x->send.bytes ? c->snd_buf / 2 - x->send.bytes : 0;
+}
+
 int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t len,
 		      unsigned int flags)
 {
@@ -68,7 +79,7 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 	x = tern_conn_need_traffic(t, c);
 	if (!x)
 		return send_no_memory(t, c);
-	room = c->snd_buf / 2 > x->send.bytes ? c->snd_buf / 2 - x->send.bytes : 0;
+	room = send_room(c, x);
 	if (!room) {
 		c->flags |= TERN_CF_NOSPACE;
 		return -EAGAIN;
@@ -88,6 +99,82 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 	if (tern_state_in(c->state, TERN_STATES_MAY_SEND))
 		tern_conn_want_output(t, idx, c);
 	return n;
+}
+
+void tern_tcp_unlend(struct tern_tcp *t)
+{
+	tern_chain_clear(&t->bufs, &t->lent.fresh);
+	t->lent = (struct tern_lent){ 0 };
+}
+
+int tern_tcp_reserve(struct tern_tcp *t, uint32_t idx, size_t len, struct tern_room *rooms,
+		     unsigned int n)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	int err = (int)send_refused(c);
+	const struct tern_buf *tail;
+	struct tern_traffic *x;
+	uint32_t want;
+
+	tern_tcp_unlend(t);
+	if (err || !len || !n)
+		return err;
+	x = tern_conn_need_traffic(t, c);
+	if (!x)
+		return (int)send_no_memory(t, c);
+	want = (uint32_t)TERN_MIN(len, (size_t)send_room(c, x));
+	if (!want) {
+		c->flags |= TERN_CF_NOSPACE;
+		return -EAGAIN;
+	}
+	n = tern_chain_lend(&t->bufs, &x->send.chain, want, x->send.bytes, &t->lent.fresh, rooms, n,
+			    &t->lent.len);
+	if (!n)
+		return (int)send_no_memory(t, c);
+	tail = x->send.chain.tail ? tern_buf_at(&t->bufs, x->send.chain.tail) : NULL;
+	t->lent.conn = idx;
+	t->lent.tail_room = tail ? tail->cap - tail->len : 0;
+	t->lent.seq = queue_end(c, x);
+	if (t->lent.len < len)
+		c->flags |= TERN_CF_NOSPACE;
+	else
+		c->flags &= ~(uint32_t)TERN_CF_NOSPACE;
+	return (int)n;
+}
+
+/* Is the room that was lent still behind the send queue of this connection? */
+static bool still_lent(const struct tern_tcp *t, uint32_t idx, const struct tern_conn *c)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+	const struct tern_buf *tail;
+
+	if (t->lent.conn != idx || !x || t->lent.seq != queue_end(c, x))
+		return false;
+	tail = x->send.chain.tail ? tern_buf_at(&t->bufs, x->send.chain.tail) : NULL;
+	return t->lent.tail_room == (tail ? tail->cap - tail->len : 0);
+}
+
+int64_t tern_tcp_commit(struct tern_tcp *t, uint32_t idx, size_t len, unsigned int flags)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+	int64_t result = send_refused(c);
+
+	if (!result)
+		result = still_lent(t, idx, c) && len <= t->lent.len ? (int64_t)len : -EINVAL;
+	if (result > 0) {
+		x->wmem += tern_chain_take(&t->bufs, &x->send.chain, &t->lent.fresh, t->lent.seq,
+					   (uint32_t)len);
+		x->send.bytes += (uint32_t)len;
+		c->flags &= ~(uint32_t)TERN_CF_MORE;
+		if ((flags & TERN_MSG_MORE) && !(c->flags & TERN_CF_NOSPACE))
+			c->flags |= TERN_CF_MORE;
+		if (tern_state_in(c->state, TERN_STATES_MAY_SEND))
+			tern_conn_want_output(t, idx, c);
+	}
+	tern_tcp_unlend(t);
+	tern_conn_rest(t, c);
+	return result;
 }
 
 /* What reading means when nothing is queued. */
@@ -151,7 +238,8 @@ int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, 
 	n = (uint32_t)TERN_MIN(len, (size_t)q->bytes);
 	if (!n)
 		return 0;
-	tern_chain_copy(&t->bufs, &q->chain, q->read, data, n);
+	if (!(flags & TERN_MSG_TRUNC))
+		tern_chain_copy(&t->bufs, &q->chain, q->read, data, n);
 	if (flags & TERN_MSG_PEEK)
 		return n;
 	q->read += n;
@@ -161,4 +249,16 @@ int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, 
 	update_window(t, idx, c, x);
 	tern_conn_rest(t, c);
 	return n;
+}
+
+int tern_tcp_peek(struct tern_tcp *t, uint32_t idx, struct tern_piece *pieces, unsigned int n)
+{
+	struct tern_conn *c = tern_conn_at(t, idx);
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+	uint32_t cursor = 0, len;
+
+	if (!x || !x->recv.bytes)
+		return (int)recv_nothing(c);
+	return (int)tern_chain_pieces(&t->bufs, &x->recv.chain, &cursor, x->recv.read,
+				      x->recv.bytes, pieces, n, &len);
 }

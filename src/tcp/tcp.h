@@ -90,6 +90,15 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 		      unsigned int flags);
 int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, unsigned int flags);
 
+/* Bytes without a copy; see tern_stack_peek, tern_stack_reserve, tern_stack_commit. */
+int tern_tcp_peek(struct tern_tcp *t, uint32_t idx, struct tern_piece *pieces, unsigned int n);
+int tern_tcp_reserve(struct tern_tcp *t, uint32_t idx, size_t len, struct tern_room *rooms,
+		     unsigned int n);
+int64_t tern_tcp_commit(struct tern_tcp *t, uint32_t idx, size_t len, unsigned int flags);
+
+/* Frees the room that is lent and was not used. */
+void tern_tcp_unlend(struct tern_tcp *t);
+
 /* CLOSE and its halves (§3.10.4). */
 int tern_tcp_shutdown(struct tern_tcp *t, uint32_t idx, enum tern_how how);
 

@@ -176,6 +176,52 @@ static void recv_one(struct wrongdoer *m)
 	      EBADF, EAGAIN, ENOTCONN, DEATH);
 }
 
+static void peek_one(struct wrongdoer *m)
+{
+	struct tern_piece pieces[5];
+	int n = tern_stack_peek(m->st, m->w->now, any_id(m), pieces, world_pick(m->w, 6));
+	unsigned int sum = 0;
+
+	NAMED(n, EBADF, EAGAIN, ENOTCONN, EOPNOTSUPP, DEATH);
+	for (int i = 0; i < n; i++)
+		for (uint32_t at = 0; at < pieces[i].len; at++)
+			sum += pieces[i].ptr[at];
+	HOLDS(n <= 5 && sum < UINT32_MAX);
+}
+
+static void commit_one(struct wrongdoer *m)
+{
+	NAMED(tern_stack_commit(m->st, m->w->now, any_id(m), world_pick(m->w, TEXT),
+				world_pick(m->w, 2)),
+	      EBADF, EPIPE, ENOTCONN, EOPNOTSUPP, EINVAL, DEATH);
+}
+
+/* Room that is filled and sent, or left alone. */
+static void reserve_one(struct wrongdoer *m)
+{
+	uint32_t len = 1 + world_pick(m->w, TEXT - 1);
+	tern_id id = any_id(m);
+	struct tern_room rooms[5];
+	int n = tern_stack_reserve(m->st, m->w->now, id, len, rooms, world_pick(m->w, 6));
+	size_t got = 0;
+
+	NAMED(n, EBADF, EAGAIN, EPIPE, ENOTCONN, EOPNOTSUPP, ENOBUFS, DEATH);
+	for (int i = 0; i < n; got += rooms[i++].len)
+		memset(rooms[i].ptr, 'r', rooms[i].len);
+	HOLDS(n <= 5 && got <= len);
+	if (n <= 0 || world_once_in(m->w, 4))
+		return;
+	got = world_pick(m->w, (uint32_t)got + 1);
+	HOLDS(tern_stack_commit(m->st, m->w->now, id, got, 0) == (int64_t)got);
+}
+
+static void hold_one(struct wrongdoer *m)
+{
+	uint32_t count = world_once_in(m->w, 2) ? 0 : (uint32_t)extreme(m->w);
+
+	NAMED(tern_stack_hold(m->st, m->w->now, any_id(m), count), EBADF, EINVAL);
+}
+
 static void sendto_one(struct wrongdoer *m)
 {
 	struct tern_endpoint e = any_endpoint(m);
@@ -270,9 +316,10 @@ static void knob_one(struct wrongdoer *m)
 }
 
 static void (*const calls[])(struct wrongdoer *) = {
-	open_one,   open_one,   open_one,   bind_one, listen_one, connect_one,  connect_one,
-	accept_one, send_one,   send_one,   recv_one, sendto_one, recvfrom_one, shutdown_one,
-	close_one,  option_one, option_one, look,     knob_one,
+	open_one,     open_one,     open_one,   bind_one,   listen_one,  connect_one,
+	connect_one,  accept_one,   send_one,   send_one,   recv_one,    sendto_one,
+	recvfrom_one, shutdown_one, close_one,  option_one, option_one,  look,
+	knob_one,     peek_one,     commit_one, hold_one,   reserve_one,
 };
 
 /* ---- frames in between ---- */

@@ -58,6 +58,59 @@ static void the_accept_queue_holds_one_more_than_the_backlog(void **state)
 	}
 }
 
+static void what_was_accepted_and_is_held_counts_as_waiting(void **state)
+{
+	(void)state;
+	for (uint32_t held = 0; held <= 4; held++) {
+		struct puppet *p = listening(PASSIVE4, 2); /* holds three */
+		uint32_t room = held < 3 ? 3 - held : 0;
+
+		assert_int_equal(tern_stack_hold(p->st, p->now, p->listener, held), 0);
+		assert_int_equal(listener_row(p).recv_q, held);
+		for (uint32_t i = 0; i < room; i++) {
+			connect_one(p);
+			next_peer(p);
+		}
+		assert_int_equal(listener_row(p).recv_q, held + room);
+		assert_int_equal(listener_row(p).acceptq, held + room);
+		say(p, .flags = IS(TERN_SYN));
+		assert_dropped(p, TCP_LISTEN_OVERFLOW);
+		if (held) { /* one is taken: room again */
+			assert_int_equal(tern_stack_hold(p->st, p->now, p->listener,
+							 TERN_MIN(held, 3u) - 1),
+					 0);
+			p->seq = p->iss;
+			connect_one(p);
+		}
+		done(p);
+	}
+}
+
+static void only_a_listener_holds(void **state)
+{
+	struct puppet *p = listening(PASSIVE4, 0);
+
+	(void)state;
+	assert_int_equal(tern_stack_hold(p->st, p->now, 7, 1), -EBADF);
+	connect_one(p);
+	app_accepts(p);
+	assert_int_equal(tern_stack_hold(p->st, p->now, p->id, 1), -EINVAL);
+	assert_int_equal(tern_stack_hold(p->st, p->now, p->listener, UINT32_MAX), 0);
+	assert_int_equal(tern_stack_abort(p->st, p->now, p->id), 0);
+	ignore(p);
+	p->id = 0;
+	p->seq = p->iss;
+	say(p, .flags = IS(TERN_SYN));
+	assert_dropped(p, TCP_LISTEN_OVERFLOW);
+
+	/* Listening again begins without. */
+	assert_int_equal(tern_stack_shutdown(p->st, p->now, p->listener, TERN_SHUT_RD), 0);
+	assert_int_equal(tern_stack_hold(p->st, p->now, p->listener, 1), -EINVAL);
+	assert_int_equal(tern_stack_listen(p->st, p->now, p->listener, 0), 0);
+	assert_int_equal(listener_row(p).recv_q, 0);
+	done(p);
+}
+
 static void connections_are_accepted_in_the_order_in_which_they_were_completed(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 8), first = *p;
@@ -528,6 +581,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_accept_queue_holds_one_more_than_the_backlog),
+		cmocka_unit_test(what_was_accepted_and_is_held_counts_as_waiting),
+		cmocka_unit_test(only_a_listener_holds),
 		cmocka_unit_test(
 			connections_are_accepted_in_the_order_in_which_they_were_completed),
 		cmocka_unit_test(

@@ -117,6 +117,49 @@ static void an_attempt_that_nobody_answers_times_out(void **state)
 	assert_int_equal(connect_to(&a, fd, 2, PORT), 0);
 }
 
+static void what_is_held_counts_but_is_not_ready(void **state)
+{
+	int listener = listen_at_b(), client, server;
+	struct tern_socket_info row;
+
+	(void)state;
+	assert_int_equal(tern_sock_hold(b.ss, now, -1, 1), -EBADF);
+	assert_int_equal(tern_sock_hold(b.ss, now, listener, -1), -EINVAL);
+	client = stream(&b);
+	assert_int_equal(tern_sock_hold(b.ss, now, client, 1), -EINVAL);
+	for (int i = 0; i < 2; i++) {
+		client = stream(&a);
+		assert_int_equal(connect_to(&a, client, 2, PORT), -EINPROGRESS);
+		exchange();
+		assert_int_equal(poll_on(&b, listener), IN);
+		server = tern_sock_accept(b.ss, now, listener, NULL, NULL);
+		assert_true(server >= 0);
+		assert_int_equal(tern_sock_hold(b.ss, now, listener, i + 1), 0);
+		assert_int_equal(poll_on(&b, listener), 0);
+		assert_int_equal(tern_sock_accept(b.ss, now, listener, NULL, NULL), -EAGAIN);
+		assert_int_equal(tern_stack_socket(b.st, now, tern_sock_id(b.ss, listener), &row),
+				 0);
+		assert_int_equal(row.recv_q, i + 1);
+	}
+	/* Eight and one are the limit, two of them are held. */
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(connect_to(&a, stream(&a), 2, PORT), -EINPROGRESS);
+	exchange();
+	assert_int_equal(tern_stack_socket(b.st, now, tern_sock_id(b.ss, listener), &row), 0);
+	assert_int_equal(row.recv_q, 9);
+	for (int i = 0; i < 7; i++)
+		assert_true(tern_sock_accept(b.ss, now, listener, NULL, NULL) >= 0);
+	assert_int_equal(tern_sock_accept(b.ss, now, listener, NULL, NULL), -EAGAIN);
+
+	/* Listening again, nothing is held. */
+	assert_int_equal(tern_sock_shutdown(b.ss, now, listener, TERN_SHUT_RD), 0);
+	assert_int_equal(tern_sock_hold(b.ss, now, listener, 1), -EINVAL);
+	assert_int_equal(tern_sock_listen(b.ss, now, listener, 8), 0);
+	assert_int_equal(connect_to(&a, stream(&a), 2, PORT), -EINPROGRESS);
+	exchange();
+	assert_int_equal(poll_on(&b, listener), IN);
+}
+
 static void shutdown_ends_an_attempt_and_the_socket_lives_on(void **state)
 {
 	(void)state;
@@ -379,6 +422,7 @@ int main(void)
 		TWO_STACKS(what_is_no_socket_is_said_so_everywhere),
 		TWO_STACKS(an_attempt_under_way_waits_for_everything),
 		TWO_STACKS(an_attempt_that_nobody_answers_times_out),
+		TWO_STACKS(what_is_held_counts_but_is_not_ready),
 		TWO_STACKS(shutdown_ends_an_attempt_and_the_socket_lives_on),
 		TWO_STACKS(a_socket_keeps_its_port_over_attempts),
 		TWO_STACKS(attempts_leave_nothing_behind),
