@@ -8,8 +8,8 @@
  *   (shim_name.c): so dup, fork, exec and SCM_RIGHTS need nothing from us.
  * - Nothing of it is to be seen: no thread, no signal handler, no child, no low descriptor. Its one
  *   descriptor, the connection to the broker, sits high (shim_control.c).
- * - Wrappers can be called from signal handlers, from any thread, and between vfork() and exec(): no
- *   malloc, no stdio, no lock that a signal handler could find taken.
+ * - Wrappers can be called from signal handlers, from any thread, and between vfork() and exec():
+ *   no malloc, no stdio, no lock that a signal handler could find taken.
  * - errno is written when a wrapper fails, and only then. Inside, functions return 0 or a value, or
  *   a negative errno, and call the kernel by tern_shim_sys() which works the same way.
  * - What a wrapper does not take for its own goes to the next library by tern_shim_next, so that
@@ -31,7 +31,7 @@
 #include "base/compiler.h"
 #include "posix/protocol.h"
 
-/* --- shim_next.c: what our wrappers hide ---------------------------------------------------- */
+/* ---- shim_next.c: what our wrappers hide */
 
 /*
  * X(returns, name, parameters, arguments): all that is wrapped. Until the constructor has found the
@@ -84,8 +84,9 @@ struct tern_shim_next {
 extern struct tern_shim_next tern_shim_next;
 
 /*
- * Our wrappers. In C they have a name of ours, since libc's headers give theirs types and attributes
- * (transparent unions, nonnull) that a definition cannot live with; the linker sees libc's name.
+ * Our wrappers. In C they have a name of ours, since libc's headers give theirs types and
+ * attributes (transparent unions, nonnull) that a definition cannot live with; the linker sees
+ * libc's name.
  */
 #define TERN_SHIM_WRAPPER(type, name, parameters, arguments) \
 	TERN_API type tern_shim_##name parameters __asm__(#name);
@@ -126,7 +127,7 @@ static inline ssize_t tern_shim_size(ssize_t result)
 	return -1;
 }
 
-/* --- shim_start.c: is there a broker ---------------------------------------------------------- */
+/* ---- shim_start.c: is there a broker */
 
 struct tern_shim {
 	int started; /* 2: everything below is there */
@@ -149,7 +150,7 @@ static inline bool tern_shim_on(void)
 	return tern_shim.on;
 }
 
-/* --- shim_name.c: is this descriptor ours ------------------------------------------------------ */
+/* ---- shim_name.c: is this descriptor ours */
 
 struct tern_shim_sock {
 	uint64_t id;
@@ -181,7 +182,7 @@ enum tern_shim_mark {
 void tern_shim_mark(int fd, enum tern_shim_mark mark);
 bool tern_shim_marked(int fd, enum tern_shim_mark mark);
 
-/* --- shim_address.c ---------------------------------------------------------------------------- */
+/* ---- shim_address.c */
 
 /* 127.0.0.0/8, ::1, and the former written as IPv6. */
 bool tern_shim_is_loopback(const struct sockaddr *addr, socklen_t len);
@@ -201,7 +202,7 @@ socklen_t tern_shim_addr_len(sa_family_t family);
  */
 int tern_shim_give_addr(const union tern_posix_addr *from, struct sockaddr *addr, socklen_t *len);
 
-/* --- shim_control.c: talking to the broker ------------------------------------------------------ */
+/* ---- shim_control.c: talking to the broker */
 
 struct tern_shim_call {
 	uint32_t op; /* enum tern_posix_op */
@@ -224,7 +225,10 @@ struct tern_shim_call {
  */
 int tern_shim_call(struct tern_shim_call *call);
 
-/* The same about a socket, whose send buffer is raised when the reply says so. */
+/*
+ * The same about a socket, whose send buffer is raised when the reply says so. -ENOTCONN if the
+ * broker has forgotten it.
+ */
 int tern_shim_ask(int fd, const struct tern_shim_sock *sock, struct tern_shim_call *call);
 
 /* The program's end is the socket's own now: no more the narrow one of a connect in progress. */
@@ -239,13 +243,14 @@ void tern_shim_control_start(void);
 /* Maps the page that the broker shares, if a socket of tern's was inherited. */
 void tern_shim_inherit(void);
 
-/* --- shim_connect.c, shim_replace.c --------------------------------------------------------------- */
+/* ---- shim_replace.c, shim_epoll.c */
 
-/* Is the pair used up (a failed connect, the broker's death)? Then it hangs up. */
-bool tern_shim_hung_up(int fd);
-
-/* A new pair in the place of one that is used up, for all local duplicates. 0, negative errno. */
-int tern_shim_renew(int fd, const struct tern_shim_sock *sock);
+/*
+ * tern_shim_ask() for requests that need a pair which is not used up (a failed connect(), a
+ * listener's shutdown()): when the reply is -ESTALE, a new pair takes its place under all local
+ * numbers, *sock becomes that, and the request is made again.
+ */
+int tern_shim_ask_fresh(int fd, struct tern_shim_sock *sock, struct tern_shim_call *call);
 
 /* A kernel socket in the place of the pair: loopback. 0, negative errno. */
 int tern_shim_to_kernel(int fd, const struct tern_shim_sock *sock);
@@ -260,7 +265,7 @@ struct tern_shim_epoll_line {
 /* Reads "tfd: … events: … data: … pos:… ino:… sdev:…". False if it is another line. */
 bool tern_shim_epoll_parse(const char *line, size_t len, struct tern_shim_epoll_line *ret_line);
 
-/* --- shim_data.c, shim_dgram.c --------------------------------------------------------------------- */
+/* ---- shim_data.c, shim_dgram.c */
 
 /* Is there any datagram socket in this run? If not, read() and its kin need not look. */
 static inline bool tern_shim_dgrams(void)
@@ -281,7 +286,7 @@ int tern_shim_dgram_error(int fd);
 /* Bytes of the datagram at the head of the queue, as FIONREAD tells. */
 int tern_shim_dgram_size(int fd);
 
-/* --- shim_ioctl.c ------------------------------------------------------------------------------------ */
+/* ---- shim_ioctl.c */
 
 #define TERN_SHIM_IFNAME  "tern0"
 #define TERN_SHIM_IFADDRS 32

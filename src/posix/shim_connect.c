@@ -58,7 +58,7 @@ static int wait_connected(int fd, const struct tern_shim_sock *sock)
 	}
 }
 
-static int connect_stream(int fd, const struct tern_shim_sock *sock, const struct sockaddr *addr,
+static int connect_stream(int fd, struct tern_shim_sock *sock, const struct sockaddr *addr,
 			  socklen_t len)
 {
 	long flags = TERN_SHIM_SYS2(SYS_fcntl, fd, F_GETFL);
@@ -71,12 +71,7 @@ static int connect_stream(int fd, const struct tern_shim_sock *sock, const struc
 	};
 	int done;
 
-	if (tern_shim_hung_up(fd)) {
-		done = tern_shim_renew(fd, sock);
-		if (done == -ENETDOWN)
-			return done;
-	}
-	done = tern_shim_ask(fd, sock, &call);
+	done = tern_shim_ask_fresh(fd, sock, &call);
 	if (blocks && (done == -EINPROGRESS || done == -EALREADY))
 		done = wait_connected(fd, sock);
 	return done;

@@ -340,7 +340,7 @@ int tern_shim_ask(int fd, const struct tern_shim_sock *sock, struct tern_shim_ca
 	result = tern_shim_call(call);
 	if (call->ret_flags & TERN_POSIX_ESTABLISHED)
 		tern_shim_raise(fd);
-	return result;
+	return result == -EBADF ? -ENOTCONN : result;
 }
 
 void tern_shim_log(const char *line)

@@ -41,7 +41,7 @@ static bool is_stream(int fd, struct tern_shim_sock *ret_sock)
 	return tern_shim_find(fd, ret_sock) && ret_sock->type == SOCK_STREAM;
 }
 
-/* --- What went wrong ------------------------------------------------------------------------- */
+/* ---- What went wrong */
 
 static int last_error(int fd, const struct tern_shim_sock *sock)
 {
@@ -134,7 +134,7 @@ static size_t total(const struct iovec *iov, size_t count)
 	return sum;
 }
 
-/* --- read(), readv(), write(), writev() ----------------------------------------------------------- */
+/* ---- read(), readv(), write(), writev() */
 
 ssize_t tern_shim_read(int fd, void *buf, size_t len)
 {
@@ -192,7 +192,7 @@ ssize_t tern_shim_writev(int fd, const struct iovec *iov, int count)
 	return after_write(fd, n, total(iov, (size_t)count), false);
 }
 
-/* --- recv(), recvfrom(), recvmsg(), recvmmsg() ------------------------------------------------------ */
+/* ---- recv(), recvfrom(), recvmsg(), recvmmsg() */
 
 /* MSG_TRUNC: bytes of a stream are thrown away, whatever the buffer. Nobody reads this. */
 static char waste[65536];
@@ -319,7 +319,7 @@ int tern_shim_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int fla
 	return (int)count;
 }
 
-/* --- send(), sendto(), sendmsg(), sendmmsg() ---------------------------------------------------------- */
+/* ---- send(), sendto(), sendmsg(), sendmmsg() */
 
 /* Flags that AF_UNIX would take for something else. 0, or a negative errno; *flags lose MSG_OOB. */
 static int odd_send(int fd, int *flags)

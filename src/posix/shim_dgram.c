@@ -2,8 +2,8 @@
 /*
  * posix/shim_dgram.c: one datagram of UDP out and in.
  *
- * A message of the pair is struct tern_posix_dgram and the payload behind it. So sending puts a head
- * before the caller's buffers, receiving takes one off; the message is never copied here.
+ * A message of the pair is struct tern_posix_dgram and the payload behind it. So sending puts a
+ * head before the caller's buffers, receiving takes one off; the message is never copied here.
  *
  * What Linux says at once, the shim says at once: EDESTADDRREQ without a peer (the mark knows),
  * EMSGSIZE. What comes back later, ECONNREFUSED from ICMP say, arrives as a message in the queue,

@@ -36,7 +36,7 @@ static struct sockaddr *keep(struct sockaddr_storage *where, const void *addr, s
 
 static void add(struct entry *e, const char *name, unsigned int flags)
 {
-	strncpy(e->name, name, sizeof(e->name) - 1);
+	memcpy(e->name, name, strnlen(name, sizeof(e->name) - 1));
 	e->ifa.ifa_name = e->name;
 	e->ifa.ifa_flags = flags;
 }

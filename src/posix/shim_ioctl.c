@@ -3,9 +3,9 @@
  * posix/shim_ioctl.c: ioctl() on tern's sockets.
  *
  * FIONBIO, FIOASYNC and, of streams, FIONREAD are right as the kernel does them on the pair. What
- * is in flight (SIOCOUTQ) the broker knows; there is never urgent data (SIOCATMARK). Questions about
- * interfaces are answered with the stack's addresses whatever the interface is called, "lo" apart:
- * a program asks with the name it was configured with, or that SIOCGIFCONF gave it. What the kernel
+ * is in flight (SIOCOUTQ) the broker knows; there is never urgent data (SIOCATMARK). Questions
+ * about interfaces are answered with the stack's addresses whatever the interface is called, "lo"
+ * apart: a program asks with the name it was configured with, or SIOCGIFCONF's. What the kernel
  * knows of an interface of that name and what is not an address (flags, index, hardware address)
  * is the kernel's; of names it does not know the shim speaks as of a point-to-point link.
  */
@@ -114,7 +114,7 @@ static void add_interface(struct ifconf *conf, int room, const char *name,
 {
 	struct ifreq ifr = { 0 };
 
-	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
+	memcpy(ifr.ifr_name, name, strnlen(name, sizeof(ifr.ifr_name) - 1));
 	put_in(&ifr.ifr_addr, addr);
 	/* without a buffer the question is how long it should be */
 	if (conf->ifc_buf && conf->ifc_len + (int)sizeof(ifr) > room)

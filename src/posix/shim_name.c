@@ -3,9 +3,9 @@
  * posix/shim_name.c: is this descriptor a socket of tern's?
  *
  * The broker binds its end of every pair to an abstract address that says which socket it is
- * (struct tern_posix_name), and getpeername(2) on the program's end shows it: one system call, about
- * 100 ns, right whatever dup(), fork(), exec() or another process did, and after the broker's death.
- * Nothing is remembered, so nothing can be stale.
+ * (struct tern_posix_name), and getpeername(2) on the program's end shows it: one system call,
+ * about 100 ns, right whatever dup(), fork(), exec() or another process did, and after the broker's
+ * death. Nothing is remembered, so nothing can be stale.
  *
  * The mark is a second thing that sticks to the socket itself.
  */

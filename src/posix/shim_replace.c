@@ -19,7 +19,6 @@
  * Limits: MAX_SAME numbers and MAX_SAME registrations of one socket; more are left as they are.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -232,15 +231,7 @@ static int put_over(int fd, int with)
 	return 0;
 }
 
-bool tern_shim_hung_up(int fd)
-{
-	struct pollfd p = { .fd = fd };
-	struct timespec now = { 0, 0 };
-
-	return TERN_SHIM_SYS5(SYS_ppoll, &p, 1, &now, NULL, 8) == 1 && (p.revents & POLLHUP);
-}
-
-int tern_shim_renew(int fd, const struct tern_shim_sock *sock)
+static int renew(int fd, const struct tern_shim_sock *sock)
 {
 	long flags = TERN_SHIM_SYS2(SYS_fcntl, fd, F_GETFL);
 	struct tern_shim_call call = {
@@ -254,6 +245,20 @@ int tern_shim_renew(int fd, const struct tern_shim_sock *sock)
 	if (done < 0)
 		return done;
 	return call.ret_fd < 0 ? -ENETDOWN : put_over(fd, call.ret_fd);
+}
+
+int tern_shim_ask_fresh(int fd, struct tern_shim_sock *sock, struct tern_shim_call *call)
+{
+	int result = tern_shim_ask(fd, sock, call);
+
+	if (result != -ESTALE)
+		return result;
+	result = renew(fd, sock);
+	if (result < 0)
+		return result;
+	if (!tern_shim_find(fd, sock))
+		return -EBADF; /* another thread closed it */
+	return tern_shim_ask(fd, sock, call);
 }
 
 /* All options that were set on the pair's socket; what the kernel refuses now it refuses. */

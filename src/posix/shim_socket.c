@@ -70,14 +70,6 @@ static bool may_bind_service(void)
 	return data[CAP_NET_BIND_SERVICE / 32].effective >> (CAP_NET_BIND_SERVICE % 32) & 1;
 }
 
-/* A pair that a failed connect() used up is no ground for bind() and listen(). 0, -ENETDOWN. */
-static int fresh(int fd, const struct tern_shim_sock *sock)
-{
-	if (sock->type != SOCK_STREAM || !tern_shim_hung_up(fd))
-		return 0;
-	return tern_shim_renew(fd, sock) == -ENETDOWN ? -ENETDOWN : 0;
-}
-
 int tern_shim_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct tern_shim_sock sock;
@@ -94,11 +86,8 @@ int tern_shim_bind(int fd, const struct sockaddr *addr, socklen_t len)
 		done = tern_shim_to_kernel(fd, &sock);
 		return done < 0 ? tern_shim_result(done) : tern_shim_next.bind(fd, addr, len);
 	}
-	done = fresh(fd, &sock);
-	if (done < 0)
-		return tern_shim_result(done);
 	call.args[0] = may_bind_service();
-	return tern_shim_result(tern_shim_ask(fd, &sock, &call));
+	return tern_shim_result(tern_shim_ask_fresh(fd, &sock, &call));
 }
 
 int tern_shim_listen(int fd, int backlog)
@@ -109,12 +98,28 @@ int tern_shim_listen(int fd, int backlog)
 
 	if (!tern_shim_find(fd, &sock))
 		return tern_shim_next.listen(fd, backlog);
-	done = fresh(fd, &sock);
-	if (done >= 0)
-		done = tern_shim_ask(fd, &sock, &call);
+	done = tern_shim_ask_fresh(fd, &sock, &call);
 	if (done >= 0)
 		tern_shim_mark(fd, TERN_SHIM_MARK_LISTENING);
 	return tern_shim_result(done);
+}
+
+/*
+ * Our end gets a name before it is shut down: as long as that is taken, the broker knows that
+ * somebody has the socket. It may have one from the last time.
+ */
+static void say_alive(int fd, const struct tern_shim_sock *sock)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct tern_posix_name name = {
+		.type = sock->type | TERN_POSIX_ALIVE,
+		.domain = sock->domain,
+	};
+
+	memcpy(name.prefix, tern_shim.prefix, sizeof(name.prefix));
+	memcpy(name.id, &sock->id, sizeof(name.id));
+	memcpy(un.sun_path, &name, sizeof(name));
+	TERN_SHIM_SYS3(SYS_bind, fd, &un, offsetof(struct sockaddr_un, sun_path) + sizeof(name));
 }
 
 int tern_shim_shutdown(int fd, int how)
@@ -130,6 +135,7 @@ int tern_shim_shutdown(int fd, int how)
 	done = tern_shim_ask(fd, &sock, &call);
 	if (done < 0)
 		return tern_shim_result(done == -ENETDOWN ? -ENOTCONN : done);
+	say_alive(fd, &sock);
 	/* Of a listening socket only the reading half means something: it wakes accept(). */
 	if (tern_shim_marked(fd, TERN_SHIM_MARK_LISTENING)) {
 		if (how == SHUT_WR)
