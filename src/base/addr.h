@@ -216,21 +216,19 @@ static inline uint64_t tern_flow_le64(const void *ptr)
  */
 static inline uint32_t tern_flow_hash(const uint64_t key[2], const struct tern_flow *flow)
 {
-	uint8_t p[4];
+	uint32_t ports = __builtin_bswap32((uint32_t)flow->lport << 16 | flow->rport);
 	uint64_t w[4];
 
-	tern_put_u16(p, flow->lport);
-	tern_put_u16(p + 2, flow->rport);
 	if (TERN_LIKELY(flow->local.family == TERN_INET)) {
 		w[0] = tern_flow_le32(flow->remote.b);
 		w[0] = tern_flow_le32(flow->local.b) | w[0] << 32;
-		return (uint32_t)tern_siphash13_words_u32(key, w, 1, tern_flow_le32(p));
+		return (uint32_t)tern_siphash13_words_u32(key, w, 1, ports);
 	}
 	w[0] = tern_flow_le64(flow->local.b);
 	w[1] = tern_flow_le64(flow->local.b + 8);
 	w[2] = tern_flow_le64(flow->remote.b);
 	w[3] = tern_flow_le64(flow->remote.b + 8);
-	return (uint32_t)tern_siphash13_words_u32(key, w, 4, tern_flow_le32(p));
+	return (uint32_t)tern_siphash13_words_u32(key, w, 4, ports);
 }
 
 #endif

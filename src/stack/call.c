@@ -13,25 +13,25 @@
 
 #include "stack/internal.h"
 
-uint32_t tern_call_conn(const struct tern_stack *st, tern_id id)
+/* The connection record of an id that its application still holds, or NULL. Its index is in id. */
+TERN_INLINE struct tern_conn *held_conn(const struct tern_stack *st, tern_id id)
 {
-	uint32_t idx = (uint32_t)id;
-	const struct tern_conn *c;
+	struct tern_conn *c;
 
 	if (tern_id_kind(id) != TERN_ID_CONN)
-		return 0;
-	c = tern_pool_check(&st->tcp.conns, idx, tern_id_gen(id));
-	return c && (c->flags & TERN_CF_OWNED) ? idx : 0;
+		return NULL;
+	c = tern_pool_check(&st->tcp.conns, (uint32_t)id, tern_id_gen(id));
+	return c && (c->flags & TERN_CF_OWNED) ? c : NULL;
+}
+
+uint32_t tern_call_conn(const struct tern_stack *st, tern_id id)
+{
+	return held_conn(st, id) ? (uint32_t)id : 0;
 }
 
 static bool is_udp(tern_id id)
 {
 	return tern_id_kind(id) == TERN_ID_UDP;
-}
-
-static tern_id conn_id(const struct tern_stack *st, uint32_t idx)
-{
-	return tern_id_make(TERN_ID_CONN, tern_conn_at(&st->tcp, idx)->gen, idx);
 }
 
 static int open_stream(struct tern_stack *st, enum tern_family family, tern_id *ret_id)
@@ -44,7 +44,7 @@ static int open_stream(struct tern_stack *st, enum tern_family family, tern_id *
 	c = tern_conn_at(&st->tcp, idx);
 	c->flags |= TERN_CF_OWNED;
 	c->open_family = (uint8_t)family;
-	*ret_id = conn_id(st, idx);
+	*ret_id = tern_id_make(TERN_ID_CONN, c->gen, idx);
 	return 0;
 }
 
@@ -209,9 +209,9 @@ static int check_flow(struct tern_stack *st, const struct tern_flow *flow, bool 
 	return 0;
 }
 
-static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern_endpoint *remote)
+static int connect_stream(struct tern_stack *st, uint32_t idx, struct tern_conn *c,
+			  const struct tern_endpoint *remote)
 {
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 	struct tern_flow flow = { .remote = remote->addr, .rport = remote->port };
 	uint32_t ts_offset, tw = 0, mtu;
 	tern_seq iss;
@@ -239,19 +239,17 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern
 int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 		       const struct tern_endpoint *remote)
 {
-	uint32_t idx;
+	struct tern_conn *c = held_conn(st, id);
 
 	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_connect(st, id, remote);
-	idx = tern_call_conn(st, id);
-	return idx ? connect_stream(st, idx, remote) : -EBADF;
+	if (c)
+		return connect_stream(st, (uint32_t)id, c, remote);
+	return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
 }
 
 /* What happened to a connection before anybody held it is news to who does now. */
-static void catch_up(struct tern_stack *st, uint32_t idx)
+static void catch_up(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 	const struct tern_traffic *x = tern_conn_traffic(&st->tcp, c);
 	unsigned int bits = TERN_EV_CONNECTED | TERN_EV_WRITABLE;
 
@@ -268,13 +266,12 @@ static void catch_up(struct tern_stack *st, uint32_t idx)
 
 int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id)
 {
-	uint32_t idx = tern_call_conn(st, listener);
-	struct tern_conn *c;
+	struct tern_conn *c = held_conn(st, listener);
+	uint32_t idx;
 
 	st->tcp.now = now;
-	if (!idx)
+	if (!c)
 		return is_udp(listener) ? -EOPNOTSUPP : -EBADF;
-	c = tern_conn_at(&st->tcp, idx);
 	if (c->state != TERN_LISTEN)
 		return -EINVAL;
 	idx = tern_listener_accept(&st->syn, c->listener);
@@ -282,33 +279,27 @@ int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, ter
 		return -EAGAIN;
 	c = tern_conn_at(&st->tcp, idx);
 	c->flags |= TERN_CF_OWNED;
-	*ret_id = conn_id(st, idx);
-	catch_up(st, idx);
+	*ret_id = tern_id_make(TERN_ID_CONN, c->gen, idx);
+	catch_up(st, idx, c);
 	return 0;
 }
 
 int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
 			size_t len, unsigned int flags)
 {
-	uint32_t idx;
-
 	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_sendto(st, id, data, len, NULL);
-	idx = tern_call_conn(st, id);
-	return idx ? tern_tcp_send(&st->tcp, idx, data, len, flags) : -EBADF;
+	if (held_conn(st, id))
+		return tern_tcp_send(&st->tcp, (uint32_t)id, data, len, flags);
+	return is_udp(id) ? tern_udp_sendto(st, id, data, len, NULL) : -EBADF;
 }
 
 int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			unsigned int flags)
 {
-	uint32_t idx;
-
 	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_recvfrom(st, id, data, len, flags, NULL);
-	idx = tern_call_conn(st, id);
-	return idx ? tern_tcp_recv(&st->tcp, idx, data, len, flags) : -EBADF;
+	if (held_conn(st, id))
+		return tern_tcp_recv(&st->tcp, (uint32_t)id, data, len, flags);
+	return is_udp(id) ? tern_udp_recvfrom(st, id, data, len, flags, NULL) : -EBADF;
 }
 
 int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
@@ -364,43 +355,38 @@ int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum te
  * What both ways of giving a stream socket up have in common: LISTEN ends, the bound port is let
  * go.
  */
-static void release(struct tern_stack *st, uint32_t idx)
+static void release(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
-
 	if (c->state == TERN_LISTEN)
 		stop_listening(st, idx);
-	if (c->flags & TERN_CF_BOUND)
-		tern_ports_unbind(st->ports, idx, c->lport);
+	if (!(c->flags & TERN_CF_BOUND))
+		return;
+	tern_ports_unbind(st->ports, idx, c->lport);
 	c->flags &= ~(uint32_t)TERN_CF_BOUND;
 }
 
 int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id)
 {
-	uint32_t idx;
+	struct tern_conn *c = held_conn(st, id);
+	uint32_t idx = (uint32_t)id;
 
 	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_close(st, id);
-	idx = tern_call_conn(st, id);
-	if (!idx)
-		return -EBADF;
-	release(st, idx);
+	if (!c)
+		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
+	release(st, idx, c);
 	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx), false);
 	return 0;
 }
 
 int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
 {
-	uint32_t idx;
+	struct tern_conn *c = held_conn(st, id);
+	uint32_t idx = (uint32_t)id;
 
 	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_close(st, id);
-	idx = tern_call_conn(st, id);
-	if (!idx)
-		return -EBADF;
-	release(st, idx);
+	if (!c)
+		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
+	release(st, idx, c);
 	tern_tcp_abort(&st->tcp, idx, 0);
 	return tern_tcp_close(&st->tcp, idx) == TERN_MOVE_NONE ? 0 : -EINVAL;
 }

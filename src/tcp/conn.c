@@ -154,6 +154,8 @@ const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
 
 	assert(c->flags & TERN_CF_HASHED);
 	tern_map_remove(&t->map, t->last_hash, idx);
+	if (t->last_conn == idx)
+		t->last_conn = 0;
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
 	return flow;
 }

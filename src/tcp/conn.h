@@ -223,6 +223,7 @@ struct tern_tcp {
 	uint64_t map_key[2];
 	struct tern_flow last_flow; /* whose hash was asked for last, and its hash */
 	uint32_t last_hash;
+	uint32_t last_conn; /* whom the last segment was for; 0: none, or it has left the map */
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
 	struct tern_list out;    /* connections that may have something to send */

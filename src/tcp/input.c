@@ -124,7 +124,7 @@ static enum tern_step check_sequence(struct tern_input *in)
 		answer_outside(in);
 		in->len = 0;
 		in->flags &= (uint16_t)~TERN_FIN;
-		in->out->reason = reason;
+		in->out.reason = reason;
 		return TERN_NEXT;
 	}
 	if (reason == TERN_DROP_NONE) {
@@ -164,7 +164,7 @@ static enum tern_step check_reset(struct tern_input *in)
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_RST_CHALLENGED);
 	}
-	in->out->reason = TERN_DROP_TCP_RESET;
+	in->out.reason = TERN_DROP_TCP_RESET;
 	tern_conn_finish(in->t, in->idx, reset_error(c));
 	return TERN_GONE;
 }
@@ -246,12 +246,12 @@ static void settle(struct tern_input *in)
 	struct tern_conn *c = in->c;
 
 	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN))
-		in->out->move = TERN_MOVE_FIN_WAIT_2;
+		in->out.move = TERN_MOVE_FIN_WAIT_2;
 	if (c->state == TERN_TIME_WAIT) {
-		in->out->move = TERN_MOVE_TIME_WAIT;
-		in->out->ack = in->fin_now;
+		in->out.move = TERN_MOVE_TIME_WAIT;
+		in->out.ack = in->fin_now;
 	}
-	if (in->out->move == TERN_MOVE_NONE && c->traffic)
+	if (in->out.move == TERN_MOVE_NONE && c->traffic)
 		tern_conn_rest(in->t, c);
 }
 
@@ -262,7 +262,6 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 	struct tern_input in = { .t = t,
 				 .c = c,
 				 .seg = seg,
-				 .out = ret,
 				 .idx = idx,
 				 .seq = seg->seq,
 				 .len = seg->len,
@@ -270,7 +269,6 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 				 .flags = seg->flags };
 	enum tern_step step;
 
-	*ret = (struct tern_outcome){ .reason = TERN_DROP_NONE };
 	c->totals.segs_in++;
 	c->totals.data_segs_in += seg->len != 0;
 	if (c->state == TERN_SYN_SENT)
@@ -279,4 +277,5 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 		step = walk(&in);
 	if (step != TERN_GONE)
 		settle(&in);
+	*ret = in.out;
 }

@@ -11,7 +11,7 @@
 enum tern_step {
 	TERN_NEXT,    /* on to the next step */
 	TERN_DONE,    /* taken; no more to do */
-	TERN_DROPPED, /* not taken: in->out->reason says why */
+	TERN_DROPPED, /* not taken: in->out.reason says why */
 	TERN_GONE,    /* taken, and the record may be gone */
 };
 
@@ -20,7 +20,7 @@ struct tern_input {
 	struct tern_tcp *t;
 	struct tern_conn *c;
 	const struct tern_segment *seg;
-	struct tern_outcome *out;
+	struct tern_outcome out;
 	uint32_t idx;
 	tern_seq seq; /* of data[0], or of the FIN where there is no data left */
 	uint32_t len;
@@ -32,7 +32,7 @@ struct tern_input {
 /* Ends the segment's way: not taken, for this reason. */
 static inline enum tern_step tern_input_drop(struct tern_input *in, enum tern_drop reason)
 {
-	in->out->reason = reason;
+	in->out.reason = reason;
 	return TERN_DROPPED;
 }
 

@@ -123,7 +123,7 @@ enum tern_step tern_input_syn_sent(struct tern_input *in)
 	if (in->flags & TERN_RST) {
 		if (!(in->flags & TERN_ACK))
 			return tern_input_drop(in, TERN_DROP_TCP_INVALID_RST);
-		in->out->reason = TERN_DROP_TCP_RESET;
+		in->out.reason = TERN_DROP_TCP_RESET;
 		tern_conn_finish(in->t, in->idx, ECONNREFUSED);
 		return TERN_GONE;
 	}
