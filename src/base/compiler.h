@@ -24,6 +24,9 @@
 /* Kept out of its callers, which shall stay small: taken seldom, or never. */
 #define TERN_COLD __attribute__((noinline, cold))
 
+/* Kept out of its callers though it is taken often: beside it they would run out of registers. */
+#define TERN_OUTLINE __attribute__((noinline))
+
 /* Inlined even without optimisation of size or speed: bodies that only pay when constants fold. */
 #define TERN_INLINE static inline __attribute__((always_inline, unused))
 

@@ -83,6 +83,8 @@ struct tern_stack {
 	uint8_t *loop;  /* frame on its way from ourselves to ourselves, made when first needed */
 	bool loop_more; /* such frames wait: output was left early */
 	bool ipv6;
+	uint32_t own4[TERN_ADDRS_MAX]; /* own IPv4 addresses, as they stand in a packet */
+	unsigned int own4_count;
 	struct tern_addr good_source; /* the last one that was no martian */
 	struct tern_run run;
 };
@@ -131,9 +133,28 @@ int tern_config_complete(const struct tern_config *in, struct tern_config *ret);
 
 /* ---- route.c ---- */
 
+/* Fills in own4. */
+void tern_route_init(struct tern_stack *st);
+
+/* Is the IPv4 address that stands at p one of ours? */
+static inline bool tern_route_is_local4(const struct tern_stack *st, const uint8_t *p)
+{
+	uint32_t addr;
+
+	memcpy(&addr, p, sizeof(addr));
+	if (st->own4[0] == addr)
+		return st->own4_count != 0;
+	for (unsigned int i = 1; TERN_UNLIKELY(i < st->own4_count); i++)
+		if (st->own4[i] == addr)
+			return true;
+	return false;
+}
+
 /* Is it one of our addresses? */
 static inline bool tern_route_is_local(const struct tern_stack *st, const struct tern_addr *addr)
 {
+	if (TERN_LIKELY(addr->family == TERN_INET))
+		return tern_route_is_local4(st, addr->b);
 	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
 		if (tern_addr_eq(&st->cfg.addrs[i].addr, addr))
 			return true;

@@ -75,6 +75,7 @@ int tern_stack_new(const struct tern_config *cfg, uint64_t now, struct tern_stac
 		tern_rng_bytes(&st->rng, st->port_key, sizeof(st->port_key));
 		tern_rng_bytes(&st->rng, st->icmp_key, sizeof(st->icmp_key));
 		st->ipv6 = speaks_ipv6(&st->cfg);
+		tern_route_init(st);
 		err = make_rooms(st, now);
 	}
 	if (err) {

@@ -13,11 +13,10 @@ static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *
 				    const struct tern_flow *flow, uint16_t flags)
 {
 	const struct tern_conn *parent = tern_listener_conn(s, h->listener);
-	struct tern_reply *reply = tern_reply_push(&s->tcp->replies);
+	struct tern_reply *reply = tern_reply_push(&s->tcp->replies, flow);
 
 	if (!reply)
 		return NULL;
-	reply->flow = *flow;
 	reply->flags = flags;
 	reply->seq = flags & TERN_SYN ? h->iss : h->iss + 1;
 	reply->ack = h->irs + 1;

@@ -37,9 +37,10 @@ TERN_INLINE void start(const struct turn *u, tern_seq seq, uint16_t flags)
 	struct tern_conn *c = u->c;
 	struct tern_tx *tx = u->tx;
 
-	tern_conn_flow(c, &tx->flow);
+	tx->addrs = c->addrs;
 	tx->pieces = 0;
 	tx->gso_size = 0;
+	tx->family = c->family;
 	tx->ttl = c->ttl;
 	tx->tos = c->tos;
 	tx->state = c->state;

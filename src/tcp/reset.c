@@ -12,11 +12,13 @@
 void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 {
 	const struct tern_conn *c = tern_conn_at(t, idx);
-	struct tern_reply *reply = tern_reply_push(&t->replies);
+	struct tern_reply *reply;
+	struct tern_flow flow;
 
+	tern_conn_flow(c, &flow);
+	reply = tern_reply_push(&t->replies, &flow);
 	if (!reply)
 		return;
-	tern_conn_flow(c, &reply->flow);
 	reply->seq = c->snd.nxt;
 	reply->ack = c->rcv.nxt;
 	reply->flags = TERN_RST | TERN_ACK;

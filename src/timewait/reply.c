@@ -10,11 +10,10 @@
 static struct tern_reply *reply_new(struct tern_timewait *tw, const struct tern_tw *w,
 				    const struct tern_flow *flow, uint16_t flags)
 {
-	struct tern_reply *reply = tern_reply_push(&tw->tcp->replies);
+	struct tern_reply *reply = tern_reply_push(&tw->tcp->replies, flow);
 
 	if (!reply)
 		return NULL;
-	reply->flow = *flow;
 	reply->flags = flags;
 	reply->seq = w->snd_nxt;
 	reply->ack = w->rcv_nxt;

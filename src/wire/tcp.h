@@ -23,6 +23,15 @@ enum {
 	TERN_TCP_TS_WORD = 0x0101080a, /* nop, nop, kind, length */
 };
 
+/* A SYN as Linux and we write it carries mss, sackOK, TS, nop, wscale; and the words of that. */
+enum {
+	TERN_TCP_SYN_USUAL = TERN_OPT_MSS | TERN_OPT_SACKOK | TERN_OPT_TS | TERN_OPT_WSCALE,
+	TERN_TCP_SYN_USUAL_LEN = 20,
+	TERN_TCP_MSS_WORD = 0x02040000, /* kind, length, and the value to be added */
+	TERN_TCP_SACKOK_TS_WORD = 0x0402080a,
+	TERN_TCP_WSCALE_WORD = 0x01030300, /* the value is added */
+};
+
 /* Option kinds on the wire. */
 enum tern_tcp_kind {
 	TERN_KIND_EOL = 0,

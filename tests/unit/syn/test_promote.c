@@ -197,7 +197,7 @@ static void a_refused_peer_hears_the_synack_again_and_gets_in_with_its_data(void
 	later(&w, NS_PER_S + TERN_TICK_NS);
 	r = next_reply(&w);
 	assert_int_equal(r.flags, TERN_SYN | TERN_ACK);
-	assert_int_equal(r.flow.rport, peer(2).rport);
+	assert_int_equal(r.rport, peer(2).rport);
 	assert_int_not_equal(tern_listener_accept(&w.syn, w.listener), 0);
 	seg = an_ack(&w, 2);
 	seg.data = (const uint8_t *)"still here";

@@ -202,6 +202,12 @@ static inline unsigned int replies(const struct world *w)
 	return tern_ring_count(&w->tcp.replies.ring);
 }
 
+/* Is the reply one of this flow? */
+static inline bool is_of(const struct tern_reply *reply, const struct tern_flow *flow)
+{
+	return tern_flow_matches(flow, reply->family, reply->lport, reply->rport, reply->addrs);
+}
+
 /* The oldest reply, which must be there. */
 static inline struct tern_reply next_reply(struct world *w)
 {
