@@ -231,4 +231,18 @@ static inline uint32_t tern_flow_hash(const uint64_t key[2], const struct tern_f
 	return (uint32_t)tern_siphash13_words_u32(key, w, 4, ports);
 }
 
+/* The same of a flow that tern_flow_pack wrote. */
+static inline uint32_t tern_flow_hash_packed(const uint64_t key[2], uint8_t family, uint16_t lport,
+					     uint16_t rport, const uint8_t *addrs)
+{
+	uint32_t ports = __builtin_bswap32((uint32_t)lport << 16 | rport);
+	uint64_t w[4] = { tern_flow_le64(addrs) };
+
+	if (TERN_LIKELY(family == TERN_INET))
+		return (uint32_t)tern_siphash13_words_u32(key, w, 1, ports);
+	for (unsigned int i = 1; i < 4; i++)
+		w[i] = tern_flow_le64(addrs + 8 * i);
+	return (uint32_t)tern_siphash13_words_u32(key, w, 4, ports);
+}
+
 #endif

@@ -75,7 +75,7 @@ static void the_states_do_not_wait_for_each_other(void **state)
 	wait_for(&w, 2, 60);
 	assert_waits(&w, w.idx, 5);
 	later(&w, NS_PER_S);
-	tern_tw_enter(&w.tw, w.idx);
+	tern_tw_enter(&w.tw, w.idx, tern_tw_at(&w.tw, w.idx));
 	assert_waits(&w, w.idx, 60);
 	later(&w, 59 * NS_PER_S + TERN_TICK_NS);
 	assert_int_equal(w.tw.pool.used, 1);
@@ -95,7 +95,7 @@ static void who_begins_anew_goes_behind_the_others(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		idx[i] = wait_for(&w, i, 60);
 	later(&w, 30 * NS_PER_S);
-	tern_tw_restart(&w.tw, idx[1]);
+	tern_tw_restart(&w.tw, idx[1], tern_tw_at(&w.tw, idx[1]));
 	assert_waits(&w, idx[0], 30);
 	assert_waits(&w, idx[2], 30);
 	assert_waits(&w, idx[1], 60);
