@@ -169,15 +169,19 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 	return tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
 }
 
-/* The local half of the flow: bound before, or chosen now. *ret_tw is a TIME-WAIT to take over. */
+/*
+ * The local half of the flow: bound before, or chosen now. *ret_tw is a TIME-WAIT to take over,
+ * *ret_loopback whether the other half is ours too: it would be its own best source.
+ */
 static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct tern_flow *flow,
-			uint32_t *ret_tw)
+			uint32_t *ret_tw, bool *ret_loopback)
 {
 	struct tern_flow bound;
 	int err = tern_route_source(st, &flow->remote, &flow->local);
 
 	if (err)
 		return err;
+	*ret_loopback = tern_addr_eq(&flow->local, &flow->remote);
 	if (!c->lport)
 		return tern_port_choose(st, flow, ret_tw);
 	tern_conn_flow(c, &bound);
@@ -192,9 +196,8 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
  * A port that was chosen just now has been chosen for that.
  */
 static int check_flow(struct tern_stack *st, const struct tern_flow *flow, bool chosen,
-		      uint32_t *tw, tern_seq *iss, uint32_t *ts_offset)
+		      bool loopback, uint32_t *tw, tern_seq *iss, uint32_t *ts_offset)
 {
-	bool loopback = tern_route_is_local(st, &flow->remote);
 	uint32_t hash;
 
 	tern_isn_choose(&st->tcp.isn, flow, st->tcp.now, st->knobs.tcp_timestamps, iss, ts_offset);
@@ -214,16 +217,17 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, struct tern_conn 
 {
 	struct tern_flow flow = { .remote = remote->addr, .rport = remote->port };
 	uint32_t ts_offset, tw = 0, mtu;
+	bool loopback;
 	tern_seq iss;
 	int err = check_connect(st, c, remote);
 
 	if (!err)
-		err = choose_local(st, c, &flow, &tw);
+		err = choose_local(st, c, &flow, &tw, &loopback);
 	if (!err)
-		err = check_flow(st, &flow, !c->lport, &tw, &iss, &ts_offset);
+		err = check_flow(st, &flow, !c->lport, loopback, &tw, &iss, &ts_offset);
 	if (err)
 		return err;
-	mtu = tern_route_is_local(st, &flow.remote) ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);
+	mtu = loopback ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);
 	err = tern_tcp_connect(&st->tcp, idx, &flow, iss, ts_offset, mtu);
 	if (err)
 		return err;
