@@ -32,9 +32,9 @@ static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
 	return tern_listener_find(&st->syn, &flow->local, flow->lport) ? TERN_LISTEN : TERN_CLOSED;
 }
 
-/* The event ring's record of an arriving segment, … */
+/* The event ring's record of an arriving segment. */
 static struct tern_trace_record *trace_segment(struct tern_stack *st, const struct tern_flow *flow,
-					       uint32_t hash, const struct tern_segment *seg)
+					       const struct tern_segment *seg)
 {
 	struct tern_trace_record *r = tern_trace_take(&st->trace);
 
@@ -52,16 +52,7 @@ static struct tern_trace_record *trace_segment(struct tern_stack *st, const stru
 	r->flags = seg->flags;
 	r->options = seg->opt.present;
 	r->wscale = seg->opt.wscale;
-	r->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
 	return r;
-}
-
-/* … and what became of it. */
-static void trace_outcome(const struct tern_stack *st, struct tern_trace_record *r,
-			  const struct tern_flow *flow, uint32_t hash, enum tern_drop reason)
-{
-	r->after = (uint8_t)state_of(st, hash, flow, r->before);
-	r->reason = (uint16_t)reason;
 }
 
 static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
@@ -149,8 +140,8 @@ static uint32_t to_others(struct tern_stack *st, const struct tern_flow *flow, u
 	return 0;
 }
 
-static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
-			       const struct tern_segment *seg)
+enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+			  const struct tern_segment *seg)
 {
 	uint32_t conn = st->tcp.last_conn;
 	enum tern_drop reason;
@@ -163,16 +154,15 @@ static enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *fl
 	return conn ? to_connection(st, conn, seg) : reason;
 }
 
-enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
-			  const struct tern_segment *seg)
+enum tern_drop tern_demux_traced(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+				 const struct tern_segment *seg)
 {
-	struct tern_trace_record *record = NULL;
+	struct tern_trace_record *record = trace_segment(st, flow, seg);
 	enum tern_drop reason;
 
-	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
-		record = trace_segment(st, flow, hash, seg);
-	reason = dispatch(st, flow, hash, seg);
-	if (TERN_UNLIKELY(record))
-		trace_outcome(st, record, flow, hash, reason);
+	record->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
+	reason = tern_demux(st, flow, hash, seg);
+	record->after = (uint8_t)state_of(st, hash, flow, record->before);
+	record->reason = (uint16_t)reason;
 	return reason;
 }

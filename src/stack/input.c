@@ -70,6 +70,15 @@ static inline enum tern_drop judge_addresses(struct tern_stack *st, const struct
 	return judge_closely(st, src, dst, looped);
 }
 
+/* To whom it belongs; the event ring is told, where it is on. */
+static inline enum tern_drop demux(struct tern_stack *st, const struct tern_flow *flow,
+				   uint32_t hash, const struct tern_segment *seg)
+{
+	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
+		return tern_demux_traced(st, flow, hash, seg);
+	return tern_demux(st, flow, hash, seg);
+}
+
 /* The next segment may be of any flow. */
 static void end_run(struct tern_stack *st)
 {
@@ -103,7 +112,7 @@ static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet 
 	flow.remote = pkt->src;
 	flow.lport = seg.dport;
 	flow.rport = seg.sport;
-	return tern_demux(st, &flow, tern_tcp_hash(&st->tcp, &flow), &seg);
+	return demux(st, &flow, tern_tcp_hash(&st->tcp, &flow), &seg);
 }
 
 static enum tern_drop deliver(struct tern_stack *st, const struct tern_packet *pkt,
@@ -244,7 +253,7 @@ static bool take_plain(struct tern_stack *st, const struct tern_frame *frame,
 	tern_count(&st->trace, TERN_CNT_IpInReceives);
 	tern_count(&st->trace, TERN_CNT_IpInDelivers);
 	tern_count(&st->trace, TERN_CNT_TcpInSegs);
-	*ret_reason = tern_demux(st, &st->run.flow, st->run.hash, &seg);
+	*ret_reason = demux(st, &st->run.flow, st->run.hash, &seg);
 	return true;
 }
 

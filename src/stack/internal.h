@@ -103,6 +103,10 @@ void tern_input_looped(struct tern_stack *st, const struct tern_frame *frame);
 enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
 			  const struct tern_segment *seg);
 
+/* The same, told to the event ring: where that is on. */
+enum tern_drop tern_demux_traced(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+				 const struct tern_segment *seg);
+
 /* ---- call.c ---- */
 
 /* The connection record of an id that its application still holds, or 0. */
@@ -182,7 +186,8 @@ int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 /*
  * Chooses a local port for flow (lport is filled in) from the range of ip_local_port_range, from a
  * start that nobody foresees (RFC 6056); O(1) also when 99 % of the range is held. Takes over a
- * TIME-WAIT that may be (then *ret_tw is its index, else 0). -EADDRNOTAVAIL (counted).
+ * TIME-WAIT that may be (then *ret_tw is its index, else 0). -EADDRNOTAVAIL (counted): lport may
+ * be anything then.
  */
 int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *ret_tw);
 

@@ -98,26 +98,30 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	return idx;
 }
 
-/* The traffic record goes, with everything that was to be sent or read. */
-static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
+static __attribute__((noinline)) void drop_queues(struct tern_tcp *t, struct tern_traffic *x)
 {
-	struct tern_traffic *x = tern_conn_traffic(t, c);
-
 	x->wmem -= tern_chain_clear(&t->bufs, &x->send.chain);
 	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
 	if (x->recv.reass)
 		tern_reass_clear(t, x);
 	assert(!x->rmem && !x->wmem);
-	tern_pool_put(&t->traffics, c->traffic);
-	c->traffic = 0;
 }
 
-void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+/* The traffic record goes, with everything that was to be sent or read. */
+static void free_traffic(struct tern_tcp *t, const struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
 
+	if (x->wmem | x->rmem | x->recv.reass)
+		drop_queues(t, x);
+	tern_pool_put(&t->traffics, c->traffic);
+}
+
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	tern_conn_unhash(t, idx);
+	if (c->flags & TERN_CF_HASHED)
+		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
 	tern_conn_leave_output(t, c);
 	tern_wheel_cancel(&t->wheel, idx);
 	if (c->traffic)

@@ -307,7 +307,12 @@ void tern_tcp_set_memory(struct tern_tcp *t);
 uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born);
 
 /* Frees a record and everything it holds: buffers, timer, lists, map entry. */
-void tern_conn_free(struct tern_tcp *t, uint32_t idx);
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+
+static inline void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+{
+	tern_conn_free_at(t, idx, tern_conn_at(t, idx));
+}
 
 /* Writes the flow into the record and enters it in the map. -ENOBUFS (map full). */
 int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow);

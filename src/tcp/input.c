@@ -245,14 +245,14 @@ static void settle(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
 
-	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN))
+	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN)) {
 		in->out.move = TERN_MOVE_FIN_WAIT_2;
-	if (c->state == TERN_TIME_WAIT) {
+	} else if (c->state == TERN_TIME_WAIT) {
 		in->out.move = TERN_MOVE_TIME_WAIT;
 		in->out.ack = in->fin_now;
-	}
-	if (in->out.move == TERN_MOVE_NONE && c->traffic)
+	} else {
 		tern_conn_rest(in->t, c);
+	}
 }
 
 void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,

@@ -111,8 +111,8 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, 
 		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
 		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
-	c->rcv_ms = tern_ms(t->now);
-	c->snd_ms = c->rcv_ms;
+	c->rcv_ms = c->state_ms;
+	c->snd_ms = c->state_ms;
 	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
 		tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
 		tern_conn_want_output(t, idx, c);
