@@ -84,6 +84,12 @@ static inline bool emit_ip4(struct tern_stack *st, struct tern_out *out, const s
 	return tern_route_is_local4(st, tx->addrs + 4);
 }
 
+static TERN_OUTLINE void refer_to_payload(struct tern_out *out, const struct tern_tx *tx)
+{
+	for (unsigned int i = 0; i < tx->pieces; i++)
+		out->piece[i + 1] = tx->piece[i];
+}
+
 /* The frame of a segment: headers, checksums, references to the payload. Is it for us? */
 static inline bool fill_segment(struct tern_stack *st, const struct tern_tx *tx,
 				struct tern_out *out)
@@ -95,8 +101,8 @@ static inline bool fill_segment(struct tern_stack *st, const struct tern_tx *tx,
 		local = emit_ip4(st, out, tx, ttl);
 	else
 		local = emit_ip6(st, out, tx, ttl);
-	for (unsigned int i = 0; i < tx->pieces; i++)
-		out->piece[i + 1] = tx->piece[i];
+	if (tx->pieces)
+		refer_to_payload(out, tx);
 	out->piece[0].ptr = out->header;
 	out->piece[0].len = out->header_len;
 	out->pieces = tx->pieces + 1;
@@ -131,9 +137,9 @@ static inline void build_reply(struct tern_stack *st, const struct tern_reply *r
 	seg->opt.tsecr = reply->tsecr;
 	tx->addrs = reply->addrs;
 	tx->family = reply->family;
+	tx->state = reply->state;
 	tx->ttl = reply->ttl;
 	tx->tos = reply->tos;
-	tx->state = reply->state;
 	tx->pieces = 0;
 	tx->gso_size = 0;
 	tern_count(&st->trace, reply->flags & TERN_RST ? TERN_CNT_TcpOutRsts : TERN_CNT_TcpOutSegs);
@@ -153,12 +159,12 @@ static void fill_packet(const struct tern_packet *pkt, struct tern_out *out)
 	out->csum_offset = 0;
 }
 
-/* The next whole packet. */
-static bool next_packet(struct tern_stack *st, struct tern_out *out, bool *ret_local)
+/* The next whole packet; the queue is not empty. */
+static TERN_OUTLINE bool next_packet(struct tern_stack *st, struct tern_out *out, bool *ret_local)
 {
 	struct tern_packet pkt;
 
-	if (tern_queue_is_empty(st->queue) || !tern_queue_pop(st, &pkt))
+	if (!tern_queue_pop(st, &pkt))
 		return false;
 	fill_packet(&pkt, out);
 	tern_count(&st->trace,
@@ -176,7 +182,7 @@ static bool next_frame(struct tern_stack *st, struct tern_out *out, bool *ret_lo
 	if (reply)
 		build_reply(st, reply, &tx);
 	else if (!tern_tcp_wants_output(&st->tcp) || !tern_tcp_output(&st->tcp, &tx))
-		return next_packet(st, out, ret_local);
+		return !tern_queue_is_empty(st->queue) && next_packet(st, out, ret_local);
 	*ret_local = fill_segment(st, &tx, out);
 	return true;
 }
@@ -205,15 +211,14 @@ static TERN_OUTLINE void loop_back(struct tern_stack *st, const struct tern_out 
 	tern_input_looped(st, &frame);
 }
 
-/* Fills frames from out on, before end, as long as there are any. Returns where it stopped. */
-static inline struct tern_out *drain(struct tern_stack *st, struct tern_out *out,
-				     const struct tern_out *end)
+static inline unsigned int drain(struct tern_stack *st, struct tern_out *out, unsigned int n)
 {
-	unsigned int looped = 0;
+	unsigned int filled = 0, looped = 0;
 	bool local;
 
-	while (out < end && next_frame(st, out, &local)) {
+	while (filled < n && next_frame(st, out, &local)) {
 		if (TERN_LIKELY(!local)) {
+			filled++;
 			out++;
 			continue;
 		}
@@ -223,7 +228,7 @@ static inline struct tern_out *drain(struct tern_stack *st, struct tern_out *out
 			break;
 		}
 	}
-	return out;
+	return filled;
 }
 
 unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,
@@ -232,5 +237,5 @@ unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_
 	st->tcp.now = now;
 	st->loop_more = false;
 	tern_queue_reap(st->queue);
-	return (unsigned int)(drain(st, outs, outs + n) - outs);
+	return drain(st, outs, n);
 }

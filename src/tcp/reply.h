@@ -27,8 +27,9 @@ struct tern_reply {
 	uint16_t options; /* enum tern_tcp_option bits present: MSS, WSCALE, SACKOK, TS */
 	uint16_t mss;
 	uint32_t tsval, tsecr;
-	uint8_t family, ttl, tos;
-	uint8_t state; /* our state, for the trace */
+	uint8_t family;
+	uint8_t state; /* ours, for the trace */
+	uint8_t ttl, tos;
 	uint8_t wscale;
 	uint8_t addrs[TERN_FLOW_ADDRS_MAX]; /* packed, of the flow as we see it */
 };

@@ -53,9 +53,10 @@ struct tern_birth {
 struct tern_tx {
 	struct tern_segment seg;
 	const uint8_t *addrs; /* packed, as they stand in the record */
-	uint8_t family, ttl, tos, state;
+	uint8_t family, state;
 	unsigned int pieces;
 	uint32_t gso_size; /* 0: one segment */
+	uint8_t ttl, tos;
 	struct tern_piece piece[TERN_OUT_PIECES];
 };
 
