@@ -51,7 +51,7 @@ static int open_stream(struct tern_stack *st, enum tern_family family, tern_id *
 int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
 		    enum tern_family family, tern_id *ret_id)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (family != TERN_INET && !(family == TERN_INET6 && st->ipv6))
 		return -EAFNOSUPPORT;
 	if (type == TERN_DGRAM)
@@ -109,7 +109,7 @@ int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_bind(st, id, local);
 	idx = tern_call_conn(st, id);
@@ -124,7 +124,7 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 	struct tern_conn *c;
 	int err;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return -EOPNOTSUPP;
 	if (!idx)
@@ -245,7 +245,7 @@ int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 {
 	struct tern_conn *c = held_conn(st, id);
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (c)
 		return connect_stream(st, (uint32_t)id, c, remote);
 	return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
@@ -273,7 +273,7 @@ int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, ter
 	struct tern_conn *c = held_conn(st, listener);
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (!c)
 		return is_udp(listener) ? -EOPNOTSUPP : -EBADF;
 	if (c->state != TERN_LISTEN)
@@ -291,7 +291,7 @@ int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, ter
 int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
 			size_t len, unsigned int flags)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (held_conn(st, id))
 		return tern_tcp_send(&st->tcp, (uint32_t)id, data, len, flags);
 	return is_udp(id) ? tern_udp_sendto(st, id, data, len, NULL) : -EBADF;
@@ -300,7 +300,7 @@ int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const v
 int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			unsigned int flags)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (held_conn(st, id))
 		return tern_tcp_recv(&st->tcp, (uint32_t)id, data, len, flags);
 	return is_udp(id) ? tern_udp_recvfrom(st, id, data, len, flags, NULL) : -EBADF;
@@ -311,7 +311,7 @@ int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_sendto(st, id, data, len, remote);
 	idx = tern_call_conn(st, id);
@@ -323,7 +323,7 @@ int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const
 int64_t tern_stack_recvfrom(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			    unsigned int flags, struct tern_endpoint *ret_remote)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_recvfrom(st, id, data, len, flags, ret_remote);
 	return tern_stack_recv(st, now, id, data, len, flags);
@@ -342,7 +342,7 @@ int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum te
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_shutdown(st, id, how);
 	idx = tern_call_conn(st, id);
@@ -374,7 +374,7 @@ int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id)
 	struct tern_conn *c = held_conn(st, id);
 	uint32_t idx = (uint32_t)id;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (!c)
 		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
 	release(st, idx, c);
@@ -387,7 +387,7 @@ int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
 	struct tern_conn *c = held_conn(st, id);
 	uint32_t idx = (uint32_t)id;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (!c)
 		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
 	release(st, idx, c);
@@ -402,7 +402,7 @@ int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern
 	uint32_t idx;
 	int err;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_set_option(st, id, option, value);
 	idx = tern_call_conn(st, id);
@@ -420,7 +420,7 @@ int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum 
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_get_option(st, id, option, ret_value);
 	idx = tern_call_conn(st, id);

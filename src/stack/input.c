@@ -271,7 +271,7 @@ void tern_input_looped(struct tern_stack *st, const struct tern_frame *frame)
 void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_frame *frames,
 		      unsigned int n)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	for (unsigned int i = 0; i < n; i++) {
 		enum tern_drop reason;
 

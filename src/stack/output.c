@@ -234,7 +234,7 @@ static inline unsigned int drain(struct tern_stack *st, struct tern_out *out, un
 unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,
 			       unsigned int n)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	st->loop_more = false;
 	tern_queue_reap(st->queue);
 	return drain(st, outs, n);

@@ -6,7 +6,7 @@
  * entry, and carries records from one room to the next. This file makes and frees it, and holds the
  * verbs that need no packet: tick, deadline, event. input.c and output.c hold the other two.
  *
- * Every entry sets tcp.now once; nobody inside asks a clock. Everything random comes from one
+ * Every entry sets tcp.now once, by tern_tcp_set_now; nobody inside asks a clock. Everything random comes from one
  * generator, seeded by the configuration: the same entries give the same frames.
  */
 #include <errno.h>
@@ -109,7 +109,7 @@ void tern_stack_free(struct tern_stack *st)
 
 void tern_stack_tick(struct tern_stack *st, uint64_t now)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	tern_tcp_tick(&st->tcp);
 	tern_syn_tick(&st->syn);
 	tern_timewait_tick(&st->tw);
@@ -144,7 +144,7 @@ bool tern_stack_event(struct tern_stack *st, struct tern_event *ev)
 
 void tern_stack_set_realtime(struct tern_stack *st, uint64_t now, uint64_t realtime_ns)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	st->realtime_offset_ns = realtime_ns - now;
 }
 

@@ -36,8 +36,7 @@ static bool may_answer(const struct visit *v, enum tern_counter skipped)
 {
 	const struct tern_tcp *t = v->s->tcp;
 
-	if (tern_oow_may_answer(&v->h->oow_ms, v->seg, tern_ms(t->now),
-				t->knobs->tcp_invalid_ratelimit))
+	if (tern_oow_may_answer(&v->h->oow_ms, v->seg, t->now_ms, t->knobs->tcp_invalid_ratelimit))
 		return true;
 	tern_count(t->trace, skipped);
 	return false;
@@ -89,7 +88,7 @@ static bool tsecr_was_sent(const struct visit *v)
 {
 	uint64_t now = v->s->tcp->now;
 	uint32_t age = (uint32_t)(now >> TERN_HALF_CLOCK_SHIFT) - v->h->born;
-	uint32_t last = tern_ms(now) + v->h->ts_offset;
+	uint32_t last = v->s->tcp->now_ms + v->h->ts_offset;
 	uint32_t span = tern_ms((uint64_t)age << TERN_HALF_CLOCK_SHIFT) + 1;
 
 	return last - v->seg->opt.tsecr <= span;

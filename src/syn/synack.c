@@ -25,7 +25,7 @@ static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *
 	reply->state = TERN_SYN_RECEIVED;
 	if ((h->options & TERN_OPT_TS) && !(flags & TERN_RST)) {
 		reply->options = TERN_OPT_TS;
-		reply->tsval = tern_ms(s->tcp->now) + h->ts_offset;
+		reply->tsval = s->tcp->now_ms + h->ts_offset;
 		reply->tsecr = h->ts_recent;
 	}
 	return reply;

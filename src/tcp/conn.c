@@ -58,7 +58,7 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 	t->bufs.trace = t->trace;
 	tern_tcp_set_memory(t);
 	t->cc = &tern_cc_newreno;
-	t->now = now;
+	tern_tcp_set_now(t, now);
 	return 0;
 }
 
@@ -91,7 +91,7 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	}
 	c = tern_conn_at(t, idx);
 	c->state = (uint8_t)born;
-	c->state_ms = tern_ms(t->now);
+	c->state_ms = t->now_ms;
 	c->snd_buf = t->knobs->tcp_wmem_default;
 	c->rcv.buf = t->knobs->tcp_rmem_default;
 	c->pmtu = (uint16_t)t->mtu;

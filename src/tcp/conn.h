@@ -234,7 +234,8 @@ struct tern_tcp {
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */
 	uint32_t mtu;
-	uint64_t now; /* of this entry */
+	uint64_t now;    /* of this entry; written by tern_tcp_set_now */
+	uint32_t now_ms; /* tern_ms(now) */
 };
 
 static inline struct tern_conn *tern_conn_at(const struct tern_tcp *t, uint32_t idx)
@@ -253,6 +254,15 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 static inline uint32_t tern_ms(uint64_t now_ns)
 {
 	return (uint32_t)(now_ns / 1000000);
+}
+
+/* The time of an entry into the stack; often that of the entry before. */
+static inline void tern_tcp_set_now(struct tern_tcp *t, uint64_t now)
+{
+	if (t->now == now)
+		return;
+	t->now = now;
+	t->now_ms = tern_ms(now);
 }
 
 /*

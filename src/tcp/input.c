@@ -31,7 +31,7 @@ static enum tern_step check_timestamp(struct tern_input *in)
 		return TERN_NEXT;
 	if (!(opt->present & TERN_OPT_TS))
 		return tern_input_drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
-	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, tern_ms(in->t->now)))
+	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, in->t->now_ms))
 		return TERN_NEXT;
 	tern_count(in->t->trace, TERN_CNT_TcpExtPAWSEstab);
 	tern_conn_answer_invalid(in->t, in->idx, c, TERN_CNT_TcpExtTCPACKSkippedPAWS);
@@ -187,7 +187,7 @@ static void note_timestamp(struct tern_input *in)
 {
 	const struct tern_tcp_options *opt = &in->seg->opt;
 	struct tern_conn *c = in->c;
-	uint32_t now_ms = tern_ms(in->t->now);
+	uint32_t now_ms = in->t->now_ms;
 
 	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
 	    tern_seq_le(in->seg->seq, c->rcv.acked) &&

@@ -32,7 +32,7 @@ static enum tern_step check_ack(struct tern_input *in)
 {
 	const struct tern_conn *c = in->c;
 	const struct tern_tcp_options *opt = &in->seg->opt;
-	uint32_t clock = tern_ms(in->t->now) + c->ts.offset;
+	uint32_t clock = in->t->now_ms + c->ts.offset;
 
 	if (!(in->flags & TERN_ACK))
 		return TERN_NEXT;
@@ -68,7 +68,7 @@ static void learn(struct tern_input *in)
 	c->snd.wl2 = seg->ack;
 	if (terms.options & TERN_OPT_TS) {
 		c->ts.recent = seg->opt.tsval;
-		c->ts.recent_ms = tern_ms(in->t->now);
+		c->ts.recent_ms = in->t->now_ms;
 	}
 	tern_conn_traffic(in->t, c)->recv.read = c->rcv.nxt;
 }

@@ -54,7 +54,7 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 	tx->seg.opt.present = c->options & TERN_OPT_TS;
 	tx->seg.opt.sack_count = 0;
 	if (c->options & TERN_OPT_TS) {
-		tx->seg.opt.tsval = tern_ms(u.t->now) + c->ts.offset;
+		tx->seg.opt.tsval = u.t->now_ms + c->ts.offset;
 		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
 	}
 	c->totals.segs_out++;
@@ -254,7 +254,7 @@ static TERN_OUTLINE void check_idle(struct turn u)
 	struct tern_conn *c = u.c;
 
 	if (c->snd.una == c->snd.nxt && u.t->knobs->tcp_slow_start_after_idle &&
-	    tern_ms(u.t->now) - c->snd_ms > c->rtt.rto_us / 1000)
+	    u.t->now_ms - c->snd_ms > c->rtt.rto_us / 1000)
 		u.t->cc->idle_restart(&c->cc);
 }
 
@@ -281,7 +281,7 @@ TERN_INLINE void sent_new(struct turn u, uint32_t len, bool fin)
 	struct tern_repairs *r = &u.x->repair;
 
 	c->snd.nxt += len + fin;
-	c->snd_ms = tern_ms(u.t->now);
+	c->snd_ms = u.t->now_ms;
 	if (len)
 		sent_data(u, len);
 	if (!r->timed && r->phase == TERN_REPAIR_NONE) {

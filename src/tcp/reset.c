@@ -30,7 +30,7 @@ void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 bool tern_conn_answer_invalid(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			      enum tern_counter skipped)
 {
-	uint32_t now_ms = tern_ms(t->now) | 1;
+	uint32_t now_ms = t->now_ms | 1;
 
 	if (c->oow_ms && now_ms - c->oow_ms < t->knobs->tcp_invalid_ratelimit) {
 		tern_count(t->trace, skipped);

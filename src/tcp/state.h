@@ -26,7 +26,7 @@ static inline void tern_conn_set_state(struct tern_tcp *t, struct tern_conn *c, 
 	if (TERN_UNLIKELY(tern_trace_is_on(t->trace)))
 		tern_conn_trace_move(t, c, to);
 	c->state = (uint8_t)to;
-	c->state_ms = tern_ms(t->now);
+	c->state_ms = t->now_ms;
 }
 
 /*

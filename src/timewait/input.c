@@ -41,7 +41,7 @@ static bool answer(const struct visit *v)
 {
 	struct tern_tcp *t = v->tw->tcp;
 
-	if (!tern_oow_may_answer(&v->w->oow_ms, v->seg, tern_ms(t->now),
+	if (!tern_oow_may_answer(&v->w->oow_ms, v->seg, t->now_ms,
 				 t->knobs->tcp_invalid_ratelimit)) {
 		tern_count(t->trace, v->w->finwait2 ? TERN_CNT_TcpExtTCPACKSkippedFinWait2
 						    : TERN_CNT_TcpExtTCPACKSkippedTimeWait);

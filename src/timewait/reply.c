@@ -31,7 +31,7 @@ void tern_tw_send_ack(struct tern_timewait *tw, const struct tern_tw *w,
 	reply->wnd = w->rcv_wnd;
 	if (w->timestamps) {
 		reply->options = TERN_OPT_TS;
-		reply->tsval = tern_ms(tw->tcp->now) + w->ts_offset;
+		reply->tsval = tw->tcp->now_ms + w->ts_offset;
 		reply->tsecr = w->ts_recent;
 	}
 }

@@ -60,7 +60,7 @@ void tern_tw_restart(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 /* Notes when the record came to its state. */
 static void stamp(struct tern_timewait *tw, struct tern_tw *w)
 {
-	w->entered_ms = tern_ms(tw->tcp->now) & 0xffffff;
+	w->entered_ms = tw->tcp->now_ms & 0xffffff;
 }
 
 /* Enters TIME-WAIT. */

@@ -17,7 +17,7 @@ static void a_promoted_child_knows_what_the_half_knew(void **state)
 	tern_conn_at(&w.tcp, w.sock)->rcv.buf = 20000;
 	half_open(&w, 1);
 	h = *half_of(&w, 1);
-	w.tcp.now += 37 * NS_PER_MS;
+	tern_tcp_set_now(&w.tcp, w.tcp.now + 37 * NS_PER_MS);
 	seg = an_ack(&w, 1);
 	conn = input(&w, 1, &seg);
 	c = tern_conn_at(&w.tcp, conn);
@@ -217,7 +217,7 @@ static void a_refused_ack_gives_no_round_trip_time_later(void **state)
 	(void)state;
 	overflow(&w);
 	tern_listener_accept(&w.syn, w.listener);
-	w.tcp.now += 900 * NS_PER_MS;
+	tern_tcp_set_now(&w.tcp, w.tcp.now + 900 * NS_PER_MS);
 	seg = an_ack(&w, 2);
 	assert_int_equal(tern_conn_at(&w.tcp, input(&w, 2, &seg))->rtt.srtt8_us, 0);
 	world_close(&w);

@@ -130,10 +130,10 @@ static inline void later(struct world *w, uint64_t ns)
 	uint64_t end = w->tcp.now + ns, due;
 
 	while ((due = tern_timewait_deadline(&w->tw)) <= end) {
-		w->tcp.now = TERN_MAX(due, w->tcp.now);
+		tern_tcp_set_now(&w->tcp, TERN_MAX(due, w->tcp.now));
 		tern_timewait_tick(&w->tw);
 	}
-	w->tcp.now = end;
+	tern_tcp_set_now(&w->tcp, end);
 	tern_timewait_tick(&w->tw);
 }
 
@@ -188,7 +188,7 @@ static inline void assert_acked(struct world *w, tern_seq rcv_nxt)
 	assert_int_equal(r.wnd, tern_tw_at(&w->tw, w->idx)->rcv_wnd);
 	assert_int_equal(r.state, tern_timewait_state(&w->tw, w->idx));
 	assert_int_equal(r.options, TERN_OPT_TS);
-	assert_int_equal(r.tsval, tern_ms(w->tcp.now) + TS_OFFSET);
+	assert_int_equal(r.tsval, w->tcp.now_ms + TS_OFFSET);
 	assert_int_equal(r.tsecr, tern_tw_at(&w->tw, w->idx)->ts_recent);
 	assert_int_equal(replies(w), 0);
 }
