@@ -6,8 +6,8 @@
  * entry, and carries records from one room to the next. This file makes and frees it, and holds the
  * verbs that need no packet: tick, deadline, event. input.c and output.c hold the other two.
  *
- * Every entry sets tcp.now once, by tern_tcp_set_now; nobody inside asks a clock. Everything random comes from one
- * generator, seeded by the configuration: the same entries give the same frames.
+ * Every entry sets tcp.now once, by tern_tcp_set_now; nobody inside asks a clock. Everything random
+ * comes from one generator, seeded by the configuration: the same entries give the same frames.
  */
 #include <errno.h>
 
@@ -122,7 +122,7 @@ uint64_t tern_stack_deadline(const struct tern_stack *st)
 
 	if (st->loop_more)
 		return st->tcp.now;
-	due = TERN_MIN(due, tern_wheel_deadline(&st->syn.wheel));
+	due = TERN_MIN(due, tern_syn_deadline(&st->syn));
 	due = TERN_MIN(due, tern_timewait_deadline(&st->tw));
 	return TERN_MIN(due, tern_frags_deadline(st->frags));
 }

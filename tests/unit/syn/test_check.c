@@ -158,7 +158,7 @@ static void the_same_syn_again_gets_the_same_synack_again(void **state)
 	world_open(&w, 5);
 	half_open(&w, 1);
 	before = *half_of(&w, 1);
-	due = tern_wheel_when(&w.syn.wheel, find_half(&w, 1));
+	due = tern_half_when(&w.syn, find_half(&w, 1));
 	tern_tcp_set_now(&w.tcp, w.tcp.now + 600 * NS_PER_MS);
 	seg.opt.tsval += 600;
 	assert_int_equal(input(&w, 1, &seg), 0);
@@ -174,7 +174,7 @@ static void the_same_syn_again_gets_the_same_synack_again(void **state)
 	assert_int_equal(COUNT(&w, TcpExtTCPSynRetrans), 1);
 	assert_true((half_of(&w, 1)->flags & TERN_HALF_RESENT) != 0);
 	/* Repeated SYNs must not hold a place: the deadline stays. */
-	assert_int_equal(tern_wheel_when(&w.syn.wheel, find_half(&w, 1)), due);
+	assert_int_equal(tern_half_when(&w.syn, find_half(&w, 1)), due);
 	assert_int_equal(half_of(&w, 1)->retries, 0);
 	assert_int_equal(AT(&w)->synq.count, 1);
 	world_close(&w);

@@ -9,7 +9,7 @@ static void run_to(struct world *w, uint64_t born, uint64_t s)
 {
 	uint64_t end = born + s * NS_PER_S + 10 * TERN_TICK_NS, due;
 
-	while ((due = tern_wheel_deadline(&w->syn.wheel)) <= end)
+	while ((due = tern_syn_deadline(&w->syn)) <= end)
 		later(w, due > w->tcp.now ? due - w->tcp.now : 0);
 	later(w, end - w->tcp.now);
 }
