@@ -67,7 +67,7 @@ static inline uint64_t tern_get_u64(const void *ptr)
 	return tern_swap_u64(v);
 }
 
-/* Store an integer big-endian into 2 or 4 bytes at any alignment. */
+/* Store an integer big-endian into 2, 4 or 8 bytes at any alignment. */
 static inline void tern_put_u16(void *ptr, uint16_t v)
 {
 	v = tern_swap_u16(v);
@@ -77,6 +77,12 @@ static inline void tern_put_u16(void *ptr, uint16_t v)
 static inline void tern_put_u32(void *ptr, uint32_t v)
 {
 	v = tern_swap_u32(v);
+	memcpy(ptr, &v, sizeof(v));
+}
+
+static inline void tern_put_u64(void *ptr, uint64_t v)
+{
+	v = tern_swap_u64(v);
 	memcpy(ptr, &v, sizeof(v));
 }
 

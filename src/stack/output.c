@@ -48,9 +48,9 @@ static TERN_COLD void trace_segment(struct tern_stack *st, const struct tern_tx 
 	r->after = tx->state;
 }
 
-/* The headers in IPv6, written by the common emitters. Returns whether the segment is for us. */
-static TERN_OUTLINE bool emit_ip6(struct tern_stack *st, struct tern_out *out,
-				  const struct tern_tx *tx, uint8_t ttl)
+/* The headers in IPv6, written by the common emitters. Returns their length. */
+static uint32_t emit_ip6(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
+			 uint8_t ttl)
 {
 	struct tern_packet pkt = { .proto = TERN_PROTO_TCP, .ttl = ttl, .tos = tx->tos };
 	uint8_t *tcp = out->header + TERN_IP6_HEADER;
@@ -67,53 +67,84 @@ static TERN_OUTLINE bool emit_ip6(struct tern_stack *st, struct tern_out *out,
 	else
 		tern_tcp_cksum_full(&pkt.src, &pkt.dst, tcp, len, tx->piece, tx->pieces);
 	tern_ip6_emit(out->header, TERN_IP6_HEADER, &pkt);
-	out->csum_start = TERN_IP6_HEADER;
-	out->header_len = (uint16_t)(TERN_IP6_HEADER + len);
-	tern_count(&st->trace, TERN_CNT_Ip6OutRequests);
-	return tern_route_is_local(st, &pkt.dst);
+	return TERN_IP6_HEADER + len;
 }
 
-/* The same in IPv4. */
-static inline bool emit_ip4(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
-			    uint8_t ttl)
+/* Is the segment for one of our own addresses? */
+static bool is_for_us(const struct tern_stack *st, const struct tern_tx *tx)
 {
-	out->header_len = (uint16_t)tern_tcp4_emit(out->header, &tx->seg, tx->addrs, ttl, tx->tos,
-						   tx->piece, tx->pieces, st->cfg.csum_offload);
+	struct tern_addr to;
+
+	if (tx->family == TERN_INET)
+		return tern_route_is_local4(st, tx->addrs + 4);
+	to = tern_addr_from_bytes(TERN_INET6, tx->addrs + 16);
+	return tern_route_is_local(st, &to);
+}
+
+/* The frame of any segment: headers, checksums, references to the payload. Is it for us? */
+static TERN_OUTLINE bool fill_any(struct tern_stack *st, const struct tern_tx *tx, uint8_t ttl,
+				  struct tern_out *out)
+{
+	bool v6 = tx->family == TERN_INET6, offload = st->cfg.csum_offload;
+	uint32_t len = v6 ? emit_ip6(st, out, tx, ttl)
+			  : tern_tcp4_emit(out->header, &tx->seg, tx->addrs, ttl, tx->tos,
+					   tx->piece, tx->pieces, offload);
+
+	for (unsigned int i = 0; i < tx->pieces; i++)
+		out->piece[i + 1] = tx->piece[i];
+	out->piece[0].ptr = out->header;
+	out->piece[0].len = len;
+	out->pieces = tx->pieces + 1;
+	out->len = len + tx->seg.len;
+	out->gso_size = tx->gso_size;
+	out->header_len = (uint16_t)len;
+	out->csum_start = v6 ? TERN_IP6_HEADER : TERN_IP4_HEADER;
+	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
+	out->family = tx->family;
+	out->csum = offload ? TERN_CSUM_PARTIAL : TERN_CSUM_FULL;
+	tern_count(&st->trace, v6 ? TERN_CNT_Ip6OutRequests : TERN_CNT_IpOutRequests);
+	return is_for_us(st, tx);
+}
+
+/* The same of a usual segment over IPv4: see tern_tcp4_emit_usual(). */
+TERN_INLINE bool fill_usual(struct tern_stack *st, const struct tern_tx *tx, uint8_t ttl,
+			    struct tern_out *out, bool syn)
+{
+	uint32_t len = tern_tcp4_emit_usual(out->header, &tx->seg, tx->addrs, ttl, tx->tos, syn);
+
+	out->piece[0].ptr = out->header;
+	out->piece[0].len = len;
+	out->pieces = 1;
+	out->len = len;
+	out->gso_size = 0;
+	out->header_len = (uint16_t)len;
 	out->csum_start = TERN_IP4_HEADER;
+	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
+	out->family = TERN_INET;
+	out->csum = TERN_CSUM_FULL;
 	tern_count(&st->trace, TERN_CNT_IpOutRequests);
 	return tern_route_is_local4(st, tx->addrs + 4);
 }
 
-static TERN_OUTLINE void refer_to_payload(struct tern_out *out, const struct tern_tx *tx)
+static TERN_OUTLINE bool fill_syn(struct tern_stack *st, const struct tern_tx *tx, uint8_t ttl,
+				  struct tern_out *out)
 {
-	for (unsigned int i = 0; i < tx->pieces; i++)
-		out->piece[i + 1] = tx->piece[i];
+	return fill_usual(st, tx, ttl, out, true);
 }
 
-/* The frame of a segment: headers, checksums, references to the payload. Is it for us? */
-static inline bool fill_segment(struct tern_stack *st, const struct tern_tx *tx,
-				struct tern_out *out)
+TERN_INLINE bool fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct tern_out *out)
 {
 	uint8_t ttl = tx->ttl ? tx->ttl : (uint8_t)st->knobs.ip_default_ttl;
-	bool local;
 
-	if (TERN_LIKELY(tx->family == TERN_INET))
-		local = emit_ip4(st, out, tx, ttl);
-	else
-		local = emit_ip6(st, out, tx, ttl);
-	if (tx->pieces)
-		refer_to_payload(out, tx);
-	out->piece[0].ptr = out->header;
-	out->piece[0].len = out->header_len;
-	out->pieces = tx->pieces + 1;
-	out->len = out->header_len + tx->seg.len;
-	out->gso_size = tx->gso_size;
-	out->family = tx->family;
-	out->csum = st->cfg.csum_offload ? TERN_CSUM_PARTIAL : TERN_CSUM_FULL;
-	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
 	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
 		trace_segment(st, tx);
-	return local;
+	if (tx->family != TERN_INET || tx->pieces || st->cfg.csum_offload)
+		return fill_any(st, tx, ttl, out);
+	if (tx->seg.opt.present == TERN_OPT_TS)
+		return fill_usual(st, tx, ttl, out, false);
+	if (tx->seg.opt.present == TERN_TCP_SYN_USUAL) /* on a SYN only, as we use them */
+		return fill_syn(st, tx, ttl, out);
+	return fill_any(st, tx, ttl, out);
 }
 
 /* The segment that a reply asks for. */

@@ -73,6 +73,16 @@ static inline void tern_tcp_emit_ts(uint64_t *sum, uint8_t *p, const struct tern
 	tern_emit_word(sum, p + 8, opt->tsecr);
 }
 
+/* The options of a usual SYN: TERN_TCP_SYN_USUAL_LEN bytes. */
+static inline void tern_tcp_emit_syn(uint64_t *sum, uint8_t *p, const struct tern_tcp_options *opt)
+{
+	tern_emit_word(sum, p, (uint32_t)TERN_TCP_MSS_WORD | opt->mss);
+	tern_emit_word(sum, p + 4, TERN_TCP_SACKOK_TS_WORD);
+	tern_emit_word(sum, p + 8, opt->tsval);
+	tern_emit_word(sum, p + 12, opt->tsecr);
+	tern_emit_word(sum, p + 16, (uint32_t)TERN_TCP_WSCALE_WORD | opt->wscale);
+}
+
 /*
  * The TCP header but for checksum and urgent pointer; header_len is with the options.
  */
@@ -80,8 +90,8 @@ static inline void tern_tcp_emit_start(uint64_t *sum, uint8_t *p, const struct t
 				       uint32_t header_len)
 {
 	tern_emit_word(sum, p, (uint32_t)seg->sport << 16 | seg->dport);
-	tern_emit_word(sum, p + 4, seg->seq);
-	tern_emit_word(sum, p + 8, seg->ack);
+	*sum += (uint64_t)seg->seq + seg->ack;
+	tern_put_u64(p + 4, (uint64_t)seg->seq << 32 | seg->ack);
 	tern_emit_word(sum, p + 12,
 		       header_len << 26 | (uint32_t)(seg->flags & TERN_TCP_FLAGS) << 16 | seg->wnd);
 }
@@ -91,29 +101,29 @@ static inline void tern_tcp_emit_start(uint64_t *sum, uint8_t *p, const struct t
  * length. Nothing is urgent. The payload, seg->len bytes, stands in `count` pieces. partial: as
  * tern_tcp_cksum_partial().
  */
-TERN_OUTLINE uint32_t tern_tcp4_emit_any(uint8_t *buf, const struct tern_segment *seg,
-					 const uint8_t *addrs, uint8_t ttl, uint8_t tos,
-					 const struct tern_piece *pieces, uint32_t count,
-					 bool partial);
+uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint8_t *addrs,
+			uint8_t ttl, uint8_t tos, const struct tern_piece *pieces, uint32_t count,
+			bool partial);
 
-/* The same, in place for what most segments are: timestamps and no payload. */
-TERN_INLINE uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg,
-				    const uint8_t *addrs, uint8_t ttl, uint8_t tos,
-				    const struct tern_piece *pieces, uint32_t count, bool partial)
+/*
+ * tern_tcp4_emit() in place, of a segment without payload whose options are as usual: timestamps
+ * alone or, with `syn`, a constant, TERN_TCP_SYN_USUAL. Of a short connection these are all.
+ */
+TERN_INLINE uint32_t tern_tcp4_emit_usual(uint8_t *buf, const struct tern_segment *seg,
+					  const uint8_t *addrs, uint8_t ttl, uint8_t tos, bool syn)
 {
-	enum { LEN = TERN_TCP_HEADER + TERN_TCP_TS_LEN };
+	uint32_t len = TERN_TCP_HEADER + (syn ? TERN_TCP_SYN_USUAL_LEN : TERN_TCP_TS_LEN);
 	uint8_t *tcp = buf + TERN_IP4_HEADER;
-	uint64_t pair, sum;
+	uint64_t pair = tern_emit_pair(addrs), sum = pair + TERN_PROTO_TCP + len;
 
-	if (TERN_UNLIKELY(seg->opt.present != TERN_OPT_TS || count || partial))
-		return tern_tcp4_emit_any(buf, seg, addrs, ttl, tos, pieces, count, partial);
-	pair = tern_emit_pair(addrs);
-	tern_ip4_emit_atomic(buf, addrs, pair, TERN_PROTO_TCP, ttl, tos, LEN);
-	sum = pair + TERN_PROTO_TCP + LEN;
-	tern_tcp_emit_start(&sum, tcp, seg, LEN);
-	tern_tcp_emit_ts(&sum, tcp + TERN_TCP_HEADER, &seg->opt);
+	tern_ip4_emit_atomic(buf, addrs, pair, TERN_PROTO_TCP, ttl, tos, len);
+	tern_tcp_emit_start(&sum, tcp, seg, len);
+	if (syn)
+		tern_tcp_emit_syn(&sum, tcp + TERN_TCP_HEADER, &seg->opt);
+	else
+		tern_tcp_emit_ts(&sum, tcp + TERN_TCP_HEADER, &seg->opt);
 	tern_put_u32(tcp + TERN_TCP_CKSUM_OFFSET, (uint32_t)~tern_emit_fold(sum) << 16);
-	return TERN_IP4_HEADER + LEN;
+	return TERN_IP4_HEADER + len;
 }
 
 #endif

@@ -23,26 +23,16 @@
 #include "base/cksum.h"
 #include "wire/emit.h"
 
-/* tern_tcp_option_emit(), with the usual ones in place. What is written is added to *sum. */
+/* tern_tcp_option_emit(); what is written is added to *sum. */
 static uint32_t emit_options(uint64_t *sum, uint8_t *p, const struct tern_segment *seg)
 {
-	const struct tern_tcp_options *opt = &seg->opt;
-	bool syn = seg->flags & TERN_SYN;
 	uint32_t len;
 
-	if (opt->present == TERN_OPT_TS) {
-		tern_tcp_emit_ts(sum, p, opt);
+	if (seg->opt.present == TERN_OPT_TS) {
+		tern_tcp_emit_ts(sum, p, &seg->opt);
 		return TERN_TCP_TS_LEN;
 	}
-	if (syn && opt->present == TERN_TCP_SYN_USUAL) {
-		tern_emit_word(sum, p, (uint32_t)TERN_TCP_MSS_WORD | opt->mss);
-		tern_emit_word(sum, p + 4, TERN_TCP_SACKOK_TS_WORD);
-		tern_emit_word(sum, p + 8, opt->tsval);
-		tern_emit_word(sum, p + 12, opt->tsecr);
-		tern_emit_word(sum, p + 16, (uint32_t)TERN_TCP_WSCALE_WORD | opt->wscale);
-		return TERN_TCP_SYN_USUAL_LEN;
-	}
-	len = opt->present ? tern_tcp_option_emit(p, opt, syn) : 0;
+	len = tern_tcp_option_emit(p, &seg->opt, seg->flags & TERN_SYN);
 	*sum += tern_cksum_fold(tern_sum_add(0, p, len));
 	return len;
 }
@@ -73,9 +63,9 @@ static uint64_t payload_sum(const struct tern_piece *pieces, uint32_t count)
 	return tern_cksum_fold(sum);
 }
 
-uint32_t tern_tcp4_emit_any(uint8_t *buf, const struct tern_segment *seg, const uint8_t *addrs,
-			    uint8_t ttl, uint8_t tos, const struct tern_piece *pieces,
-			    uint32_t count, bool partial)
+uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint8_t *addrs,
+			uint8_t ttl, uint8_t tos, const struct tern_piece *pieces, uint32_t count,
+			bool partial)
 {
 	uint8_t *tcp = buf + TERN_IP4_HEADER;
 	uint64_t pair = tern_emit_pair(addrs), sum = 0;

@@ -93,6 +93,15 @@ static void a_segment_written_in_line_is_the_same(void **state)
 		tern_tcp_cksum_partial(&pkt.src, &pkt.dst, want + 20, len, seg.len);
 		tern_tcp4_emit(got, &seg, addrs, pkt.ttl, pkt.tos, piece, 2, true);
 		assert_memory_equal(want, got, 20 + len);
+		seg.len = 0;
+		for (unsigned int syn = 0; syn < 2; syn++) {
+			seg.opt.present = syn ? TERN_TCP_SYN_USUAL : TERN_OPT_TS;
+			seg.flags |= syn ? TERN_SYN : 0;
+			len = tern_tcp4_emit(want, &seg, addrs, pkt.ttl, pkt.tos, NULL, 0, false);
+			assert_int_equal(
+				tern_tcp4_emit_usual(got, &seg, addrs, pkt.ttl, pkt.tos, syn), len);
+			assert_memory_equal(want, got, len);
+		}
 	}
 }
 
