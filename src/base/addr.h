@@ -128,8 +128,12 @@ struct tern_flow {
 
 static inline bool tern_flow_eq(const struct tern_flow *a, const struct tern_flow *b)
 {
-	return a->lport == b->lport && a->rport == b->rport &&
-	       tern_addr_eq(&a->remote, &b->remote) && tern_addr_eq(&a->local, &b->local);
+	if (a->lport != b->lport || a->rport != b->rport || a->local.family != b->local.family)
+		return false;
+	if (TERN_LIKELY(a->local.family == TERN_INET))
+		return tern_get_u32(a->remote.b) == tern_get_u32(b->remote.b) &&
+		       tern_get_u32(a->local.b) == tern_get_u32(b->local.b);
+	return tern_addr_eq(&a->remote, &b->remote) && tern_addr_eq(&a->local, &b->local);
 }
 
 /* The same flow seen from the other end. */

@@ -151,6 +151,8 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 			 const struct tern_endpoint *remote)
 {
+	bool known;
+
 	if (c->state == TERN_LISTEN)
 		return -EOPNOTSUPP;
 	if (c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED)
@@ -162,11 +164,27 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 		return -EAFNOSUPPORT;
 	if (c->family && c->family != remote->addr.family)
 		return -EAFNOSUPPORT;
-	if (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr))
+	known = tern_addr_eq(&remote->addr, &st->good_dest);
+	if (!known && (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr)))
 		return -ENETUNREACH; /* MUST-46 */
 	if (!remote->port)
 		return -ECONNREFUSED; /* Linux asks the peer, and hears this */
-	return tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
+	return !known && tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
+}
+
+/* The source for a destination that passed check_connect(). Whoever connects does so again. */
+static int choose_source(struct tern_stack *st, const struct tern_addr *dest,
+			 struct tern_addr *ret_source)
+{
+	if (TERN_UNLIKELY(!tern_addr_eq(dest, &st->good_dest))) {
+		int err = tern_route_source(st, dest, &st->dest_source);
+
+		if (err)
+			return err;
+		st->good_dest = *dest;
+	}
+	*ret_source = st->dest_source;
+	return 0;
 }
 
 /*
@@ -177,7 +195,7 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 			uint32_t *ret_tw, bool *ret_loopback)
 {
 	struct tern_flow bound;
-	int err = tern_route_source(st, &flow->remote, &flow->local);
+	int err = choose_source(st, &flow->remote, &flow->local);
 
 	if (err)
 		return err;
@@ -251,11 +269,11 @@ int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 	return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
 }
 
-/* What happened to a connection before anybody held it is news to who does now. */
-static void catch_up(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
+/* What happened to a connection since it stands. */
+static unsigned int late_news(const struct tern_stack *st, const struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(&st->tcp, c);
-	unsigned int bits = TERN_EV_CONNECTED | TERN_EV_WRITABLE;
+	unsigned int bits = 0;
 
 	if (x && x->recv.bytes)
 		bits |= TERN_EV_READABLE;
@@ -265,6 +283,16 @@ static void catch_up(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
 		bits |= TERN_EV_READABLE | TERN_EV_CLOSED;
 	if (c->error)
 		bits |= TERN_EV_ERROR;
+	return bits;
+}
+
+/* What happened to a connection before anybody held it is news to who does now. */
+static void catch_up(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
+{
+	unsigned int bits = TERN_EV_CONNECTED | TERN_EV_WRITABLE;
+
+	if (TERN_UNLIKELY(c->traffic || c->state != TERN_ESTABLISHED))
+		bits |= late_news(st, c);
 	tern_conn_notify(&st->tcp, idx, c, bits);
 }
 

@@ -67,9 +67,10 @@ static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
 }
 
 /* Returns the connection that the segment has made of the half-open one: it is for that then. */
-static uint32_t to_half_open(struct tern_stack *st, uint32_t half, const struct tern_flow *flow,
-			     uint32_t hash, const struct tern_segment *seg,
-			     enum tern_drop *ret_reason)
+TERN_NOINLINE static uint32_t to_half_open(struct tern_stack *st, uint32_t half,
+					   const struct tern_flow *flow, uint32_t hash,
+					   const struct tern_segment *seg,
+					   enum tern_drop *ret_reason)
 {
 	bool reopens = tern_half_reopens(&st->syn, half);
 	uint32_t conn = tern_half_input(&st->syn, half, flow, hash, seg, ret_reason);
@@ -89,8 +90,9 @@ static uint32_t to_half_open(struct tern_stack *st, uint32_t half, const struct 
  * A SYN that a TIME-WAIT gives way to. The record stays behind the half-open connection until that
  * is promoted: if the SYN was an old duplicate, the flow is in TIME-WAIT again (RFC 9293 MAY-2).
  */
-static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw, const struct tern_flow *flow,
-				  uint32_t hash, const struct tern_segment *seg)
+TERN_NOINLINE static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw,
+						const struct tern_flow *flow, uint32_t hash,
+						const struct tern_segment *seg)
 {
 	enum tern_drop reason = TERN_DROP_NONE;
 	struct tern_reopen reopen;

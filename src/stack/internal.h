@@ -86,6 +86,8 @@ struct tern_stack {
 	uint32_t own4[TERN_ADDRS_MAX]; /* own IPv4 addresses, as they stand in a packet */
 	unsigned int own4_count;
 	struct tern_addr good_source; /* the last one that was no martian */
+	struct tern_addr good_dest;   /* the last one that a connect() may have gone to, … */
+	struct tern_addr dest_source; /* … and the source for it, unless one is bound */
 	struct tern_run run;
 };
 

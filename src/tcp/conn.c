@@ -98,7 +98,7 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	return idx;
 }
 
-static __attribute__((noinline)) void drop_queues(struct tern_tcp *t, struct tern_traffic *x)
+TERN_NOINLINE static void drop_queues(struct tern_tcp *t, struct tern_traffic *x)
 {
 	x->wmem -= tern_chain_clear(&t->bufs, &x->send.chain);
 	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);

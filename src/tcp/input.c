@@ -221,7 +221,7 @@ static bool is_expected(const struct tern_input *in)
 }
 
 /* §3.10.7.4 from the first step to the last. */
-static enum tern_step walk(struct tern_input *in)
+static inline enum tern_step walk(struct tern_input *in)
 {
 	enum tern_step step = TERN_NEXT;
 
@@ -233,11 +233,7 @@ static enum tern_step walk(struct tern_input *in)
 	if (step != TERN_NEXT)
 		return step;
 	note_timestamp(in);
-	if (in->len)
-		step = tern_input_text(in);
-	if (step == TERN_NEXT && (in->flags & TERN_FIN))
-		step = tern_input_fin(in);
-	return step;
+	return tern_input_payload(in);
 }
 
 /* After the last step: does the record have to leave the room? */

@@ -20,13 +20,13 @@ struct tern_input {
 	struct tern_tcp *t;
 	struct tern_conn *c;
 	const struct tern_segment *seg;
-	struct tern_outcome out;
-	uint32_t idx;
-	tern_seq seq; /* of data[0], or of the FIN where there is no data left */
-	uint32_t len;
 	const uint8_t *data;
+	tern_seq seq; /* of data[0], or of the FIN where there is no data left */
 	uint16_t flags;
 	bool fin_now; /* the peer's FIN was taken with this segment */
+	uint32_t len;
+	struct tern_outcome out;
+	uint32_t idx;
 };
 
 /* Ends the segment's way: not taken, for this reason. */
@@ -45,6 +45,18 @@ enum tern_step tern_input_ack(struct tern_input *in);
 /* §3.10.7.4, seventh: the text; and eighth: the FIN. */
 enum tern_step tern_input_text(struct tern_input *in);
 enum tern_step tern_input_fin(struct tern_input *in);
+
+/* Both, as far as the segment has them. */
+static inline enum tern_step tern_input_payload(struct tern_input *in)
+{
+	enum tern_step step = TERN_NEXT;
+
+	if (in->len)
+		step = tern_input_text(in);
+	if (step == TERN_NEXT && (in->flags & TERN_FIN))
+		step = tern_input_fin(in);
+	return step;
+}
 
 /* Enters ESTABLISHED: congestion window, buffers, the news. The caller then tells the timers. */
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost);

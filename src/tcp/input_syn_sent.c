@@ -132,7 +132,5 @@ enum tern_step tern_input_syn_sent(struct tern_input *in)
 	if (!(in->flags & TERN_ACK))
 		return cross(in);
 	step = connected(in);
-	if (step == TERN_NEXT)
-		step = tern_input_text(in);
-	return step == TERN_NEXT ? tern_input_fin(in) : step;
+	return step == TERN_NEXT ? tern_input_payload(in) : step;
 }

@@ -47,8 +47,8 @@ void tern_conn_trace_move(struct tern_tcp *t, const struct tern_conn *c, enum te
 }
 
 /* What is left for the application that holds the record, or that will accept it. */
-static __attribute__((noinline)) void leave_dead(struct tern_tcp *t, uint32_t idx,
-						 struct tern_conn *c, int error)
+TERN_NOINLINE static void leave_dead(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+				     int error)
 {
 	unsigned int bits = TERN_EV_CLOSED | TERN_EV_READABLE | TERN_EV_WRITABLE;
 
