@@ -123,7 +123,8 @@ void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	if (c->flags & TERN_CF_HASHED)
 		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
 	tern_conn_leave_output(t, c);
-	tern_wheel_cancel(&t->wheel, idx);
+	if (c->timer.next)
+		tern_wheel_stop(&t->wheel, &c->timer);
 	if (c->traffic)
 		free_traffic(t, c);
 	if (c->flags & TERN_CF_EVENT)
@@ -233,7 +234,8 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 
 	tern_conn_leave_output(t, c);
 	c->flags &= ~(uint32_t)(TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_FIN_QUEUED);
-	tern_wheel_cancel(&t->wheel, idx);
+	if (c->timer.next)
+		tern_wheel_stop(&t->wheel, &c->timer);
 	c->snd.una = c->snd.nxt;
 	if (!x)
 		return;
