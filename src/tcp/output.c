@@ -227,7 +227,7 @@ static uint32_t congestion_window(const struct tern_conn *c, const struct tern_r
 }
 
 /* Bytes of new data to send now: whole segments, and a small one behind them if it may. */
-static TERN_OUTLINE uint32_t new_bytes(struct turn u, uint32_t available, bool force)
+static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
 {
 	struct tern_conn *c = u.c;
 	uint32_t mss = c->cc.mss;
@@ -249,7 +249,7 @@ static TERN_OUTLINE uint32_t new_bytes(struct turn u, uint32_t available, bool f
  * Before new data after a silence: the old congestion window is not known to be good (RFC 5681
  * 4.1).
  */
-static TERN_OUTLINE void check_idle(struct turn u)
+static void check_idle(struct turn u)
 {
 	struct tern_conn *c = u.c;
 
@@ -258,8 +258,8 @@ static TERN_OUTLINE void check_idle(struct turn u)
 		u.t->cc->idle_restart(&c->cc);
 }
 
-/* Bookkeeping of new data that leaves. */
-static TERN_OUTLINE void sent_data(struct turn u, uint32_t len)
+/* Bookkeeping of new data that has left. */
+static void sent_data(struct turn u, uint32_t len)
 {
 	struct tern_conn *c = u.c;
 
@@ -274,62 +274,73 @@ static TERN_OUTLINE void sent_data(struct turn u, uint32_t len)
 	tern_count_n(u.t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
 }
 
-/* … and of a FIN. */
-TERN_INLINE void sent_new(struct turn u, uint32_t len, bool fin)
+/* Bookkeeping of n new sequence numbers that leave in some segments. */
+TERN_INLINE void sent_new(struct turn u, uint32_t n, uint32_t count)
 {
 	struct tern_conn *c = u.c;
 	struct tern_repairs *r = &u.x->repair;
 
-	c->snd.nxt += len + fin;
+	c->snd.nxt += n;
 	c->snd_ms = u.t->now_ms;
-	if (len)
-		sent_data(u, len);
 	if (!r->timed && r->phase == TERN_REPAIR_NONE) {
 		r->timed = true;
 		r->timed_seq = c->snd.nxt;
 		r->timed_ns = u.t->now;
 	}
-	tern_count_n(u.t->trace, TERN_CNT_TcpOutSegs, segments(u));
+	tern_count_n(u.t->trace, TERN_CNT_TcpOutSegs, count);
 	tern_timers_sent(u.t, u.idx, c, u.x);
 }
 
-/*
- * New data, and the FIN behind the last of it. `force`: the persist timer has waited long enough.
- */
-TERN_INLINE bool build_new(struct turn u, bool force)
+/* Does the peer's window have room for a FIN behind len bytes of new data? */
+static inline bool fin_fits(const struct tern_conn *c, uint32_t len)
+{
+	return c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
+}
+
+/* New data, of which some is available, and the FIN behind the last of it. */
+static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool force)
 {
 	struct tern_conn *c = u.c;
-	tern_seq data_end = c->snd.una + u.x->send.bytes;
-	uint32_t available, len = 0;
-	bool fin;
+	bool fin = false;
+	uint32_t len;
 
-	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
-	    (u.x->repair.phase == TERN_REPAIR_LOSS && repair_waits(u.x)))
-		return false;
-	available = data_end - c->snd.nxt;
-	if (available) {
-		check_idle(u);
-		len = new_bytes(u, available, force);
-	}
-	fin = (c->flags & TERN_CF_FIN_QUEUED) && len == available &&
-	      c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
-	if (!len && !fin)
+	check_idle(u);
+	len = new_bytes(u, available, force);
+	if (!len)
 		return false;
 	start(u, c->snd.nxt, TERN_ACK);
-	if (len) {
-		uint32_t fits = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
-
-		fin = fin && fits == len;
-		len = fits;
-		if (len == available)
-			u.tx->seg.flags |= TERN_PSH;
+	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
+	if (len == available) {
+		u.tx->seg.flags |= TERN_PSH;
+		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
 	}
 	if (fin) {
 		u.tx->seg.flags |= TERN_FIN;
 		c->flags |= TERN_CF_FIN_SENT;
 	}
 	acknowledge(u);
-	sent_new(u, len, fin);
+	sent_new(u, len + fin, segments(u));
+	sent_data(u, len);
+	return true;
+}
+
+/* New data, or a FIN alone. `force`: the persist timer has waited long enough. */
+TERN_INLINE bool build_new(struct turn u, bool force)
+{
+	struct tern_conn *c = u.c;
+	tern_seq data_end = c->snd.una + u.x->send.bytes;
+
+	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
+	    (u.x->repair.phase == TERN_REPAIR_LOSS && repair_waits(u.x)))
+		return false;
+	if (c->snd.nxt != data_end)
+		return build_data(u, data_end - c->snd.nxt, force);
+	if (!(c->flags & TERN_CF_FIN_QUEUED) || !fin_fits(c, 0))
+		return false;
+	start(u, c->snd.nxt, TERN_ACK | TERN_FIN);
+	c->flags |= TERN_CF_FIN_SENT;
+	acknowledge(u);
+	sent_new(u, 1, 1);
 	return true;
 }
 
