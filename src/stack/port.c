@@ -221,36 +221,36 @@ static bool choose_timewait(struct tern_stack *st, const struct range *r, struct
 	return false;
 }
 
+/* Steps 3 to 5: every port of the range is in use by somebody. */
+TERN_COLD static bool choose_used(struct tern_stack *st, const struct range *r,
+				  struct tern_flow *flow, uint32_t *ret_tw)
+{
+	struct tern_crowd *crowd = tern_ports_crowd(st->ports, flow, r->low, r->high);
+	bool found = false;
+
+	if (!crowd) {
+		found = choose_probing(st, r, flow);
+		if (!found)
+			crowd = tern_ports_crowd_new(st->ports, flow, r->low, r->high);
+		if (crowd)
+			fill_crowd(st, r, flow, crowd);
+	}
+	if (crowd)
+		found = choose_in_crowd(r, crowd, flow);
+	else if (!found)
+		found = choose_scanning(st, r, flow);
+	return found || choose_timewait(st, r, crowd, flow, ret_tw);
+}
+
 int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *ret_tw)
 {
 	struct range r = draw_range(st);
-	struct tern_flow f = *flow;
-	struct tern_crowd *crowd;
 	uint32_t tw = 0;
-	bool found;
 
-	found = choose_unused(st, &r, &f);
-	if (!found) {
-		crowd = tern_ports_crowd(st->ports, &f, r.low, r.high);
-		if (!crowd) {
-			found = choose_probing(st, &r, &f);
-			if (!found)
-				crowd = tern_ports_crowd_new(st->ports, &f, r.low, r.high);
-			if (crowd)
-				fill_crowd(st, &r, &f, crowd);
-		}
-		if (crowd)
-			found = choose_in_crowd(&r, crowd, &f);
-		else if (!found)
-			found = choose_scanning(st, &r, &f);
-		if (!found)
-			found = choose_timewait(st, &r, crowd, &f, &tw);
-	}
-	if (!found) {
+	if (!choose_unused(st, &r, flow) && !choose_used(st, &r, flow, &tw)) {
 		tern_count(&st->trace, TERN_CNT_TernEphemeralExhausted);
 		return -EADDRNOTAVAIL;
 	}
-	flow->lport = f.lport;
 	*ret_tw = tw;
 	return 0;
 }

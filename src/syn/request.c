@@ -54,11 +54,10 @@ static uint32_t half_new(struct tern_syn *s, uint32_t listener, enum tern_drop *
 }
 
 /* Fills in a record: what the SYN says, what we answer. */
-static void half_fill(const struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow,
-		      const struct tern_segment *seg, const struct tern_reopen *reopen)
+static void half_fill(const struct tern_tcp *t, struct tern_half *h, uint32_t rcvbuf,
+		      const struct tern_flow *flow, const struct tern_segment *seg,
+		      const struct tern_reopen *reopen)
 {
-	const struct tern_tcp *t = s->tcp;
-	uint32_t rcvbuf = tern_listener_conn(s, h->listener)->rcv.buf;
 	struct tern_terms terms;
 
 	tern_negotiate(t->knobs, flow->local.family, tern_offered_options(t->knobs),
@@ -89,11 +88,13 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 			       uint32_t hash, const struct tern_segment *seg,
 			       const struct tern_reopen *reopen)
 {
+	struct tern_listener *l = tern_listener_at(s, listener);
+	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
 	enum tern_drop reason = TERN_DROP_NONE;
 	struct tern_half *h;
 	uint32_t idx;
 
-	switch (admit(s, tern_listener_at(s, listener), reopen != NULL)) {
+	switch (admit(s, l, reopen != NULL)) {
 	case ADMITTED:
 		break;
 	case SYNQ_FULL:
@@ -109,10 +110,10 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 		return reason;
 	h = tern_half_at(s, idx);
 	h->listener = listener;
-	half_fill(s, h, flow, seg, reopen);
-	tern_half_enter(s, idx, hash);
-	tern_half_send_synack(s, h,
-			      flow); /* a full ring has dropped it: the timer sends it again */
+	half_fill(s->tcp, h, parent->rcv.buf, flow, seg, reopen);
+	tern_half_enter(s, idx, h, l, hash);
+	/* a full ring has dropped it: the timer sends it again */
+	tern_half_send_synack(s, h, parent, flow);
 	return TERN_DROP_NONE;
 }
 

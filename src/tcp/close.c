@@ -116,7 +116,6 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
 	}
 	c->flags |= TERN_CF_ORPHAN;
 	t->orphans++;
-	tern_conn_drop_unread(t, c);
 	return c->state == TERN_FIN_WAIT_2 ? TERN_MOVE_FIN_WAIT_2 : TERN_MOVE_NONE;
 }
 

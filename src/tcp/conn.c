@@ -58,7 +58,7 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 	t->bufs.trace = t->trace;
 	tern_tcp_set_memory(t);
 	t->cc = &tern_cc_newreno;
-	t->now = now;
+	tern_tcp_set_now(t, now);
 	return 0;
 }
 
@@ -91,35 +91,40 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	}
 	c = tern_conn_at(t, idx);
 	c->state = (uint8_t)born;
-	c->state_ms = tern_ms(t->now);
+	c->state_ms = t->now_ms;
 	c->snd_buf = t->knobs->tcp_wmem_default;
 	c->rcv.buf = t->knobs->tcp_rmem_default;
 	c->pmtu = (uint16_t)t->mtu;
 	return idx;
 }
 
-/* The traffic record goes, with everything that was to be sent or read. */
-static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
+TERN_NOINLINE static void drop_queues(struct tern_tcp *t, struct tern_traffic *x)
 {
-	struct tern_traffic *x = tern_conn_traffic(t, c);
-
 	x->wmem -= tern_chain_clear(&t->bufs, &x->send.chain);
 	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
 	if (x->recv.reass)
 		tern_reass_clear(t, x);
 	assert(!x->rmem && !x->wmem);
-	tern_pool_put(&t->traffics, c->traffic);
-	c->traffic = 0;
 }
 
-void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+/* The traffic record goes, with everything that was to be sent or read. */
+static void free_traffic(struct tern_tcp *t, const struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
 
+	if (x->wmem | x->rmem | x->recv.reass)
+		drop_queues(t, x);
+	tern_pool_put(&t->traffics, c->traffic);
+}
+
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	tern_conn_unhash(t, idx);
+	if (c->flags & TERN_CF_HASHED)
+		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
 	tern_conn_leave_output(t, c);
-	tern_wheel_cancel(&t->wheel, idx);
+	if (c->timer.next)
+		tern_wheel_stop(&t->wheel, &c->timer);
 	if (c->traffic)
 		free_traffic(t, c);
 	if (c->flags & TERN_CF_EVENT)
@@ -154,6 +159,8 @@ const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
 
 	assert(c->flags & TERN_CF_HASHED);
 	tern_map_remove(&t->map, t->last_hash, idx);
+	if (t->last_conn == idx)
+		t->last_conn = 0;
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
 	return flow;
 }
@@ -227,7 +234,8 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 
 	tern_conn_leave_output(t, c);
 	c->flags &= ~(uint32_t)(TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_FIN_QUEUED);
-	tern_wheel_cancel(&t->wheel, idx);
+	if (c->timer.next)
+		tern_wheel_stop(&t->wheel, &c->timer);
 	c->snd.una = c->snd.nxt;
 	if (!x)
 		return;

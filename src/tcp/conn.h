@@ -232,6 +232,7 @@ struct tern_tcp {
 	uint64_t map_key[2];
 	struct tern_flow last_flow; /* whose hash was asked for last, and its hash */
 	uint32_t last_hash;
+	uint32_t last_conn; /* whom the last segment was for; 0: none, or it has left the map */
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
 	struct tern_list out;    /* connections that may have something to send */
@@ -242,7 +243,8 @@ struct tern_tcp {
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */
 	uint32_t mtu;
-	uint64_t now; /* of this entry */
+	uint64_t now;    /* of this entry; written by tern_tcp_set_now */
+	uint32_t now_ms; /* tern_ms(now) */
 };
 
 static inline struct tern_conn *tern_conn_at(const struct tern_tcp *t, uint32_t idx)
@@ -261,6 +263,15 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 static inline uint32_t tern_ms(uint64_t now_ns)
 {
 	return (uint32_t)(now_ns / 1000000);
+}
+
+/* The time of an entry into the stack; often that of the entry before. */
+static inline void tern_tcp_set_now(struct tern_tcp *t, uint64_t now)
+{
+	if (t->now == now)
+		return;
+	t->now = now;
+	t->now_ms = tern_ms(now);
 }
 
 /*
@@ -315,7 +326,12 @@ void tern_tcp_set_memory(struct tern_tcp *t);
 uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born);
 
 /* Frees a record and everything it holds: buffers, timer, lists, map entry. */
-void tern_conn_free(struct tern_tcp *t, uint32_t idx);
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+
+static inline void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+{
+	tern_conn_free_at(t, idx, tern_conn_at(t, idx));
+}
 
 /* Writes the flow into the record and enters it in the map. -ENOBUFS (map full). */
 int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow);

@@ -40,7 +40,7 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *f
 	c->options = (uint8_t)tern_offered_options(t->knobs);
 	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf);
 	c->pmtu = (uint16_t)pmtu;
-	c->rcv_ms = tern_ms(t->now);
+	c->rcv_ms = t->now_ms;
 	tern_conn_set_state(t, c, TERN_SYN_SENT);
 	tern_conn_want_output(t, idx, c);
 	return 0;
@@ -85,7 +85,7 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	c->rcv.adv = c->rcv.nxt + birth->advertised;
 	c->ts.offset = birth->ts_offset;
 	c->ts.recent = birth->ts_recent;
-	c->ts.recent_ms = tern_ms(t->now);
+	c->ts.recent_ms = t->now_ms;
 	c->options = birth->terms.options;
 	c->peer_mss = birth->terms.peer_mss;
 	c->snd_wscale = birth->terms.snd_wscale;
@@ -111,8 +111,8 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, 
 		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
 		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
-	c->rcv_ms = tern_ms(t->now);
-	c->snd_ms = c->rcv_ms;
+	c->rcv_ms = c->state_ms;
+	c->snd_ms = c->state_ms;
 	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
 		tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
 		tern_conn_want_output(t, idx, c);

@@ -46,14 +46,18 @@ struct tern_birth {
 	bool retransmitted;  /* the SYN-ACK was: start with one segment (RFC 5681 §3.1) */
 };
 
-/* A segment to be sent: header fields, flow, and payload by reference. */
+/*
+ * A segment to be sent: header fields, addresses, and payload by reference. Of seg, data is not
+ * used, and of the options only what is present is set.
+ */
 struct tern_tx {
-	struct tern_flow flow;
-	struct tern_segment seg; /* with ports; data is not used, len is the payload's */
-	struct tern_piece piece[TERN_OUT_PIECES];
+	struct tern_segment seg;
+	const uint8_t *addrs; /* packed, as they stand in the record */
+	uint8_t family, state;
 	unsigned int pieces;
 	uint32_t gso_size; /* 0: one segment */
-	uint8_t ttl, tos, state;
+	uint8_t ttl, tos;
+	struct tern_piece piece[TERN_OUT_PIECES];
 };
 
 /*

@@ -30,14 +30,14 @@ static inline uint64_t next_due(const struct tern_tcp *t, const struct tern_conn
 }
 
 /* Makes the wheel fire no later than due_ns, a deadline that is new. */
-static inline void arm(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c, uint64_t due_ns)
+static inline void arm(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, uint64_t due_ns)
 {
 	if (tern_timer_when(&t->wheel, &c->timer) > due_ns + TERN_TICK_NS)
-		tern_wheel_set(&t->wheel, idx, due_ns);
+		tern_wheel_start(&t->wheel, idx, &c->timer, due_ns);
 }
 
 /* The same for all deadlines there are. */
-static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
+static void update(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		   const struct tern_traffic *x)
 {
 	uint64_t due = next_due(t, c, x);
@@ -47,8 +47,7 @@ static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
 }
 
 /* Starts the wait for an acknowledgment: for a loss probe if one comes first, else for the RTO. */
-static void await_ack(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
-		      struct tern_traffic *x)
+static void await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
 {
 	uint64_t rto_ns = tern_rto_ns(t, c), probe_ns = tern_loss_probe_ns(t, c, x);
 

@@ -28,7 +28,7 @@ static struct levels levels_of(const struct tern_stack *st)
 		.buffers = st->tcp.bufs.used,
 		.ports = ports,
 		.mapped = { st->tcp.map.count, st->syn.half_map.count, st->tw.map.count },
-		.timers = { st->tcp.wheel.count, st->syn.wheel.count,
+		.timers = { st->tcp.wheel.count, tern_syn_deadline(&st->syn) != TERN_NEVER,
 			    tern_timewait_deadline(&st->tw) != TERN_NEVER },
 		.orphans = st->tcp.orphans,
 	};

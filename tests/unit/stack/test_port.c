@@ -203,7 +203,7 @@ static void a_time_wait_holds_its_port_unless_it_may_be_taken_over(void **state)
 		if (f.lport == LOW + 77)
 			held = idx;
 	}
-	st->tcp.now += 10 * S;
+	tern_tcp_set_now(&st->tcp, st->tcp.now + 10 * S);
 	f = to_server(80);
 	st->knobs.tcp_tw_reuse = 0;
 	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
@@ -234,7 +234,7 @@ static void the_only_time_wait_that_may_be_taken_over_is_found(void **state)
 	last = add_timewait(st, &f);
 	f.lport = 0;
 	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
-	st->tcp.now += 10 * S;
+	tern_tcp_set_now(&st->tcp, st->tcp.now + 10 * S);
 	assert_int_equal(tern_port_choose(st, &f, &tw), 0);
 	assert_int_equal(f.lport, HIGH);
 	assert_int_equal(tw, last);
@@ -254,13 +254,13 @@ static void after_a_vain_search_only_some_time_waits_are_looked_at_for_a_while(v
 	for (f.lport = LOW; f.lport < HIGH; f.lport++)
 		add_conn(st, &f);
 	add_timewait(st, &f);
-	st->tcp.now = start + 1000 * MS; /* not old enough yet */
+	tern_tcp_set_now(&st->tcp, start + 1000 * MS); /* not old enough yet */
 	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
-	st->tcp.now = start + 1050 * MS;
+	tern_tcp_set_now(&st->tcp, start + 1050 * MS);
 	while (tern_port_choose(st, &f, &tw) < 0)
 		assert_true(++vain < 300);
 	assert_true(vain > 0);
-	st->tcp.now = start + 1150 * MS;
+	tern_tcp_set_now(&st->tcp, start + 1150 * MS);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(tern_port_choose(st, &f, &tw), 0);
 		assert_int_equal(f.lport, HIGH);

@@ -136,12 +136,12 @@ static inline void pass(struct room *r, uint64_t ns)
 
 		if (due > end)
 			break;
-		r->t.now = TERN_MAX(r->t.now, due);
+		tern_tcp_set_now(&r->t, TERN_MAX(r->t.now, due));
 		tern_tcp_tick(&r->t);
 		if (r->t.out.head)
 			return;
 	}
-	r->t.now = end;
+	tern_tcp_set_now(&r->t, end);
 }
 
 static inline struct tern_traffic *traffic(const struct room *r)
