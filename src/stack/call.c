@@ -512,7 +512,7 @@ int tern_stack_hold(struct tern_stack *st, uint64_t now, tern_id listener, uint3
 	uint32_t idx = tern_call_conn(st, listener);
 	const struct tern_conn *c;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (!idx)
 		return is_udp(listener) ? -EINVAL : -EBADF;
 	c = tern_conn_at(&st->tcp, idx);

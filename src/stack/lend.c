@@ -14,7 +14,7 @@
 /* The connection of an id, with the time of this entry. */
 static int enter(struct tern_stack *st, uint64_t now, tern_id id, uint32_t *ret_idx)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	*ret_idx = tern_call_conn(st, id);
 	if (*ret_idx)
 		return 0;
