@@ -156,6 +156,8 @@ enum tern_option {
 	TERN_SO_TOS,       /* 0 … 255 */
 	TERN_SO_REUSEADDR, /* 0 or 1 */
 	TERN_SO_V6ONLY,    /* 0 or 1; before bind */
+	TERN_SO_REUSEPORT, /* 0 or 1: sockets that all have it share an endpoint, and each flow
+			      or datagram goes to one of them, chosen by its addresses */
 	TERN_SO_ERROR,     /* read only: the pending error as a positive errno; reading clears it */
 	TERN_SO_SOFT_ERROR, /* read only: last soft error (RFC 9293 MUST-47); reading clears it */
 	TERN_SO_INQ,        /* read only: bytes that recv would give */

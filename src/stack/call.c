@@ -79,7 +79,8 @@ static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_en
 	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 	struct tern_endpoint at = *local;
 	struct tern_flow flow = { .local = at.addr, .remote = tern_addr_any(at.addr.family) };
-	bool v6only = c->flags & TERN_CF_V6ONLY, reuse = c->flags & TERN_CF_REUSEADDR;
+	bool v6only = c->flags & TERN_CF_V6ONLY;
+	unsigned int reuse = tern_conn_reuse(c);
 	int err;
 
 	if (c->family || c->state != TERN_CLOSED)
@@ -438,8 +439,9 @@ int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern
 		return -EBADF;
 	err = tern_tcp_set_option(&st->tcp, idx, option, value);
 	c = tern_conn_at(&st->tcp, idx);
-	if (!err && option == TERN_SO_REUSEADDR && (c->flags & TERN_CF_BOUND))
-		tern_ports_set_reuse(st->ports, idx, c->lport, value != 0);
+	if (!err && (option == TERN_SO_REUSEADDR || option == TERN_SO_REUSEPORT) &&
+	    (c->flags & TERN_CF_BOUND))
+		tern_ports_set_reuse(st->ports, idx, c->lport, tern_conn_reuse(c));
 	return err;
 }
 

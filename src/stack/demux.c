@@ -29,7 +29,8 @@ static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
 		return tern_timewait_state(&st->tw, idx);
 	if (before != TERN_LISTEN)
 		return TERN_CLOSED;
-	return tern_listener_find(&st->syn, &flow->local, flow->lport) ? TERN_LISTEN : TERN_CLOSED;
+	return tern_listener_find(&st->syn, &flow->local, flow->lport, hash) ? TERN_LISTEN
+									     : TERN_CLOSED;
 }
 
 /* The event ring's record of an arriving segment. */
@@ -101,7 +102,7 @@ TERN_NOINLINE static enum tern_drop to_timewait(struct tern_stack *st, uint32_t 
 	if (tern_timewait_input(&st->tw, tw, flow, seg, &reopen.iss, &reopen.ts_offset, &reason) !=
 	    TERN_TW_REOPEN)
 		return reason;
-	listener = tern_listener_find(&st->syn, &flow->local, flow->lport);
+	listener = tern_listener_find(&st->syn, &flow->local, flow->lport, hash);
 	if (!listener) {
 		tern_timewait_refuse(&st->tw, tw, flow, seg, &reason);
 		return reason;
@@ -134,7 +135,7 @@ static uint32_t to_others(struct tern_stack *st, const struct tern_flow *flow, u
 		*ret_reason = to_timewait(st, idx, flow, hash, seg);
 		return 0;
 	}
-	idx = tern_listener_find(&st->syn, &flow->local, flow->lport);
+	idx = tern_listener_find(&st->syn, &flow->local, flow->lport, hash);
 	if (idx)
 		tern_listener_input(&st->syn, idx, flow, hash, seg, NULL, ret_reason);
 	else

@@ -202,7 +202,7 @@ int tern_port_choose_bind(struct tern_stack *st, enum tern_proto proto,
  * reuse)?
  */
 bool tern_port_bind_conflict(struct tern_stack *st, enum tern_proto proto,
-			     const struct tern_endpoint *local, bool v6only, bool reuse);
+			     const struct tern_endpoint *local, bool v6only, unsigned int reuse);
 
 /* ---- path.c ---- */
 
@@ -357,7 +357,7 @@ bool tern_udp_event(struct tern_stack *st, struct tern_event *ev);
 void tern_udp_sent(struct tern_stack *st, tern_id id, uint32_t bytes);
 /* Does a socket forbid a bind to the endpoint? */
 bool tern_udp_port_used(const struct tern_udp *u, const struct tern_endpoint *local, bool v6only,
-			bool reuse);
+			unsigned int reuse);
 /* Rows: *cursor starts at 0, false at the end. Info by id: -EBADF. */
 bool tern_udp_next_row(const struct tern_stack *st, uint32_t *cursor,
 		       struct tern_socket_info *ret_row);

@@ -256,14 +256,14 @@ int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *re
 }
 
 bool tern_port_bind_conflict(struct tern_stack *st, enum tern_proto proto,
-			     const struct tern_endpoint *local, bool v6only, bool reuse)
+			     const struct tern_endpoint *local, bool v6only, unsigned int reuse)
 {
 	if (proto == TERN_PROTO_UDP)
 		return tern_udp_port_used(st->udp, local, v6only, reuse);
 	/* Without anything on the port there is no listener either. */
 	return tern_ports_used(st->ports, local->port) &&
 	       (tern_ports_conflict(st->ports, local, v6only, reuse) ||
-		tern_listener_conflicts(&st->syn, local, v6only));
+		tern_listener_conflicts(&st->syn, local, v6only, reuse));
 }
 
 int tern_port_choose_bind(struct tern_stack *st, enum tern_proto proto,
@@ -277,7 +277,7 @@ int tern_port_choose_bind(struct tern_stack *st, enum tern_proto proto,
 	if (proto == TERN_PROTO_TCP)
 		port = tern_ports_unused(st->ports, r.low, r.high, r.from);
 	for (; !port && n; n--) {
-		if (!tern_port_bind_conflict(st, proto, &local, false, false))
+		if (!tern_port_bind_conflict(st, proto, &local, false, 0))
 			port = local.port;
 		local.port = next_port(&r, local.port);
 	}

@@ -96,7 +96,7 @@ bool tern_udp_event(struct tern_stack *st, struct tern_event *ev)
 	if (!idx)
 		return false;
 	s = tern_udp_at(u, idx);
-	s->flags &= (uint8_t)~TERN_UDP_EVENT;
+	s->flags &= (uint16_t)~TERN_UDP_EVENT;
 	*ev = (struct tern_event){ .id = tern_id_make(TERN_ID_UDP, s->gen, idx),
 				   .user = s->user,
 				   .bits = s->events };
@@ -111,41 +111,55 @@ static uint32_t hash_of(const struct tern_stack *st, const struct tern_flow *flo
 	return tern_flow_hash(st->tcp.map_key, flow);
 }
 
+/*
+ * The socket of exactly this flow, without a peer where it has none; of several that share a port
+ * the one on which `spread` falls.
+ */
 static uint32_t find_exact(const struct tern_stack *st, const struct tern_flow *flow,
-			   bool skip_v6only)
+			   bool skip_v6only, uint32_t spread)
 {
 	const struct tern_udp *u = st->udp;
+	uint32_t best = 0, best_weight = 0;
 
 	for (struct tern_map_it it = tern_map_find(&u->map, hash_of(st, flow)); it.idx;
 	     tern_map_next(&u->map, &it)) {
 		const struct tern_udp_socket *s = tern_udp_at(u, it.idx);
+		uint32_t weight;
 
-		if (tern_flow_eq(&s->flow, flow) && !(skip_v6only && (s->flags & TERN_UDP_V6ONLY)))
-			return it.idx;
+		if (!tern_flow_eq(&s->flow, flow) || (skip_v6only && (s->flags & TERN_UDP_V6ONLY)))
+			continue;
+		if (!(s->flags & TERN_UDP_REUSEPORT))
+			return best ? best : it.idx;
+		weight = tern_ports_weight(spread, it.idx);
+		if (best && weight <= best_weight)
+			continue;
+		best = it.idx;
+		best_weight = weight;
 	}
-	return 0;
+	return best;
 }
 
 /* The socket that takes datagrams of the flow, or 0. */
 static uint32_t find(const struct tern_stack *st, const struct tern_flow *flow)
 {
 	struct tern_flow f = *flow;
-	uint32_t idx = find_exact(st, &f, false);
+	uint32_t spread = hash_of(st, flow);
+	uint32_t idx = find_exact(st, &f, false, spread);
 
 	if (idx)
 		return idx;
 	f.rport = 0;
 	f.remote = tern_addr_any(f.remote.family);
-	idx = find_exact(st, &f, false);
+	idx = find_exact(st, &f, false, spread);
 	if (idx)
 		return idx;
 	f.local = f.remote;
-	idx = find_exact(st, &f, false);
+	idx = find_exact(st, &f, false, spread);
 	if (idx || f.local.family != TERN_INET)
 		return idx;
 	f.local = tern_addr_any(TERN_INET6);
 	f.remote = f.local;
-	return find_exact(st, &f, true);
+	return find_exact(st, &f, true, spread);
 }
 
 static void chain_remove(struct tern_udp *u, uint32_t idx)
@@ -181,13 +195,20 @@ static void place(struct tern_stack *st, uint32_t idx, const struct tern_flow *f
 	assert(ret == 0); /* the map has as many places as the pool */
 }
 
+/* What a socket allows others on its port. */
+static unsigned int reuse_of(const struct tern_udp_socket *s)
+{
+	return (s->flags & TERN_UDP_REUSE ? TERN_REUSE_ADDR : 0u) |
+	       (s->flags & TERN_UDP_REUSEPORT ? TERN_REUSE_PORT : 0u);
+}
+
 bool tern_udp_port_used(const struct tern_udp *u, const struct tern_endpoint *local, bool v6only,
-			bool reuse)
+			unsigned int reuse)
 {
 	for (uint32_t idx = u->heads[local->port % TERN_UDP_PORT_HEADS]; idx;) {
 		const struct tern_udp_socket *s = tern_udp_at(u, idx);
 
-		if (s->flow.lport == local->port && !(reuse && (s->flags & TERN_UDP_REUSE)) &&
+		if (s->flow.lport == local->port && !(reuse & reuse_of(s)) &&
 		    tern_ports_overlap(&s->flow.local, (s->flags & TERN_UDP_V6ONLY) != 0,
 				       &local->addr, v6only))
 			return true;
@@ -269,7 +290,7 @@ int tern_udp_bind(struct tern_stack *st, tern_id id, const struct tern_endpoint 
 		if (ret < 0)
 			return ret;
 	} else if (tern_udp_port_used(st->udp, &ep, (s->flags & TERN_UDP_V6ONLY) != 0,
-				      (s->flags & TERN_UDP_REUSE) != 0)) {
+				      reuse_of(s))) {
 		return -EADDRINUSE;
 	}
 	flow = (struct tern_flow){ .local = ep.addr,
@@ -326,7 +347,7 @@ static void disconnect(struct tern_stack *st, uint32_t idx)
 		flow.local = tern_addr_any(s->family);
 	flow.remote = tern_addr_any(flow.local.family);
 	flow.rport = 0;
-	s->flags &= (uint8_t)~TERN_UDP_CONNECTED;
+	s->flags &= (uint16_t)~TERN_UDP_CONNECTED;
 	place(st, idx, &flow);
 }
 
@@ -441,7 +462,7 @@ void tern_udp_sent(struct tern_stack *st, tern_id id, uint32_t bytes)
 	s->wmem -= bytes;
 	st->udp->tx_bytes -= bytes;
 	if ((s->flags & TERN_UDP_NOSPACE) && s->wmem <= s->sndbuf / 2) {
-		s->flags &= (uint8_t)~TERN_UDP_NOSPACE;
+		s->flags &= (uint16_t)~TERN_UDP_NOSPACE;
 		notify(st->udp, (uint32_t)id, s, TERN_EV_WRITABLE);
 	}
 }

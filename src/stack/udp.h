@@ -22,6 +22,7 @@ enum tern_udp_flag {
 	TERN_UDP_WR_SHUT = 32,
 	TERN_UDP_NOSPACE = 64, /* a send fell short */
 	TERN_UDP_EVENT = 128,  /* on the event list */
+	TERN_UDP_REUSEPORT = 256,
 };
 
 /* A datagram received. */
@@ -40,8 +41,8 @@ struct tern_udp_socket {
 	struct tern_flow flow; /* lport 0: in no map yet */
 	struct tern_dgram *head, *tail;
 	uint32_t rmem, wmem, rcvbuf, sndbuf, drops;
+	uint16_t flags;
 	uint8_t family; /* as opened */
-	uint8_t flags;
 	uint8_t events; /* level bits not yet reported */
 	uint8_t error, soft_error;
 	uint8_t ttl, tos; /* ttl 0: the knob */

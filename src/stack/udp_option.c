@@ -14,9 +14,9 @@ enum {
 	SNDBUF_MIN = 4608,
 };
 
-static int set_flag(struct tern_udp_socket *s, uint8_t flag, int64_t value)
+static int set_flag(struct tern_udp_socket *s, uint16_t flag, int64_t value)
 {
-	s->flags = (uint8_t)(value ? s->flags | flag : s->flags & ~flag);
+	s->flags = (uint16_t)(value ? s->flags | flag : s->flags & ~flag);
 	return 0;
 }
 
@@ -53,6 +53,8 @@ int tern_udp_set_option(struct tern_stack *st, tern_id id, enum tern_option opti
 		return set_number(&s->tos, value, 0);
 	case TERN_SO_REUSEADDR:
 		return set_flag(s, TERN_UDP_REUSE, value);
+	case TERN_SO_REUSEPORT:
+		return set_flag(s, TERN_UDP_REUSEPORT, value);
 	case TERN_SO_V6ONLY:
 		if (s->family != TERN_INET6)
 			return -ENOPROTOOPT;
@@ -84,6 +86,9 @@ int tern_udp_get_option(struct tern_stack *st, tern_id id, enum tern_option opti
 		return 0;
 	case TERN_SO_REUSEADDR:
 		*ret_value = (s->flags & TERN_UDP_REUSE) != 0;
+		return 0;
+	case TERN_SO_REUSEPORT:
+		*ret_value = (s->flags & TERN_UDP_REUSEPORT) != 0;
 		return 0;
 	case TERN_SO_V6ONLY:
 		*ret_value = (s->flags & TERN_UDP_V6ONLY) != 0;

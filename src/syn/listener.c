@@ -4,8 +4,10 @@
  *
  * A listener is found by its port: the map's hash is the port alone, and the few listeners of one
  * port (one for each own address, or one wildcard, or one for each family) are looked through.
- * Since no two of them may cover the same address, at most one matches a destination, and there is
- * no "best" among several. Outsiders cannot add entries, so the hash needs no key.
+ * Outsiders cannot add entries, so the hash needs no key. No two of them may cover the same address
+ * unless both have SO_REUSEPORT. Then the one that is meant most closely is taken, and of several
+ * that are meant alike the one on which the keyed hash of the flow falls: the same one for a SYN
+ * that comes again, while another in the group comes or goes as well.
  *
  * A listener that closes takes everything with it that its application has not accepted: half-open
  * connections are answered by RST, connections are reset. Nobody is left believing in a connection
@@ -15,6 +17,7 @@
 #include <errno.h>
 
 #include "syn/internal.h"
+#include "tcp/port.h"
 #include "tcp/state.h"
 
 /* A flood is what these are counted in: what they may weigh (IPv4) is part of the design. */
@@ -74,33 +77,52 @@ static bool overlaps(const struct tern_addr *a, bool a_v6only, const struct tern
 }
 
 bool tern_listener_conflicts(const struct tern_syn *s, const struct tern_endpoint *local,
-			     bool v6only)
+			     bool v6only, unsigned int reuse)
 {
 	struct tern_map_it it = tern_map_find(&s->listener_map, port_hash(local->port));
 
 	for (; it.idx; tern_map_next(&s->listener_map, &it)) {
 		const struct tern_listener *l = tern_listener_at(s, it.idx);
 
-		if (l->port == local->port && overlaps(&l->addr, l->v6only, &local->addr, v6only))
+		if (l->port == local->port && overlaps(&l->addr, l->v6only, &local->addr, v6only) &&
+		    !(reuse & tern_conn_reuse(tern_conn_at(s->tcp, l->conn)) & TERN_REUSE_PORT))
 			return true;
 	}
 	return false;
 }
 
-uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *addr, uint16_t port)
+/* How closely a listener is meant by a destination address: 0, not at all. */
+static unsigned int closeness(const struct tern_listener *l, const struct tern_addr *addr)
+{
+	if (!tern_addr_is_any(&l->addr))
+		return tern_addr_eq(&l->addr, addr) ? 3 : 0;
+	if (l->addr.family == addr->family)
+		return 2;
+	return wildcard_covers(&l->addr, l->v6only, addr) ? 1 : 0;
+}
+
+uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *addr, uint16_t port,
+			    uint32_t hash)
 {
 	struct tern_map_it it = tern_map_find(&s->listener_map, port_hash(port));
+	unsigned int best_close = 0;
+	uint32_t best = 0, best_weight = 0;
 
 	for (; it.idx; tern_map_next(&s->listener_map, &it)) {
 		const struct tern_listener *l = tern_listener_at(s, it.idx);
+		unsigned int close = l->port == port ? closeness(l, addr) : 0;
+		uint32_t weight;
 
-		if (l->port != port)
+		if (!close || close < best_close)
 			continue;
-		if (tern_addr_is_any(&l->addr) ? wildcard_covers(&l->addr, l->v6only, addr)
-					       : tern_addr_eq(&l->addr, addr))
-			break;
+		weight = tern_ports_weight(hash, it.idx);
+		if (close == best_close && weight <= best_weight)
+			continue;
+		best = it.idx;
+		best_close = close;
+		best_weight = weight;
 	}
-	return it.idx;
+	return best;
 }
 
 /* As Linux: the number is taken as unsigned, so -1 asks for as many as there may be. */
@@ -116,7 +138,7 @@ int tern_listener_open(struct tern_syn *s, uint32_t conn, const struct tern_endp
 	uint32_t idx;
 	int err;
 
-	if (tern_listener_conflicts(s, local, v6only))
+	if (tern_listener_conflicts(s, local, v6only, tern_conn_reuse(tern_conn_at(s->tcp, conn))))
 		return -EADDRINUSE;
 	idx = tern_pool_get(&s->listeners);
 	if (!idx) {

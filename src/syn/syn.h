@@ -108,11 +108,11 @@ int tern_listener_open(struct tern_syn *s, uint32_t conn, const struct tern_endp
 
 /*
  * Does a listener stand in the way of another on local? One does on the same port at the same
- * address, or where one of the two is a wildcard that covers the other. SO_REUSEADDR does not help:
- * as in Linux, nothing may be shared with a socket that listens.
+ * address, or where one of the two is a wildcard that covers the other, unless both have
+ * SO_REUSEPORT (reuse is enum tern_reuse bits). SO_REUSEADDR does not help, as in Linux.
  */
 bool tern_listener_conflicts(const struct tern_syn *s, const struct tern_endpoint *local,
-			     bool v6only);
+			     bool v6only, unsigned int reuse);
 
 /* A new backlog, nothing else. */
 void tern_listener_set_backlog(struct tern_syn *s, uint32_t listener, int backlog);
@@ -136,8 +136,13 @@ uint32_t tern_listener_accept(struct tern_syn *s, uint32_t listener);
 /* Takes an unaccepted connection off its queue; the record stays. Nothing to do for any other. */
 void tern_listener_forget(struct tern_syn *s, uint32_t conn);
 
-/* The listener for a destination: of the address, or of a wildcard that covers it; 0: none. */
-uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *addr, uint16_t port);
+/*
+ * The listener for a destination: of the address, or else of a wildcard of its family, or else of
+ * one that covers it; of several (SO_REUSEPORT) the same for the same hash, which is the flow's in
+ * tcp->map_key. 0: none.
+ */
+uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *addr, uint16_t port,
+			    uint32_t hash);
 
 /*
  * A segment for a port that listens and belongs to nothing else (RFC 9293 §3.10.7.2): RST is

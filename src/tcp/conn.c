@@ -148,7 +148,7 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 	c->rport = flow->rport;
 	tern_flow_pack(flow, c->addrs);
 	c->flags |= TERN_CF_HASHED;
-	tern_ports_claim(t->ports, flow);
+	tern_ports_claim(t->ports, flow, tern_conn_reuse(c));
 	return 0;
 }
 

@@ -105,6 +105,7 @@ enum tern_conn_flag {
 	TERN_CF_NOSPACE = 1 << 14, /* a send fell short: tell when there is room */
 	TERN_CF_V6ONLY = 1 << 15,
 	TERN_CF_REUSEADDR = 1 << 16,
+	TERN_CF_REUSEPORT = 1 << 29,
 	TERN_CF_OUT = 1 << 17,         /* on the output list */
 	TERN_CF_EVENT = 1 << 18,       /* on the event list */
 	TERN_CF_ACK_NOW = 1 << 19,     /* an ACK is owed at once */
@@ -257,6 +258,13 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 						     const struct tern_conn *c)
 {
 	return c->traffic ? tern_pool_at(&t->traffics, c->traffic) : NULL;
+}
+
+/* What a bound socket allows others on its port: enum tern_reuse bits. */
+static inline unsigned int tern_conn_reuse(const struct tern_conn *c)
+{
+	return (c->flags & TERN_CF_REUSEADDR ? TERN_REUSE_ADDR : 0u) |
+	       (c->flags & TERN_CF_REUSEPORT ? TERN_REUSE_PORT : 0u);
 }
 
 /* The clock of timestamps and ages: milliseconds. */

@@ -18,7 +18,8 @@
 /* Options that a child has from its listener. */
 #define INHERITED                                                                           \
 	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_QUICKACK | TERN_CF_KEEPALIVE | \
-		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK))
+		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK | TERN_CF_REUSEADDR |         \
+		    TERN_CF_REUSEPORT))
 
 int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
 		     uint32_t ts_offset, uint32_t pmtu)
@@ -67,11 +68,11 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	if (!idx)
 		return 0;
 	c = tern_conn_at(t, idx);
+	inherit(c, tern_conn_at(t, birth->settings));
 	if (tern_conn_hash(t, idx, birth->flow)) {
 		tern_conn_free(t, idx);
 		return 0;
 	}
-	inherit(c, tern_conn_at(t, birth->settings));
 	c->flags |= TERN_CF_PASSIVE;
 	c->snd.iss = birth->iss;
 	c->snd.una = birth->iss;

@@ -25,7 +25,7 @@ static const struct range ranges[] = {
 	[TERN_SO_SNDBUF] = { 1, INT32_MAX }, [TERN_SO_RCVBUF] = { 1, INT32_MAX },
 	[TERN_SO_MAXSEG] = { 88, 32767 },    [TERN_SO_TTL] = { 1, 255 },
 	[TERN_SO_TOS] = { 0, 255 },          [TERN_SO_REUSEADDR] = { 0, 1 },
-	[TERN_SO_V6ONLY] = { 0, 1 },
+	[TERN_SO_V6ONLY] = { 0, 1 },         [TERN_SO_REUSEPORT] = { 0, 1 },
 };
 
 /* The flag of an option that is a switch; 0 for the others. */
@@ -35,6 +35,7 @@ static uint32_t switch_flag(enum tern_option option)
 		[TERN_SO_NODELAY] = TERN_CF_NODELAY,     [TERN_SO_CORK] = TERN_CF_CORK,
 		[TERN_SO_QUICKACK] = TERN_CF_QUICKACK,   [TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE,
 		[TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR, [TERN_SO_V6ONLY] = TERN_CF_V6ONLY,
+		[TERN_SO_REUSEPORT] = TERN_CF_REUSEPORT,
 	};
 
 	return option < TERN_ARRAY_SIZE(flags) ? flags[option] : 0;

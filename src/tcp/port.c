@@ -25,10 +25,11 @@
  *
  * Addresses of flows. Bind conflicts need to know whether a flow on the port has an overlapping
  * local address. Each port keeps one byte: a hash of the local address of its flows, MIXED when
- * they were not all the same since the port was last without one. That errs on the side of
- * refusing.
+ * they were not all the same since the port was last without one. What the flows allow others
+ * (SO_REUSEADDR, SO_REUSEPORT) is kept alike: what all of them have allowed since then. Both err on
+ * the side of refusing.
  *
- * Memory: 0.3 MiB of address space for the counts, touched where ports are used; 48 bytes a
+ * Memory: 0.4 MiB of address space for the counts, touched where ports are used; 48 bytes a
  * binding; 24 KiB a crowd, at most 64, each allocated by itself.
  */
 #include "tcp/port.h"
@@ -49,7 +50,8 @@ struct binding {
 	uint32_t owner;
 	struct tern_addr addr;
 	uint16_t port;
-	bool v6only, reuse;
+	bool v6only;
+	uint8_t reuse; /* enum tern_reuse bits */
 };
 
 struct tern_crowd {
@@ -73,7 +75,8 @@ struct tern_ports {
 	uint32_t binding_heads[BINDING_HEADS];
 	struct tern_portset used;
 	uint64_t bound[TERN_PORT_WORDS];
-	uint8_t addr_tags[TERN_PORTS]; /* of flows; 0: none since the port was last free */
+	uint8_t addr_tags[TERN_PORTS];  /* of flows; 0: none since the port was last free */
+	uint8_t flow_reuse[TERN_PORTS]; /* what all of them allow */
 	uint32_t flows[TERN_PORTS];
 };
 
@@ -304,15 +307,19 @@ struct tern_crowd *tern_ports_crowd_new(struct tern_ports *p, const struct tern_
 
 /* ---- claims ---- */
 
-void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow)
+void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow, unsigned int reuse)
 {
 	uint16_t port = flow->lport;
 	uint8_t tag = addr_tag(&flow->local);
 
-	if (p->flows[port]++ == 0)
+	if (p->flows[port]++ == 0) {
 		p->addr_tags[port] = tag;
-	else if (p->addr_tags[port] != tag)
-		p->addr_tags[port] = MIXED;
+		p->flow_reuse[port] = (uint8_t)reuse;
+	} else {
+		p->flow_reuse[port] &= (uint8_t)reuse;
+		if (p->addr_tags[port] != tag)
+			p->addr_tags[port] = MIXED;
+	}
 	tern_portset_add(&p->used, port);
 	if (TERN_UNLIKELY(p->crowd_count)) {
 		struct tern_crowd *c = crowd_find(p, flow);
@@ -390,7 +397,7 @@ static void crowds_set_bound(struct tern_ports *p, uint16_t port, bool bound)
 }
 
 int tern_ports_bind(struct tern_ports *p, uint32_t owner, const struct tern_endpoint *local,
-		    bool v6only, bool reuse)
+		    bool v6only, unsigned int reuse)
 {
 	uint32_t *head = &p->binding_heads[local->port % BINDING_HEADS];
 	uint32_t idx = tern_pool_get(&p->bindings);
@@ -404,7 +411,7 @@ int tern_ports_bind(struct tern_ports *p, uint32_t owner, const struct tern_endp
 			       .addr = local->addr,
 			       .port = local->port,
 			       .v6only = v6only,
-			       .reuse = reuse };
+			       .reuse = (uint8_t)reuse };
 	*head = idx;
 	if (!tern_ports_bound(p, local->port)) {
 		p->bound[local->port / 64] |= UINT64_C(1) << local->port % 64;
@@ -452,12 +459,12 @@ void tern_ports_move(struct tern_ports *p, uint32_t owner, uint16_t port,
 	((struct binding *)tern_pool_at(&p->bindings, idx))->addr = *addr;
 }
 
-void tern_ports_set_reuse(struct tern_ports *p, uint32_t owner, uint16_t port, bool reuse)
+void tern_ports_set_reuse(struct tern_ports *p, uint32_t owner, uint16_t port, unsigned int reuse)
 {
 	uint32_t idx = *binding_link(p, owner, port);
 
 	assert(idx);
-	((struct binding *)tern_pool_at(&p->bindings, idx))->reuse = reuse;
+	((struct binding *)tern_pool_at(&p->bindings, idx))->reuse = (uint8_t)reuse;
 }
 
 bool tern_ports_overlap(const struct tern_addr *a, bool a_v6only, const struct tern_addr *b,
@@ -480,15 +487,15 @@ static bool flow_overlaps(const struct tern_ports *p, const struct tern_endpoint
 }
 
 bool tern_ports_conflict(const struct tern_ports *p, const struct tern_endpoint *local, bool v6only,
-			 bool reuse)
+			 unsigned int reuse)
 {
 	for (uint32_t idx = p->binding_heads[local->port % BINDING_HEADS]; idx;) {
 		const struct binding *b = tern_pool_at(&p->bindings, idx);
 
-		if (b->port == local->port && !(reuse && b->reuse) &&
+		if (b->port == local->port && !(reuse & b->reuse) &&
 		    tern_ports_overlap(&b->addr, b->v6only, &local->addr, v6only))
 			return true;
 		idx = b->next;
 	}
-	return !reuse && flow_overlaps(p, local);
+	return !(reuse & p->flow_reuse[local->port]) && flow_overlaps(p, local);
 }

@@ -24,6 +24,25 @@ enum {
 	TERN_CROWDS_MAX = 64, /* crowded destinations known at once */
 };
 
+/* What a socket allows others on its endpoint; two share it if they allow the same. */
+enum tern_reuse {
+	TERN_REUSE_ADDR = 1, /* SO_REUSEADDR */
+	TERN_REUSE_PORT = 2, /* SO_REUSEPORT */
+};
+
+/*
+ * Of several sockets that share a port the one of the greatest weight gets the flow of this hash,
+ * which is keyed: none of them is drawn to another when one comes or goes (rendezvous hashing).
+ */
+static inline uint32_t tern_ports_weight(uint32_t hash, uint32_t idx)
+{
+	uint32_t v = hash ^ idx * UINT32_C(0x9e3779b1);
+
+	v = (v ^ v >> 16) * UINT32_C(0x85ebca6b);
+	v = (v ^ v >> 13) * UINT32_C(0xc2b2ae35);
+	return v ^ v >> 16;
+}
+
 /* A set of ports. The nearest port that is not in it is found in O(1): see tern_portset_gap. */
 struct tern_portset {
 	uint64_t word[TERN_PORT_WORDS];
@@ -63,8 +82,11 @@ struct tern_crowd;
 struct tern_ports *tern_ports_new(struct tern_mem *mem);
 void tern_ports_free(struct tern_ports *p);
 
-/* A record of this flow appears and goes. Every claim is released once. */
-void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow);
+/*
+ * A record of this flow appears and goes. Every claim is released once. reuse is what its socket
+ * allows then.
+ */
+void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow, unsigned int reuse);
 void tern_ports_release(struct tern_ports *p, const struct tern_flow *flow);
 
 /* The same of a record that keeps its flow packed. */
@@ -74,26 +96,28 @@ void tern_ports_release_packed(struct tern_ports *p, uint8_t family, uint16_t lp
 /*
  * A socket is bound to an endpoint by bind(), or by a listen() that chose the port, whatever
  * becomes of it later. owner is its connection record: it names the binding to tern_ports_unbind
- * and tern_ports_move. It may have one binding at a time. reuse is SO_REUSEADDR. -ENOBUFS.
+ * and tern_ports_move. It may have one binding at a time. reuse is enum tern_reuse bits. -ENOBUFS.
  */
 TERN_NODISCARD int tern_ports_bind(struct tern_ports *p, uint32_t owner,
-				   const struct tern_endpoint *local, bool v6only, bool reuse);
+				   const struct tern_endpoint *local, bool v6only,
+				   unsigned int reuse);
 void tern_ports_unbind(struct tern_ports *p, uint32_t owner, uint16_t port);
 
 /* The owner's binding to a wildcard address has become one to addr, by connect(). */
 void tern_ports_move(struct tern_ports *p, uint32_t owner, uint16_t port,
 		     const struct tern_addr *addr);
 
-/* SO_REUSEADDR of a bound socket was set or cleared. */
-void tern_ports_set_reuse(struct tern_ports *p, uint32_t owner, uint16_t port, bool reuse);
+/* What a bound socket allows others has changed. */
+void tern_ports_set_reuse(struct tern_ports *p, uint32_t owner, uint16_t port, unsigned int reuse);
 
 /*
  * Does a binding or a flow forbid another bind to the endpoint? As in Linux: addresses that do not
- * overlap never do; bindings do unless both allow reuse; flows do unless the newcomer does. Where
- * flows of several local addresses share the port, they count as flows of every address.
+ * overlap never do; others do unless both allow the same reuse. Where flows of several local
+ * addresses share the port, they count as flows of every address, and they allow what all of them
+ * do.
  */
 bool tern_ports_conflict(const struct tern_ports *p, const struct tern_endpoint *local, bool v6only,
-			 bool reuse);
+			 unsigned int reuse);
 
 /* Does any record or binding use the port; is it bound? */
 bool tern_ports_used(const struct tern_ports *p, uint16_t port);

@@ -526,8 +526,11 @@ static void a_port_can_be_listened_on_while_a_connection_opens_from_it(void **st
 	struct puppet other;
 
 	(void)state;
+	assert_int_equal(tern_stack_open(p->st, p->now, TERN_STREAM, TERN_INET, &p->id), 0);
+	set_option(p, p->id, TERN_SO_REUSEADDR, 1);
 	open_active(p);
 	assert_int_equal(tern_stack_open(p->st, p->now, TERN_STREAM, TERN_INET, &p->listener), 0);
+	assert_int_equal(tern_stack_bind(p->st, p->now, p->listener, &p->us), -EADDRINUSE);
 	set_option(p, p->listener, TERN_SO_REUSEADDR, 1);
 	assert_int_equal(tern_stack_bind(p->st, p->now, p->listener, &p->us), 0);
 	assert_int_equal(tern_stack_listen(p->st, p->now, p->listener, 8), 0);

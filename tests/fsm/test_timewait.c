@@ -246,6 +246,8 @@ static int connect_again(const char *reuse, bool ts, uint64_t ms)
 
 	knob(p, "tcp_tw_reuse", reuse);
 	p->ts = ts;
+	assert_int_equal(tern_stack_open(p->st, p->now, TERN_STREAM, TERN_INET, &p->id), 0);
+	set_option(p, p->id, TERN_SO_REUSEADDR, 1); /* both have to allow it */
 	bring_to(p, TERN_TIME_WAIT);
 	at = p->us;
 	irs = p->ack;

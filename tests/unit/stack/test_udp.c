@@ -177,6 +177,70 @@ static void the_most_exact_socket_gets_the_datagram(void **state)
 	close_stack(st);
 }
 
+/* Opens a socket with SO_REUSEPORT on port 53 of an address. */
+static tern_id share(struct tern_stack *st, const char *text)
+{
+	struct tern_endpoint local = endpoint(text, 53);
+	tern_id id = open_udp(st, local.addr.family);
+
+	assert_int_equal(tern_udp_set_option(st, id, TERN_SO_REUSEPORT, 1), 0);
+	assert_int_equal(tern_udp_bind(st, id, &local), 0);
+	return id;
+}
+
+/* Who gets a datagram from that port: one of the n; it is read. */
+static unsigned int getter(struct tern_stack *st, const tern_id *ids, unsigned int n, uint16_t port)
+{
+	unsigned int found = n;
+
+	assert_int_equal(receive(st, "10.77.0.2", 53, "198.51.100.1", port, "x"), 0);
+	for (unsigned int i = 0; i < n; i++)
+		if (read_text(st, ids[i])[0]) {
+			assert_int_equal(found, n);
+			found = i;
+		}
+	assert_true(found < n);
+	return found;
+}
+
+static void sockets_that_share_a_port_each_get_their_peers(void **state)
+{
+	enum { GROUP = 4, PEERS = 2000 };
+	struct tern_stack *st = usual_stack();
+	struct tern_endpoint local = endpoint("10.77.0.2", 53), peer = endpoint("198.51.100.1", 7);
+	tern_id ids[GROUP + 1], other = open_udp(st, TERN_INET);
+	unsigned int got[GROUP] = { 0 };
+	uint8_t first[PEERS];
+
+	(void)state;
+	for (unsigned int i = 0; i < GROUP; i++)
+		ids[i] = share(st, "0.0.0.0");
+	assert_int_equal(tern_udp_bind(st, other, &local), -EADDRINUSE);
+	for (uint16_t i = 0; i < PEERS; i++) {
+		first[i] = (uint8_t)getter(st, ids, GROUP, (uint16_t)(1000 + i));
+		got[first[i]]++;
+	}
+	for (unsigned int i = 0; i < GROUP; i++)
+		assert_in_range(got[i], PEERS / GROUP * 80 / 100, PEERS / GROUP * 120 / 100);
+
+	/* The same peers find the same sockets, also when the last one is gone. */
+	assert_int_equal(tern_udp_close(st, ids[GROUP - 1]), 0);
+	for (uint16_t i = 0; i < PEERS; i++) {
+		unsigned int now = getter(st, ids, GROUP - 1, (uint16_t)(1000 + i));
+
+		assert_true(now == first[i] || first[i] == GROUP - 1);
+	}
+
+	/* One that is bound to the address, or connected to the peer, goes first. */
+	ids[GROUP - 1] = share(st, "10.77.0.2");
+	assert_int_equal(getter(st, ids, GROUP, 7), GROUP - 1);
+	ids[GROUP] = share(st, "10.77.0.2");
+	assert_int_equal(tern_udp_connect(st, ids[GROUP], &peer), 0);
+	assert_int_equal(getter(st, ids, GROUP + 1, 7), GROUP);
+	assert_int_equal(getter(st, ids, GROUP + 1, 8), GROUP - 1);
+	close_stack(st);
+}
+
 static void an_ipv6_only_socket_gets_no_ipv4(void **state)
 {
 	struct tern_stack *st = usual_stack();
@@ -627,6 +691,7 @@ int main(void)
 		cmocka_unit_test(a_datagram_goes_out_as_it_was_given),
 		cmocka_unit_test(datagrams_of_every_size_arrive_whole),
 		cmocka_unit_test(the_most_exact_socket_gets_the_datagram),
+		cmocka_unit_test(sockets_that_share_a_port_each_get_their_peers),
 		cmocka_unit_test(an_ipv6_only_socket_gets_no_ipv4),
 		cmocka_unit_test(bad_datagrams_are_dropped_by_reason),
 		cmocka_unit_test(a_datagram_for_nobody_is_answered_by_port_unreachable),

@@ -75,7 +75,7 @@ static bool finds(struct world *w, const char *addr, uint16_t port)
 	struct tern_addr a;
 
 	assert_int_equal(tern_addr_parse(addr, &a), 0);
-	return tern_listener_find(&w->syn, &a, port) != 0;
+	return tern_listener_find(&w->syn, &a, port, 0) != 0;
 }
 
 static void an_exact_address_takes_only_its_own(void **state)
@@ -122,10 +122,125 @@ static void listeners_on_one_port_are_told_apart_by_address(void **state)
 	assert_int_equal(try_listen(&w, "10.0.0.2", 80, false), 0);
 	assert_int_equal(try_listen(&w, "::", 80, true), 0);
 	assert_true(tern_addr_eq(
-		&tern_listener_at(&w.syn, tern_listener_find(&w.syn, &a, 80))->addr, &a));
+		&tern_listener_at(&w.syn, tern_listener_find(&w.syn, &a, 80, 0))->addr, &a));
 	assert_true(tern_addr_eq(
-		&tern_listener_at(&w.syn, tern_listener_find(&w.syn, &b, 80))->addr, &b));
+		&tern_listener_at(&w.syn, tern_listener_find(&w.syn, &b, 80, 0))->addr, &b));
 	assert_true(finds(&w, "fd00::1", 80));
+	world_close(&w);
+}
+
+/* Opens a listener with SO_REUSEPORT; returns it. */
+static uint32_t share(struct world *w, const char *addr, bool v6only)
+{
+	struct tern_endpoint local = { .port = 80 };
+	uint32_t sock = new_socket(w);
+
+	assert_int_equal(tern_addr_parse(addr, &local.addr), 0);
+	tern_conn_at(&w->tcp, sock)->flags |= TERN_CF_REUSEPORT;
+	assert_int_equal(tern_listener_open(&w->syn, sock, &local, v6only, 5), 0);
+	return tern_conn_at(&w->tcp, sock)->listener;
+}
+
+static void listeners_that_share_a_port_get_like_parts_of_the_flows(void **state)
+{
+	enum { GROUP = 5, FLOWS = 50000 };
+	static uint32_t owner[FLOWS];
+	struct tern_addr to = tern_addr_v4(10, 0, 0, 1);
+	uint32_t group[GROUP], got[64] = { 0 };
+	struct tern_rng rng = { 0 };
+	struct world w;
+
+	(void)state;
+	world_start(&w);
+	tern_rng_init(&rng, (const uint8_t[TERN_RNG_SEED_LEN]){ 5 });
+	for (unsigned int i = 0; i < GROUP; i++)
+		group[i] = share(&w, "0.0.0.0", false);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		got[tern_listener_find(&w.syn, &to, 80, tern_rng_u32(&rng)) % 64]++;
+	for (unsigned int i = 0; i < GROUP; i++)
+		assert_in_range(got[group[i]], FLOWS / GROUP * 95 / 100, FLOWS / GROUP * 105 / 100);
+
+	/* One goes: its flows find others, nobody else's move. */
+	for (uint32_t i = 0; i < FLOWS; i++)
+		owner[i] = tern_listener_find(&w.syn, &to, 80, i * 0x01234567u);
+	tern_listener_close(&w.syn, group[2]);
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		uint32_t found = tern_listener_find(&w.syn, &to, 80, i * 0x01234567u);
+
+		assert_int_not_equal(found, group[2]);
+		assert_true(found == owner[i] || owner[i] == group[2]);
+	}
+	world_close(&w);
+}
+
+static void the_listener_that_is_meant_most_closely_is_found(void **state)
+{
+	struct tern_addr v4 = tern_addr_v4(10, 0, 0, 1), v6;
+	struct world w;
+
+	(void)state;
+	world_start(&w);
+	assert_int_equal(tern_addr_parse("fd00::1", &v6), 0);
+	for (unsigned int turn = 0; turn < 2; turn++) { /* in either order of opening */
+		uint32_t dual = 0, any4 = 0, one4 = 0, one6 = 0;
+
+		for (unsigned int i = 0; i < 4; i++) {
+			switch (turn ? 3 - i : i) {
+			case 0:
+				dual = share(&w, "::", false);
+				break;
+			case 1:
+				any4 = share(&w, "0.0.0.0", false);
+				break;
+			case 2:
+				one4 = share(&w, "10.0.0.1", false);
+				break;
+			default:
+				one6 = share(&w, "fd00::1", false);
+			}
+		}
+		for (uint32_t hash = 0; hash < 100; hash++) {
+			assert_int_equal(tern_listener_find(&w.syn, &v4, 80, hash), one4);
+			assert_int_equal(tern_listener_find(&w.syn, &v6, 80, hash), one6);
+		}
+		tern_listener_close(&w.syn, one4);
+		tern_listener_close(&w.syn, one6);
+		for (uint32_t hash = 0; hash < 100; hash++) {
+			assert_int_equal(tern_listener_find(&w.syn, &v4, 80, hash), any4);
+			assert_int_equal(tern_listener_find(&w.syn, &v6, 80, hash), dual);
+		}
+		tern_listener_close(&w.syn, any4);
+		assert_int_equal(tern_listener_find(&w.syn, &v4, 80, 0), dual);
+		tern_listener_close(&w.syn, dual);
+	}
+	world_close(&w);
+}
+
+static void a_port_is_shared_only_if_all_say_so(void **state)
+{
+	struct tern_endpoint local = { tern_addr_v4(10, 0, 0, 1), 80 };
+	struct world w;
+
+	(void)state;
+	world_start(&w);
+	for (unsigned int first = 0; first < 4; first++) {
+		for (unsigned int second = 0; second < 4; second++) {
+			uint32_t a = new_socket(&w), b = new_socket(&w);
+
+			tern_conn_at(&w.tcp, a)->flags |= first & 1 ? TERN_CF_REUSEADDR : 0u;
+			tern_conn_at(&w.tcp, a)->flags |= first & 2 ? TERN_CF_REUSEPORT : 0u;
+			tern_conn_at(&w.tcp, b)->flags |= second & 1 ? TERN_CF_REUSEADDR : 0u;
+			tern_conn_at(&w.tcp, b)->flags |= second & 2 ? TERN_CF_REUSEPORT : 0u;
+			assert_int_equal(tern_listener_open(&w.syn, a, &local, false, 5), 0);
+			assert_int_equal(tern_listener_open(&w.syn, b, &local, false, 5),
+					 first & second & 2 ? 0 : -EADDRINUSE);
+			tern_listener_close(&w.syn, tern_conn_at(&w.tcp, a)->listener);
+			if (tern_conn_at(&w.tcp, b)->listener)
+				tern_listener_close(&w.syn, tern_conn_at(&w.tcp, b)->listener);
+			tern_conn_free(&w.tcp, a);
+			tern_conn_free(&w.tcp, b);
+		}
+	}
 	world_close(&w);
 }
 
@@ -309,7 +424,7 @@ static void a_closed_listener_leaves_its_socket_and_its_port(void **state)
 	tern_listener_close(&w.syn, w.listener);
 	assert_int_equal(tern_conn_at(&w.tcp, w.sock)->state, TERN_CLOSED);
 	assert_int_equal(tern_conn_at(&w.tcp, w.sock)->listener, 0);
-	assert_int_equal(tern_listener_find(&w.syn, &local.addr, local.port), 0);
+	assert_int_equal(tern_listener_find(&w.syn, &local.addr, local.port, 0), 0);
 	assert_int_equal(w.syn.listeners.used, 0);
 	assert_int_equal(tern_listener_open(&w.syn, w.sock, &local, false, 1), 0);
 	world_close(&w);
@@ -361,6 +476,9 @@ int main(void)
 		cmocka_unit_test(an_exact_address_takes_only_its_own),
 		cmocka_unit_test(a_wildcard_takes_its_family_and_the_v6_one_both),
 		cmocka_unit_test(listeners_on_one_port_are_told_apart_by_address),
+		cmocka_unit_test(listeners_that_share_a_port_get_like_parts_of_the_flows),
+		cmocka_unit_test(the_listener_that_is_meant_most_closely_is_found),
+		cmocka_unit_test(a_port_is_shared_only_if_all_say_so),
 		cmocka_unit_test(listeners_that_overlap_are_refused),
 		cmocka_unit_test(a_refused_socket_stays_closed),
 		cmocka_unit_test(a_full_table_of_listeners_says_so),

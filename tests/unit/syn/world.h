@@ -168,7 +168,7 @@ static inline uint32_t input_flow(struct world *w, const struct tern_flow *flow,
 
 	w->reason = TERN_DROPS;
 	if (!half) {
-		l = tern_listener_find(&w->syn, &flow->local, flow->lport);
+		l = tern_listener_find(&w->syn, &flow->local, flow->lport, 0);
 		assert_int_not_equal(l, 0);
 		tern_listener_input(&w->syn, l, flow, hash, seg, NULL, &w->reason);
 		assert_int_not_equal(w->reason, TERN_DROPS);

@@ -22,6 +22,7 @@ static const struct {
 	{ TERN_SO_TTL, 64, 1, 255 },
 	{ TERN_SO_TOS, 0, 0, 255 },
 	{ TERN_SO_REUSEADDR, 0, 0, 1 },
+	{ TERN_SO_REUSEPORT, 0, 0, 1 },
 	{ TERN_SO_V6ONLY, 0, 0, 1 },
 };
 

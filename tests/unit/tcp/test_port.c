@@ -102,9 +102,9 @@ static void a_port_is_used_until_its_last_claim_is_released(void **state)
 
 	(void)state;
 	assert_false(tern_ports_used(p, 40000));
-	tern_ports_claim(p, &a);
-	tern_ports_claim(p, &b);
-	tern_ports_claim(p, &a);
+	tern_ports_claim(p, &a, 0);
+	tern_ports_claim(p, &b, 0);
+	tern_ports_claim(p, &a, 0);
 	tern_ports_release(p, &a);
 	tern_ports_release(p, &b);
 	assert_true(tern_ports_used(p, 40000));
@@ -126,7 +126,7 @@ static void a_bound_port_is_used_also_when_its_flows_are_gone(void **state)
 	(void)state;
 	assert_int_equal(tern_ports_bind(p, 7, &local, false, true), 0);
 	assert_int_equal(tern_ports_bind(p, 8, &local, false, true), 0);
-	tern_ports_claim(p, &a);
+	tern_ports_claim(p, &a, 0);
 	tern_ports_release(p, &a);
 	assert_true(tern_ports_used(p, 40000));
 	tern_ports_unbind(p, 7, 40000);
@@ -195,25 +195,25 @@ static void reuse_counts_as_it_is_when_the_second_socket_binds(void **state)
 	assert_int_equal(mem.used, 0);
 }
 
-static void reuse_has_to_be_allowed_by_both_bindings(void **state)
+static void the_same_reuse_has_to_be_allowed_by_both_bindings(void **state)
 {
 	struct tern_endpoint any = ep(tern_addr_any(TERN_INET), 80);
 
 	(void)state;
-	for (int first = 0; first < 2; first++) {
-		for (int second = 0; second < 2; second++) {
+	for (unsigned int first = 0; first < 4; first++) {
+		for (unsigned int second = 0; second < 4; second++) {
 			struct tern_mem mem = { 0 };
 			struct tern_ports *p = tern_ports_new(&mem);
 
 			assert_int_equal(tern_ports_bind(p, 1, &any, false, first), 0);
 			assert_int_equal(tern_ports_conflict(p, &any, false, second),
-					 !(first && second));
+					 (first & second) == 0);
 			tern_ports_free(p);
 		}
 	}
 }
 
-static void a_flow_forbids_a_bind_to_its_address_unless_the_newcomer_reuses(void **state)
+static void a_flow_forbids_a_bind_to_its_address_unless_both_reuse(void **state)
 {
 	struct tern_mem mem = { 0 };
 	struct tern_ports *p = tern_ports_new(&mem);
@@ -222,19 +222,29 @@ static void a_flow_forbids_a_bind_to_its_address_unless_the_newcomer_reuses(void
 	struct tern_endpoint other = ep(tern_addr_v4(10, 0, 0, 2), 80);
 
 	(void)state;
-	tern_ports_claim(p, &f);
+	tern_ports_claim(p, &f, 0);
 	assert_true(tern_ports_conflict(p, &same, false, false));
 	assert_true(tern_ports_conflict(p, &any, false, false));
 	assert_false(tern_ports_conflict(p, &other, false, false));
-	assert_false(tern_ports_conflict(p, &same, false, true));
+	assert_true(tern_ports_conflict(p, &same, false, TERN_REUSE_ADDR));
+	tern_ports_release(p, &f);
+	tern_ports_claim(p, &f, TERN_REUSE_ADDR | TERN_REUSE_PORT);
+	assert_true(tern_ports_conflict(p, &same, false, 0));
+	assert_false(tern_ports_conflict(p, &same, false, TERN_REUSE_ADDR));
+	assert_false(tern_ports_conflict(p, &any, false, TERN_REUSE_PORT));
+	tern_ports_claim(p, &f, TERN_REUSE_PORT); /* what all of them allow */
+	assert_true(tern_ports_conflict(p, &same, false, TERN_REUSE_ADDR));
+	assert_false(tern_ports_conflict(p, &same, false, TERN_REUSE_PORT));
+	tern_ports_release(p, &f);
+	assert_true(tern_ports_conflict(p, &same, false, TERN_REUSE_ADDR));
 	g.local = other.addr;
-	tern_ports_claim(p, &g);
+	tern_ports_claim(p, &g, 0);
 	assert_true(tern_ports_conflict(p, &other, false, false));
 	assert_true(tern_ports_conflict(p, &same, false, false));
 	tern_ports_release(p, &f);
 	tern_ports_release(p, &g);
 	assert_false(tern_ports_conflict(p, &any, false, false));
-	tern_ports_claim(p, &g);
+	tern_ports_claim(p, &g, 0);
 	assert_false(tern_ports_conflict(p, &same, false, false));
 	tern_ports_release(p, &g);
 	tern_ports_free(p);
@@ -274,10 +284,10 @@ static void a_crowd_follows_the_flows_of_its_destination_only(void **state)
 	assert_non_null(c);
 	tern_crowd_mark(c, 100);
 	tern_crowd_mark(c, 99); /* outside of the range: ignored */
-	tern_ports_claim(p, &f);
-	tern_ports_claim(p, &f);
-	tern_ports_claim(p, &other_port);
-	tern_ports_claim(p, &other_addr);
+	tern_ports_claim(p, &f, 0);
+	tern_ports_claim(p, &f, 0);
+	tern_ports_claim(p, &other_port, 0);
+	tern_ports_claim(p, &other_addr, 0);
 	assert_int_equal(tern_ports_bind(p, 1, &local, false, false), 0);
 	assert_ptr_equal(tern_ports_crowd(p, &dest, 100, 107), c);
 	assert_null(tern_ports_crowd(p, &dest, 100, 108));
@@ -302,7 +312,7 @@ static void a_crowd_goes_when_less_than_a_quarter_of_its_range_is_left(void **st
 	(void)state;
 	assert_non_null(tern_ports_crowd_new(p, &f, 100, 107));
 	for (f.lport = 100; f.lport < 108; f.lport++)
-		tern_ports_claim(p, &f);
+		tern_ports_claim(p, &f, 0);
 	for (f.lport = 107; f.lport > 101; f.lport--) {
 		tern_ports_release(p, &f);
 		assert_int_equal(tern_ports_crowds(p), 1);
@@ -388,7 +398,7 @@ static void the_ledger_agrees_with_a_naive_one(void **state)
 		struct tern_endpoint local = ep(f.local, port);
 
 		if (what < 5 && refs[d][port] < 2) {
-			tern_ports_claim(p, &f);
+			tern_ports_claim(p, &f, 0);
 			refs[d][port]++;
 		} else if (what < 7 && refs[d][port]) {
 			tern_ports_release(p, &f);
@@ -433,8 +443,8 @@ int main(void)
 		cmocka_unit_test(a_port_is_used_until_its_last_claim_is_released),
 		cmocka_unit_test(a_bound_port_is_used_also_when_its_flows_are_gone),
 		cmocka_unit_test(bindings_conflict_where_addresses_overlap),
-		cmocka_unit_test(reuse_has_to_be_allowed_by_both_bindings),
-		cmocka_unit_test(a_flow_forbids_a_bind_to_its_address_unless_the_newcomer_reuses),
+		cmocka_unit_test(the_same_reuse_has_to_be_allowed_by_both_bindings),
+		cmocka_unit_test(a_flow_forbids_a_bind_to_its_address_unless_both_reuse),
 		cmocka_unit_test(a_binding_moves_to_the_address_that_connect_chose),
 		cmocka_unit_test(a_crowd_follows_the_flows_of_its_destination_only),
 		cmocka_unit_test(a_crowd_goes_when_less_than_a_quarter_of_its_range_is_left),
