@@ -196,6 +196,7 @@ struct tern_recv_queue {
 	uint32_t reass; /* struct tern_reass, 0: nothing out of order */
 };
 
+/* A new field is a new line of clear_traffic() in conn.c. */
 struct tern_traffic {
 	struct tern_send_queue send;
 	struct tern_repairs repair;
@@ -208,7 +209,6 @@ struct tern_traffic {
 	bool persist;        /* rexmt_ns is the persist timer's */
 	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
 	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
-	uint8_t ato;         /* quick ACKs left at the start */
 };
 
 /* What all connections of a stack share. */
@@ -223,7 +223,8 @@ struct tern_tcp {
 	uint64_t map_key[2];
 	struct tern_flow last_flow; /* whose hash was asked for last, and its hash */
 	uint32_t last_hash;
-	uint32_t last_conn; /* whom the last segment was for; 0: none, or it has left the map */
+	uint32_t spare_traffic; /* given back last, in no connection's hands; or 0 */
+	uint32_t last_conn;     /* whom the last segment was for; 0: none, or it has left the map */
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
 	struct tern_list out;    /* connections that may have something to send */
@@ -241,6 +242,12 @@ struct tern_tcp {
 static inline struct tern_conn *tern_conn_at(const struct tern_tcp *t, uint32_t idx)
 {
 	return tern_pool_at(&t->conns, idx);
+}
+
+/* How many connections have a traffic record. */
+static inline uint32_t tern_tcp_traffics(const struct tern_tcp *t)
+{
+	return t->traffics.used - (t->spare_traffic != 0);
 }
 
 /* The traffic record, or NULL while the connection is idle. */

@@ -253,7 +253,7 @@ static inline void room_free(struct room *r)
 	}
 	assert_int_equal(r->t.bufs.used, 0);
 	assert_int_equal(r->t.conns.used, 0);
-	assert_int_equal(r->t.traffics.used, 0);
+	assert_int_equal(tern_tcp_traffics(&r->t), 0);
 	assert_int_equal(r->t.reass.used, 0);
 	assert_int_equal(r->t.wheel.count, 0);
 	assert_int_equal(r->t.out.head, 0);
