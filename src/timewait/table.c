@@ -27,7 +27,7 @@ int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct te
 	int err;
 
 	*tw = (struct tern_timewait){ .tcp = tcp, .ports = ports };
-	err = tern_pool_init(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
+	err = tern_pool_init_bare(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
 	if (!err)
 		err = tern_map_init(&tw->map, tcp->mem, max);
 	if (err) {
@@ -102,6 +102,8 @@ static void fill(struct tern_tw *w, const struct tern_conn *c)
 	w->lport = c->lport;
 	w->rport = c->rport;
 	w->rcv_wnd = shown_window(c);
+	w->oow_ms = 0;
+	w->finwait2 = 0;
 }
 
 /* The record of a connection, filled in; 0, counted, when there can be none. */
