@@ -130,8 +130,7 @@ static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	if (c->flags & TERN_CF_HASHED)
-		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
+	tern_conn_unhash(t, idx, c);
 	tern_conn_leave_output(t, c);
 	if (c->timer.next)
 		tern_wheel_stop(&t->wheel, &c->timer);
@@ -144,9 +143,16 @@ void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	tern_pool_put(&t->conns, idx);
 }
 
-int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow)
+TERN_NOINLINE void tern_tcp_flow_anew(struct tern_tcp *t, uint8_t family, uint16_t lport,
+				      uint16_t rport, const uint8_t *addrs)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
+	tern_flow_unpack(family, lport, rport, addrs, &t->last_flow);
+	t->last_hash = tern_flow_hash(t->map_key, &t->last_flow);
+}
+
+int tern_conn_hash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		   const struct tern_flow *flow)
+{
 	int err = tern_map_insert(&t->map, tern_tcp_hash(t, flow), idx);
 
 	if (err) {
@@ -162,9 +168,8 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 	return 0;
 }
 
-const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	const struct tern_flow *flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
 
 	assert(c->flags & TERN_CF_HASHED);
@@ -175,10 +180,10 @@ const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
 	return flow;
 }
 
-void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	if (tern_conn_at(t, idx)->flags & TERN_CF_HASHED)
-		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
+	if (c->flags & TERN_CF_HASHED)
+		tern_ports_release(t->ports, tern_conn_hand_over(t, idx, c));
 }
 
 /* Nothing is queued, in flight or owed. Part by part: the whole at once would be a loop. */

@@ -285,6 +285,10 @@ static inline uint32_t tern_tcp_hash(struct tern_tcp *t, const struct tern_flow 
 	return t->last_hash;
 }
 
+/* Makes the flow of a record the last one. */
+void tern_tcp_flow_anew(struct tern_tcp *t, uint8_t family, uint16_t lport, uint16_t rport,
+			const uint8_t *addrs);
+
 /*
  * The flow of a record that keeps it packed. Most often it is the last one: then nothing is copied
  * or hashed. Valid until the hash of another flow is asked for.
@@ -293,10 +297,8 @@ static inline const struct tern_flow *tern_tcp_flow(struct tern_tcp *t, uint8_t 
 						    uint16_t lport, uint16_t rport,
 						    const uint8_t *addrs)
 {
-	if (!tern_flow_matches(&t->last_flow, family, lport, rport, addrs)) {
-		tern_flow_unpack(family, lport, rport, addrs, &t->last_flow);
-		t->last_hash = tern_flow_hash(t->map_key, &t->last_flow);
-	}
+	if (!tern_flow_matches(&t->last_flow, family, lport, rport, addrs))
+		tern_tcp_flow_anew(t, family, lport, rport, addrs);
 	return &t->last_flow;
 }
 
@@ -332,14 +334,15 @@ static inline void tern_conn_free(struct tern_tcp *t, uint32_t idx)
 }
 
 /* Writes the flow into the record and enters it in the map. -ENOBUFS (map full). */
-int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow);
-void tern_conn_unhash(struct tern_tcp *t, uint32_t idx);
+int tern_conn_hash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		   const struct tern_flow *flow);
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /*
  * Takes a record that is in the map out of it, for one that takes its flow over, and with it the
  * claim on the port. Returns the flow, valid as tern_tcp_flow() has it; its hash is t->last_hash.
  */
-const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx);
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* The connection of a flow, or 0. hash is tern_tcp_hash(t, flow). */
 TERN_INLINE uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,

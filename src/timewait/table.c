@@ -107,7 +107,7 @@ static void fill(struct tern_tw *w, const struct tern_conn *c)
 }
 
 /* The record of a connection, filled in; 0, counted, when there can be none. */
-static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct tern_conn *c)
+static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, struct tern_conn *c)
 {
 	struct tern_tcp *t = tw->tcp;
 	const struct tern_flow *flow;
@@ -121,7 +121,7 @@ static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct
 		tern_count(t->trace, TERN_CNT_TcpExtTCPTimeWaitOverflow);
 		return 0;
 	}
-	flow = tern_conn_hand_over(t, conn);
+	flow = tern_conn_hand_over(t, conn, c);
 	w = tern_tw_at(tw, idx);
 	fill(w, c);
 	tern_flow_pack(flow, w->addrs);
@@ -143,7 +143,7 @@ static void send_last_ack(struct tern_timewait *tw, const struct tern_conn *c)
 uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state, bool ack)
 {
 	struct tern_tcp *t = tw->tcp;
-	const struct tern_conn *c = tern_conn_at(t, conn);
+	struct tern_conn *c = tern_conn_at(t, conn);
 	uint32_t idx = record_new(tw, conn, c);
 	struct tern_tw *w;
 

@@ -249,7 +249,7 @@ static inline void room_free(struct room *r)
 	if (tern_pool_is_used(&r->t.conns, r->idx)) {
 		tern_conn_finish(&r->t, r->idx, 0);
 		if (tern_pool_is_used(&r->t.conns, r->idx))
-			tern_tcp_close(&r->t, r->idx);
+			tern_tcp_close(&r->t, r->idx, tern_conn_at(&r->t, r->idx));
 	}
 	assert_int_equal(r->t.bufs.used, 0);
 	assert_int_equal(r->t.conns.used, 0);
