@@ -407,7 +407,7 @@ int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id)
 	if (!c)
 		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
 	release(st, idx, c);
-	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx), false);
+	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx, c), false);
 	return 0;
 }
 
@@ -421,7 +421,7 @@ int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
 		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
 	release(st, idx, c);
 	tern_tcp_abort(&st->tcp, idx, 0);
-	return tern_tcp_close(&st->tcp, idx) == TERN_MOVE_NONE ? 0 : -EINVAL;
+	return tern_tcp_close(&st->tcp, idx, c) == TERN_MOVE_NONE ? 0 : -EINVAL;
 }
 
 int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,

@@ -10,12 +10,18 @@
  * deadline is now.
  */
 #include <assert.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "stack/internal.h"
 #include "wire/emit.h"
 
 #define LOOP_MAX 64
 
+static_assert(offsetof(struct tern_reply, seq) == offsetof(struct tern_segment, seq) &&
+		      offsetof(struct tern_reply, wnd) == offsetof(struct tern_segment, wnd) &&
+		      offsetof(struct tern_reply, options) == offsetof(struct tern_segment, urgent),
+	      "a reply begins as a segment does: ports, numbers, window, flags");
 static_assert(TERN_OUT_HEADER >= TERN_IP6_HEADER + TERN_TCP_HEADER_MAX, "headers have room");
 
 /* The event ring's record of a segment that leaves. */
@@ -126,12 +132,6 @@ TERN_INLINE bool fill_usual(struct tern_stack *st, const struct tern_tx *tx, uin
 	return tern_route_is_local4(st, tx->addrs + 4);
 }
 
-static TERN_OUTLINE bool fill_syn(struct tern_stack *st, const struct tern_tx *tx, uint8_t ttl,
-				  struct tern_out *out)
-{
-	return fill_usual(st, tx, ttl, out, true);
-}
-
 TERN_INLINE bool fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct tern_out *out)
 {
 	uint8_t ttl = tx->ttl ? tx->ttl : (uint8_t)st->knobs.ip_default_ttl;
@@ -143,7 +143,7 @@ TERN_INLINE bool fill_segment(struct tern_stack *st, const struct tern_tx *tx, s
 	if (tx->seg.opt.present == TERN_OPT_TS)
 		return fill_usual(st, tx, ttl, out, false);
 	if (tx->seg.opt.present == TERN_TCP_SYN_USUAL) /* on a SYN only, as we use them */
-		return fill_syn(st, tx, ttl, out);
+		return fill_usual(st, tx, ttl, out, true);
 	return fill_any(st, tx, ttl, out);
 }
 
@@ -153,12 +153,7 @@ static inline void build_reply(struct tern_stack *st, const struct tern_reply *r
 {
 	struct tern_segment *seg = &tx->seg;
 
-	seg->sport = reply->lport;
-	seg->dport = reply->rport;
-	seg->seq = reply->seq;
-	seg->ack = reply->ack;
-	seg->wnd = reply->wnd;
-	seg->flags = reply->flags;
+	memcpy(seg, reply, offsetof(struct tern_segment, urgent));
 	seg->urgent = 0;
 	seg->len = 0;
 	seg->opt.present = reply->options;
@@ -173,7 +168,10 @@ static inline void build_reply(struct tern_stack *st, const struct tern_reply *r
 	tx->tos = reply->tos;
 	tx->pieces = 0;
 	tx->gso_size = 0;
-	tern_count(&st->trace, reply->flags & TERN_RST ? TERN_CNT_TcpOutRsts : TERN_CNT_TcpOutSegs);
+	if (TERN_UNLIKELY(reply->flags & TERN_RST))
+		tern_count(&st->trace, TERN_CNT_TcpOutRsts);
+	else
+		tern_count(&st->trace, TERN_CNT_TcpOutSegs);
 }
 
 static void fill_packet(const struct tern_packet *pkt, struct tern_out *out)

@@ -36,8 +36,8 @@ int tern_syn_init(struct tern_syn *s, struct tern_tcp *tcp, uint32_t listeners_m
 	*s = (struct tern_syn){ .tcp = tcp };
 	err = tern_pool_init(&s->listeners, tcp->mem, sizeof(struct tern_listener), listeners_max);
 	if (!err)
-		err = tern_pool_init(&s->halves, tcp->mem, sizeof(struct tern_half) + addrs_len,
-				     halfopens_max);
+		err = tern_pool_init_bare(&s->halves, tcp->mem,
+					  sizeof(struct tern_half) + addrs_len, halfopens_max);
 	if (!err)
 		err = tern_map_init(&s->listener_map, tcp->mem, listeners_max);
 	if (!err)

@@ -69,9 +69,10 @@ static void half_fill(const struct tern_tcp *t, struct tern_half *h, uint32_t rc
 	h->ts_recent = terms.options & TERN_OPT_TS ? seg->opt.tsval : 0;
 	h->lport = flow->lport;
 	h->rport = flow->rport;
+	h->oow_ms = 0;
+	h->retries = 0;
 	h->born = (uint32_t)(t->now >> TERN_HALF_CLOCK_SHIFT);
-	if (flow->local.family == TERN_INET6)
-		h->flags |= TERN_HALF_INET6;
+	h->flags = flow->local.family == TERN_INET6 ? TERN_HALF_INET6 : 0;
 	tern_flow_pack(flow, h->addrs);
 	if (reopen) {
 		h->flags |= TERN_HALF_REOPEN;

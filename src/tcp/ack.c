@@ -257,7 +257,7 @@ static enum tern_step fin_acked(struct tern_input *in)
 		tern_conn_set_state(in->t, in->c, TERN_TIME_WAIT);
 		return TERN_DONE;
 	case TERN_LAST_ACK:
-		tern_conn_finish(in->t, in->idx, 0);
+		tern_conn_finish_at(in->t, in->idx, in->c, 0);
 		return TERN_GONE;
 	default:
 		return TERN_NEXT;

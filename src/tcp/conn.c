@@ -9,7 +9,7 @@
  *
  * The traffic record comes with the first byte, SYN or FIN that is queued or in flight, and goes
  * when nothing is queued, in flight or owed any more: an idle connection is one record and one map
- * slot.
+ * slot. One spare traffic record is kept: connections come to rest as often as they are woken.
  */
 #include "tcp/conn.h"
 
@@ -74,6 +74,7 @@ void tern_tcp_free(struct tern_tcp *t)
 	tern_replies_free(&t->replies);
 	tern_bufs_free(&t->bufs);
 	tern_map_free(&t->map);
+	t->spare_traffic = 0;
 	tern_pool_free(&t->reass);
 	tern_pool_free(&t->traffics);
 	tern_pool_free(&t->conns);
@@ -107,21 +108,29 @@ TERN_NOINLINE static void drop_queues(struct tern_tcp *t, struct tern_traffic *x
 	assert(!x->rmem && !x->wmem);
 }
 
+static inline void put_traffic(struct tern_tcp *t, struct tern_conn *c)
+{
+	if (t->spare_traffic)
+		tern_pool_put(&t->traffics, c->traffic);
+	else
+		t->spare_traffic = c->traffic;
+	c->traffic = 0;
+}
+
 /* The traffic record goes, with everything that was to be sent or read. */
-static void free_traffic(struct tern_tcp *t, const struct tern_conn *c)
+static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 {
 	struct tern_traffic *x = tern_conn_traffic(t, c);
 
 	if (x->wmem | x->rmem | x->recv.reass)
 		drop_queues(t, x);
-	tern_pool_put(&t->traffics, c->traffic);
+	put_traffic(t, c);
 }
 
 void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	if (c->flags & TERN_CF_HASHED)
-		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
+	tern_conn_unhash(t, idx, c);
 	tern_conn_leave_output(t, c);
 	if (c->timer.next)
 		tern_wheel_stop(&t->wheel, &c->timer);
@@ -134,9 +143,16 @@ void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	tern_pool_put(&t->conns, idx);
 }
 
-int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow)
+TERN_NOINLINE void tern_tcp_flow_anew(struct tern_tcp *t, uint8_t family, uint16_t lport,
+				      uint16_t rport, const uint8_t *addrs)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
+	tern_flow_unpack(family, lport, rport, addrs, &t->last_flow);
+	t->last_hash = tern_flow_hash(t->map_key, &t->last_flow);
+}
+
+int tern_conn_hash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		   const struct tern_flow *flow)
+{
 	int err = tern_map_insert(&t->map, tern_tcp_hash(t, flow), idx);
 
 	if (err) {
@@ -152,9 +168,8 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 	return 0;
 }
 
-const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	const struct tern_flow *flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
 
 	assert(c->flags & TERN_CF_HASHED);
@@ -165,10 +180,36 @@ const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
 	return flow;
 }
 
-void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	if (tern_conn_at(t, idx)->flags & TERN_CF_HASHED)
-		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
+	if (c->flags & TERN_CF_HASHED)
+		tern_ports_release(t->ports, tern_conn_hand_over(t, idx, c));
+}
+
+/* Nothing is queued, in flight or owed. Part by part: the whole at once would be a loop. */
+static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn *c)
+{
+	x->send = (struct tern_send_queue){ .bytes = 0 };
+	x->repair = (struct tern_repairs){ .recover = c->snd.una - 1 };
+	x->recv = (struct tern_recv_queue){ .read = c->rcv.nxt };
+	x->rexmt_ns = TERN_NEVER;
+	x->delack_ns = TERN_NEVER;
+	x->first_ns = 0;
+	x->unacked = 0;
+	x->rmem = 0;
+	x->wmem = 0;
+	x->persist = false;
+	x->loss_probe = false;
+	x->dup_acks = 0;
+}
+
+TERN_NOINLINE static uint32_t new_traffic(struct tern_tcp *t)
+{
+	uint32_t idx = tern_pool_get(&t->traffics);
+
+	if (!idx)
+		tern_count(t->trace, TERN_CNT_TernAllocFailures);
+	return idx;
 }
 
 struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c)
@@ -176,17 +217,12 @@ struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn
 	struct tern_traffic *x;
 
 	if (c->traffic)
-		return tern_pool_at(&t->traffics, c->traffic);
-	c->traffic = tern_pool_get(&t->traffics);
-	if (!c->traffic) {
-		tern_count(t->trace, TERN_CNT_TernAllocFailures);
-		return NULL;
-	}
-	x = tern_pool_at(&t->traffics, c->traffic);
-	x->rexmt_ns = TERN_NEVER;
-	x->delack_ns = TERN_NEVER;
-	x->recv.read = c->rcv.nxt;
-	x->repair.recover = c->snd.una - 1;
+		return tern_conn_traffic(t, c);
+	c->traffic = t->spare_traffic ? t->spare_traffic : new_traffic(t);
+	t->spare_traffic = 0;
+	x = tern_conn_traffic(t, c);
+	if (x)
+		clear_traffic(x, c);
 	return x;
 }
 
@@ -198,8 +234,7 @@ void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 	    (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
 		return;
 	assert(!x->rmem && !x->wmem);
-	tern_pool_put(&t->traffics, c->traffic);
-	c->traffic = 0;
+	put_traffic(t, c);
 }
 
 void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, unsigned int bits)

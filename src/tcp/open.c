@@ -29,7 +29,7 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *f
 
 	if (!tern_conn_need_traffic(t, c))
 		return -ENOBUFS;
-	err = tern_conn_hash(t, idx, flow);
+	err = tern_conn_hash(t, idx, c, flow);
 	if (err) {
 		tern_conn_rest(t, c);
 		return err;
@@ -69,7 +69,7 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 		return 0;
 	c = tern_conn_at(t, idx);
 	inherit(c, tern_conn_at(t, birth->settings));
-	if (tern_conn_hash(t, idx, birth->flow)) {
+	if (tern_conn_hash(t, idx, c, birth->flow)) {
 		tern_conn_free(t, idx);
 		return 0;
 	}
@@ -99,19 +99,24 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	return idx;
 }
 
-void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
+/* The congestion window, and a send buffer that is no smaller than it can use. */
+static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_was_lost)
 {
 	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
 
-	tern_conn_set_state(t, c, TERN_ESTABLISHED);
-	c->flags |= TERN_CF_CONNECTED;
 	t->cc->init(&c->cc, mss);
 	if (syn_was_lost)
 		c->cc.cwnd = mss;
-	if (!c->rtt.rto_us)
-		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
 		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
+}
+
+void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
+{
+	tern_conn_set_state(t, c, TERN_ESTABLISHED);
+	c->flags |= TERN_CF_CONNECTED;
+	if (!c->rtt.rto_us)
+		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	c->rcv_ms = c->state_ms;
 	c->snd_ms = c->state_ms;
 	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
@@ -119,4 +124,5 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, 
 		tern_conn_want_output(t, idx, c);
 	}
 	tern_conn_notify(t, idx, c, TERN_EV_CONNECTED | TERN_EV_WRITABLE);
+	open_window(t, c, syn_was_lost);
 }

@@ -52,7 +52,6 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 	tx->seg.urgent = 0;
 	tx->seg.len = 0;
 	tx->seg.opt.present = c->options & TERN_OPT_TS;
-	tx->seg.opt.sack_count = 0;
 	if (c->options & TERN_OPT_TS) {
 		tx->seg.opt.tsval = u.t->now_ms + c->ts.offset;
 		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
@@ -423,7 +422,10 @@ static TERN_OUTLINE void wait_for_room(struct turn u)
 	tern_conn_rest(u.t, c);
 }
 
-/* Is it plain, without asking build() once more, that nothing is left to send? */
+/*
+ * Is it plain, without asking build() once more, that nothing is left to send? To say no is never
+ * wrong.
+ */
 TERN_INLINE bool is_done(struct turn u)
 {
 	const struct tern_conn *c = u.c;
@@ -431,13 +433,13 @@ TERN_INLINE bool is_done(struct turn u)
 
 	if (c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE))
 		return false;
-	if (!x || tern_state_in(c->state, SYN_STATES))
+	if (!x)
 		return true;
 	if (x->dup_acks || repair_waits(x))
 		return false;
 	if (c->flags & TERN_CF_FIN_QUEUED)
 		return (c->flags & TERN_CF_FIN_SENT) != 0;
-	return c->snd.una + x->send.bytes == c->snd.nxt;
+	return tern_seq_ge(c->snd.nxt, c->snd.una + x->send.bytes);
 }
 
 bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)

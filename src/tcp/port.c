@@ -186,7 +186,7 @@ static uint8_t addr_tag(const struct tern_addr *addr)
 {
 	uint32_t v = tern_flow_le32(addr->b) ^ tern_flow_le32(addr->b + 12);
 
-	return (uint8_t)(1 + (v * 0x9e3779b1u >> 16) % 254);
+	return (uint8_t)(1 + ((v * 0x9e3779b1u >> 16) * 254 >> 16));
 }
 
 /* ---- crowds ---- */

@@ -19,7 +19,7 @@
 
 enum { TERN_REPLIES_MAX = 1024 };
 
-/* Fields that stand together in struct tern_tx do so here: they are copied together. */
+/* It begins as a struct tern_segment does: that much is copied in one. */
 struct tern_reply {
 	uint16_t lport, rport;
 	tern_seq seq, ack;

@@ -52,7 +52,7 @@ TERN_NOINLINE static void leave_dead(struct tern_tcp *t, uint32_t idx, struct te
 {
 	unsigned int bits = TERN_EV_CLOSED | TERN_EV_READABLE | TERN_EV_WRITABLE;
 
-	tern_conn_unhash(t, idx);
+	tern_conn_unhash(t, idx, c);
 	tern_conn_drop_unsent(t, idx);
 	c->flags |= TERN_CF_DEAD;
 	if (error) {
@@ -62,10 +62,8 @@ TERN_NOINLINE static void leave_dead(struct tern_tcp *t, uint32_t idx, struct te
 	tern_conn_notify(t, idx, c, bits);
 }
 
-void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
+void tern_conn_finish_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, int error)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
-
 	if (c->state != TERN_CLOSED)
 		tern_conn_set_state(t, c, TERN_CLOSED);
 	if (c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))

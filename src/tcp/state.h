@@ -34,6 +34,11 @@ static inline void tern_conn_set_state(struct tern_tcp *t, struct tern_conn *c, 
  * dropped, what was received stays to be read. The application learns `error` (a positive errno,
  * 0: none). A record that nobody owns is freed: idx may be gone afterwards.
  */
-void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error);
+void tern_conn_finish_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, int error);
+
+static inline void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
+{
+	tern_conn_finish_at(t, idx, tern_conn_at(t, idx), error);
+}
 
 #endif

@@ -111,7 +111,7 @@ int tern_tcp_shutdown(struct tern_tcp *t, uint32_t idx, enum tern_how how);
  * After TERN_MOVE_NONE the caller must not touch idx again; else it moves the record and calls
  * tern_tcp_retire.
  */
-enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx);
+enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* ABORT (§3.10.5): RST where the state asks for one. The record stays if an application owns it. */
 void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error);

@@ -26,7 +26,7 @@ static inline uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_con
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt, units = left >> c->rcv_wscale;
 
-	if (units << c->rcv_wscale != left || !left || units > 65535 ||
+	if (units << c->rcv_wscale != left || units - 1 >= 65535 ||
 	    c->rcv.buf / 2 > left + queued || (c->flags & (TERN_CF_NOMEM | TERN_CF_ZERO_WINDOW)))
 		return tern_window_move(t, c, queued);
 	return (uint16_t)units;

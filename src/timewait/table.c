@@ -27,7 +27,7 @@ int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct te
 	int err;
 
 	*tw = (struct tern_timewait){ .tcp = tcp, .ports = ports };
-	err = tern_pool_init(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
+	err = tern_pool_init_bare(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
 	if (!err)
 		err = tern_map_init(&tw->map, tcp->mem, max);
 	if (err) {
@@ -102,10 +102,12 @@ static void fill(struct tern_tw *w, const struct tern_conn *c)
 	w->lport = c->lport;
 	w->rport = c->rport;
 	w->rcv_wnd = shown_window(c);
+	w->oow_ms = 0;
+	w->finwait2 = 0;
 }
 
 /* The record of a connection, filled in; 0, counted, when there can be none. */
-static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct tern_conn *c)
+static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, struct tern_conn *c)
 {
 	struct tern_tcp *t = tw->tcp;
 	const struct tern_flow *flow;
@@ -119,7 +121,7 @@ static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct
 		tern_count(t->trace, TERN_CNT_TcpExtTCPTimeWaitOverflow);
 		return 0;
 	}
-	flow = tern_conn_hand_over(t, conn);
+	flow = tern_conn_hand_over(t, conn, c);
 	w = tern_tw_at(tw, idx);
 	fill(w, c);
 	tern_flow_pack(flow, w->addrs);
@@ -141,7 +143,7 @@ static void send_last_ack(struct tern_timewait *tw, const struct tern_conn *c)
 uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state, bool ack)
 {
 	struct tern_tcp *t = tw->tcp;
-	const struct tern_conn *c = tern_conn_at(t, conn);
+	struct tern_conn *c = tern_conn_at(t, conn);
 	uint32_t idx = record_new(tw, conn, c);
 	struct tern_tw *w;
 

@@ -123,7 +123,7 @@ TERN_INLINE uint32_t add_conn(struct tern_stack *st, const struct tern_flow *f)
 	uint32_t idx = tern_conn_new(&st->tcp, TERN_ESTABLISHED);
 
 	assert_true(idx);
-	assert_int_equal(tern_conn_hash(&st->tcp, idx, f), 0);
+	assert_int_equal(tern_conn_hash(&st->tcp, idx, tern_conn_at(&st->tcp, idx), f), 0);
 	return idx;
 }
 

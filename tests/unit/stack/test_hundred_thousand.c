@@ -23,7 +23,7 @@ static struct levels levels_of(const struct tern_stack *st)
 	for (uint32_t port = 1; port < 65536; port++)
 		ports += tern_ports_used(st->ports, (uint16_t)port);
 	return (struct levels){
-		.records = { st->tcp.conns.used, st->tcp.traffics.used, st->tcp.reass.used,
+		.records = { st->tcp.conns.used, tern_tcp_traffics(&st->tcp), st->tcp.reass.used,
 			     st->syn.halves.used, st->syn.listeners.used, st->tw.pool.used },
 		.buffers = st->tcp.bufs.used,
 		.ports = ports,

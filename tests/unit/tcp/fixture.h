@@ -249,11 +249,11 @@ static inline void room_free(struct room *r)
 	if (tern_pool_is_used(&r->t.conns, r->idx)) {
 		tern_conn_finish(&r->t, r->idx, 0);
 		if (tern_pool_is_used(&r->t.conns, r->idx))
-			tern_tcp_close(&r->t, r->idx);
+			tern_tcp_close(&r->t, r->idx, tern_conn_at(&r->t, r->idx));
 	}
 	assert_int_equal(r->t.bufs.used, 0);
 	assert_int_equal(r->t.conns.used, 0);
-	assert_int_equal(r->t.traffics.used, 0);
+	assert_int_equal(tern_tcp_traffics(&r->t), 0);
 	assert_int_equal(r->t.reass.used, 0);
 	assert_int_equal(r->t.wheel.count, 0);
 	assert_int_equal(r->t.out.head, 0);

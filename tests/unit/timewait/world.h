@@ -80,7 +80,7 @@ static inline uint32_t conn_of(struct world *w, const struct tern_flow *flow)
 	struct tern_conn *c;
 
 	assert_int_not_equal(idx, 0);
-	assert_int_equal(tern_conn_hash(&w->tcp, idx, flow), 0);
+	assert_int_equal(tern_conn_hash(&w->tcp, idx, tern_conn_at(&w->tcp, idx), flow), 0);
 	c = tern_conn_at(&w->tcp, idx);
 	c->snd.nxt = SND_NXT;
 	c->rcv.nxt = RCV_NXT;
