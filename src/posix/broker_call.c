@@ -169,6 +169,9 @@ static int call_unwait(struct tern_pair *p)
 {
 	if (p->handshakes)
 		p->handshakes--;
+	/* The shim would have raised it when its byte was taken. */
+	if (p->kind == TERN_PAIR_STREAM && !p->handshakes)
+		tern_pair_set_narrow(p, true);
 	return 0;
 }
 
@@ -434,9 +437,9 @@ static void tell_established(struct tern_broker *b, const struct tern_posix_requ
 {
 	struct tern_pair *p = req->noreply ? NULL : tern_pair_find(b, req->id);
 
-	if (!p || p->kind != TERN_PAIR_STREAM || (p->flags & (TERN_PF_ACCEPTED | TERN_PF_TOLD)))
+	if (!p || !(p->flags & TERN_PF_NARROW))
 		return;
-	p->flags |= TERN_PF_TOLD;
+	tern_pair_set_narrow(p, false);
 	reply->flags |= TERN_POSIX_ESTABLISHED;
 }
 

@@ -18,8 +18,7 @@
 #include "posix/internal.h"
 #include "sock/abi.h"
 
-/* SO_ERROR, taken. */
-static int take_error(struct tern_pair *p)
+int tern_connect_error(struct tern_pair *p)
 {
 	int value = 0;
 	uint32_t len = sizeof(value);
@@ -53,6 +52,7 @@ static void establish(struct tern_pair *p, int error)
 	struct tern_broker *b = p->broker;
 
 	tell_end(p);
+	tern_pair_set_narrow(p, !p->handshakes);
 	(void)recv(p->fd, b->scratch, b->fill - 1, MSG_DONTWAIT);
 	p->error = error;
 	tern_stream_begin(p);
@@ -72,7 +72,7 @@ void tern_connect_run(struct tern_pair *p)
 	if (!(bits & (TERN_SOCK_OUT | TERN_SOCK_ERR | TERN_SOCK_HUP)))
 		return;
 	if (bits & (TERN_SOCK_ERR | TERN_SOCK_HUP))
-		err = take_error(p);
+		err = tern_connect_error(p);
 	/* Established, served and reset before we looked: the data comes first. */
 	if (err == 0 || has_data(p))
 		establish(p, err);

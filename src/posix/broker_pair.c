@@ -3,7 +3,8 @@
  * posix/broker_pair.c: the making and unmaking of the socket pairs that programs hold an end of.
  *
  *	STREAM, fresh		the program's end has the least SO_SNDBUF and is full: b->fill bytes
- *	STREAM, accepted	one byte, the tail; buffers of the system's default size
+ *	STREAM, accepted	one byte, the tail; SO_SNDBUF as TERN_POSIX_SNDBUF, if that is not the
+ *				system's default anyway
  *	SEQPACKET (datagrams)	empty
  *
  * A pair is never shared by two records, an id never used twice: what an old descriptor's name says
@@ -58,13 +59,35 @@ static int least_sndbuf(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) < 0 ? -errno : 0;
 }
 
+static int set_sndbuf(int fd)
+{
+	int bytes = TERN_POSIX_SNDBUF;
+
+	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ? -errno : 0;
+}
+
+static bool is_wide(int fd)
+{
+	int bytes = 0;
+	socklen_t len = sizeof(bytes);
+
+	return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len) == 0 &&
+	       bytes >= 2 * TERN_POSIX_SNDBUF;
+}
+
 int tern_pair_measure(struct tern_broker *b)
 {
 	int ends[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	err = least_sndbuf(ends[1]);
+	b->narrow = !is_wide(ends[1]);
+	err = set_sndbuf(ends[1]);
+	if (!err && !is_wide(ends[1]))
+		tern_broker_log(b, "net.core.wmem_max is below %d: programs that poll() may wait "
+				   "for ever", TERN_POSIX_SNDBUF);
+	if (!err)
+		err = least_sndbuf(ends[1]);
 	while (!err && b->fill < FILL_MAX && send(ends[1], "", 1, MSG_DONTWAIT) == 1)
 		b->fill++;
 	(void)close(ends[0]);
@@ -72,11 +95,10 @@ int tern_pair_measure(struct tern_broker *b)
 	return err ? err : b->fill < 2 || b->fill == FILL_MAX ? -EOPNOTSUPP : 0;
 }
 
-static socklen_t write_name(const struct tern_pair *p, uint8_t type,
-			    const union tern_posix_addr *local,
+static socklen_t write_name(const struct tern_pair *p, const union tern_posix_addr *local,
 			    const union tern_posix_addr *remote, struct sockaddr_un *un)
 {
-	struct tern_posix_name name = { .type = type, .domain = p->domain };
+	struct tern_posix_name name = { .type = p->type, .domain = p->domain };
 
 	name.prefix[0] = 0;
 	memcpy(name.prefix + 1, TERN_POSIX_PREFIX, TERN_POSIX_PREFIX_LEN);
@@ -128,12 +150,14 @@ static int set_up(struct tern_pair *p, const int ends[2], const union tern_posix
 		  const union tern_posix_addr *remote)
 {
 	struct sockaddr_un un;
-	socklen_t len = write_name(p, p->type, local, remote, &un);
+	socklen_t len = write_name(p, local, remote, &un);
 	struct stat st;
 	int err = 0;
 
 	if (is_stream(p) && !remote)
 		err = least_sndbuf(ends[1]);
+	else if (is_stream(p) && p->broker->narrow)
+		err = set_sndbuf(ends[1]);
 	if (is_stream(p) && !err)
 		err = fill(ends[1], remote ? 1 : p->broker->fill);
 	if (err)
@@ -221,6 +245,14 @@ struct tern_pair *tern_pair_find(struct tern_broker *b, uint64_t id)
 		       : NULL;
 }
 
+void tern_pair_set_narrow(struct tern_pair *p, bool narrow)
+{
+	if (narrow == ((p->flags & TERN_PF_NARROW) != 0))
+		return;
+	p->flags ^= TERN_PF_NARROW;
+	p->broker->page->narrow += narrow ? 1u : UINT32_MAX;
+}
+
 void tern_pair_free(struct tern_pair *p)
 {
 	struct tern_broker *b = p->broker;
@@ -232,6 +264,7 @@ void tern_pair_free(struct tern_pair *p)
 		(void)close(p->linger_fd);
 	if (p->flags & TERN_PF_LINGER)
 		b->page->lingers--;
+	tern_pair_set_narrow(p, false);
 	if (p->type == SOCK_DGRAM)
 		b->page->dgrams--;
 	free(p->settings);
@@ -247,8 +280,8 @@ void tern_pair_free(struct tern_pair *p)
 bool tern_pair_is_closed(struct tern_pair *p)
 {
 	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
 	bool taken;
-	socklen_t len;
 	int fd;
 
 	if ((p->bits & TERN_PB_ERROR) || !(p->flags & TERN_PF_SHUT_OP))
@@ -256,7 +289,8 @@ bool tern_pair_is_closed(struct tern_pair *p)
 	fd = socket(AF_UNIX, (is_stream(p) ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return true;
-	len = write_name(p, p->type | TERN_POSIX_ALIVE, NULL, NULL, &un);
+	(void)getsockname(p->fd, (struct sockaddr *)&un, &len);
+	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
 	taken = bind(fd, (const struct sockaddr *)&un, len) < 0 && errno == EADDRINUSE;
 	(void)close(fd);
 	return !taken;

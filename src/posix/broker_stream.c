@@ -91,10 +91,12 @@ static enum step refused(struct tern_pair *p, int err)
 	}
 }
 
-/* The peer's FIN. */
+/* The peer's FIN; and an error that came after it, which only writing would meet. */
 static void pass_end(struct tern_pair *p)
 {
-	clear(p, TERN_PB_SOCK_IN);
+	if (tern_sock_poll(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock) &
+	    TERN_SOCK_ERR)
+		(void)fail(p, tern_connect_error(p));
 	if (p->flags & TERN_PF_FIN_IN)
 		return;
 	p->flags |= TERN_PF_FIN_IN;

@@ -87,7 +87,7 @@ enum tern_pair_flag {
 	TERN_PF_WATCH_OUT = 1 << 8, /* our end is watched for room */
 	TERN_PF_BULK = 1 << 9,      /* the last bursts from the program were large */
 	TERN_PF_LINGER = 1 << 10,   /* SO_LINGER > 0: counted in page->lingers */
-	TERN_PF_TOLD = 1 << 11,     /* the shim knows that the connection is established */
+	TERN_PF_NARROW = 1 << 11,   /* counted in page->narrow */
 	TERN_PF_BOUND = 1 << 12,    /* by bind() */
 	TERN_PF_FAILED = 1 << 13,   /* FRESH: connect() has not been told yet that it failed */
 };
@@ -138,6 +138,7 @@ struct tern_broker {
 	uint32_t linger_head, linger_tail; /* likewise: records of kind LINGERING */
 	uint64_t retry_at; /* listeners wait for descriptors until then; or TERN_NEVER */
 	unsigned int fill; /* one-byte writes that fill a fresh pair, as measured */
+	bool narrow;       /* the default SO_SNDBUF is less than TERN_POSIX_SNDBUF */
 	int spares[2]; /* descriptors given up when there are no others; -1: given up */
 	bool called; /* a request was served since the last turn */
 	bool ran;    /* something was done in this turn: what follows from it comes next */
@@ -209,6 +210,9 @@ void tern_pair_free(struct tern_pair *p);
 /* Has the program's end been closed by all who had it? To be asked at a hang-up only. */
 bool tern_pair_is_closed(struct tern_pair *p);
 
+/* Is the program's end of a connection still the one of a connect() in progress? */
+void tern_pair_set_narrow(struct tern_pair *p, bool narrow);
+
 /* The program has closed the socket: the tern socket is closed (reset with ABORT), or lingers. */
 void tern_pair_close(struct tern_pair *p);
 
@@ -259,6 +263,9 @@ void tern_settings_give(const struct tern_posix_setting *settings, unsigned int 
 void tern_pair_count_linger(struct tern_pair *p);
 
 /* ---- broker_connect.c, broker_stream.c ---- */
+
+/* SO_ERROR of the tern socket, taken. */
+int tern_connect_error(struct tern_pair *p);
 
 void tern_connect_run(struct tern_pair *p);
 
