@@ -289,7 +289,7 @@ static bool recall(int fd, char were[2])
 
 static int forward(struct guard *g)
 {
-	bool alone;
+	bool alone = false;
 	char were[2];
 	int err = 0;
 
