@@ -27,6 +27,8 @@ enum tern_cli_id {
 	TERN_OPT_ADDR6,
 	TERN_OPT_ALL,
 	TERN_OPT_ASCII,
+	TERN_OPT_DEV,
+	TERN_OPT_DNS,
 	TERN_OPT_DRAIN,
 	TERN_OPT_EXTENDED,
 	TERN_OPT_FAULT,
@@ -40,6 +42,7 @@ enum tern_cli_id {
 	TERN_OPT_LINK,
 	TERN_OPT_LIST,
 	TERN_OPT_LISTENING,
+	TERN_OPT_MASQUERADE,
 	TERN_OPT_MEMORY,
 	TERN_OPT_MTU,
 	TERN_OPT_NAME,
@@ -49,7 +52,9 @@ enum tern_cli_id {
 	TERN_OPT_PEER,
 	TERN_OPT_PORT,
 	TERN_OPT_PRETTY,
+	TERN_OPT_PRIVATE,
 	TERN_OPT_PROCESSES,
+	TERN_OPT_PUBLISH,
 	TERN_OPT_SUMMARY,
 	TERN_OPT_SYSCTL,
 	TERN_OPT_TCP,
@@ -58,6 +63,7 @@ enum tern_cli_id {
 	TERN_OPT_UDP,
 	TERN_OPT_VALUES,
 	TERN_OPT_VERSION,
+	TERN_OPT_WITH,
 	TERN_OPT_WRITE,
 	TERN_OPT_ZEROS,
 	/* of tern help: what the documents are checked against */
@@ -163,6 +169,7 @@ const struct tern_cli_option *tern_cli_next_option(const struct tern_cli_command
 						   unsigned int *cursor);
 
 /* The commands. */
+int tern_cli_run(struct tern_cli_args *args);
 int tern_cli_serve(struct tern_cli_args *args);
 int tern_cli_connect(struct tern_cli_args *args);
 int tern_cli_ss(struct tern_cli_args *args);

@@ -108,7 +108,11 @@ void tern_cli_help(const struct tern_cli_command *command)
 	}
 	while ((o = tern_cli_next_option(command, &cursor)))
 		show_option(o);
-	printf("\nExit status: 0 it worked, 1 a problem, 2 wrong arguments, 3 no privilege.\n");
+	printf("\nExit status: %s 1 a problem, 2 wrong arguments, 3 no privilege.\n",
+	       command->run == tern_cli_run
+		       ? "that of COMMAND; 126 it is not executable, 127 not found,\n"
+			 "            "
+		       : "0 it worked,");
 	if (command->name[0])
 		printf("See tern-%s(1).\n", command->name);
 	else

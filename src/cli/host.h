@@ -31,7 +31,7 @@ struct tern_cli_host {
 	const char *sysctls[TERN_CLI_SYSCTLS_MAX];
 	const char *name; /* in ctl; after the start always set */
 	uint64_t drain_ns;
-	bool own_signals; /* the command takes its signals itself, and calls tern_cli_host_signal() */
+	bool own_signals; /* the command takes its signals, and calls tern_cli_host_signal() */
 	char link[32];    /* of --dev */
 	struct tern_host *host;
 	struct tern_ctl *ctl;
@@ -44,8 +44,9 @@ void tern_cli_host_init(struct tern_cli_host *h, struct tern_cli_args *args);
 TERN_NODISCARD int tern_cli_host_option(struct tern_cli_host *h, int id);
 
 /*
- * Makes host and control socket, and has INT, TERM and HUP end what blocks (not own_signals). `command` is the name
- * of a stack without device. Returns a status; only after TERN_CLI_OK is there a host to stop.
+ * Makes host and control socket, and has INT, TERM and HUP end what blocks (not with own_signals).
+ * `command` is the name of a stack without device. Returns a status; only after TERN_CLI_OK is
+ * there a host to stop.
  */
 int tern_cli_host_start(struct tern_cli_host *h, const char *command);
 

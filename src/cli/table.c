@@ -19,6 +19,8 @@ static const struct tern_cli_option common[] = {
 };
 
 static const struct tern_cli_option stack[] = {
+	{ TERN_OPT_DEV, 0, false, "dev", "NAME",
+	  "the TUN device the stack sits on: short for --link tun:NAME", NULL },
 	{ TERN_OPT_LINK, 0, false, "link", "LINK",
 	  "what the stack sits on: tun:NAME, a TUN device that is made and removed again (default "
 	  "tun:tern0), or none, only its own addresses",
@@ -54,6 +56,23 @@ static const struct tern_cli_option stack[] = {
 static const struct tern_cli_option running[] = {
 	{ TERN_OPT_NAME, 'N', false, "name", "NAME", "which stack, where several are running",
 	  "@stack" },
+	END,
+};
+
+static const struct tern_cli_option running_program[] = {
+	{ TERN_OPT_WITH, 0, false, "with", "'CLIENT COMMAND'",
+	  "a second command, for sh and on the kernel's side: it starts when COMMAND first listens "
+	  "(or after 2s), COMMAND is ended when it ends, and the exit status is its own",
+	  NULL },
+	{ TERN_OPT_PRIVATE, 0, false, "private", NULL,
+	  "in a network namespace of its own; without root in a user namespace as well", NULL },
+	{ TERN_OPT_DNS, 0, false, "dns", "ADDR", "with --private: the name server there", NULL },
+	{ TERN_OPT_PUBLISH, 0, false, "publish", "[ADDR:]PORT",
+	  "a port of this host (at ADDR only) leads to the stack's, for TCP and UDP, by nftables",
+	  NULL },
+	{ TERN_OPT_MASQUERADE, 0, false, "masquerade", NULL,
+	  "the stack's connections to other hosts leave with this host's address, by nftables",
+	  NULL },
 	END,
 };
 
@@ -149,6 +168,8 @@ static const struct tern_cli_option help[] = {
 	}
 
 const struct tern_cli_command tern_cli_commands[] = {
+	{ "run", "[--] COMMAND [ARGUMENT]...", "run an unmodified program on a stack of its own",
+	  NULL, GROUPS(running_program, stack), tern_cli_run },
 	{ "serve", "SERVICE...", "run echo, discard, chargen or daytime on a stack of its own",
 	  "echo discard chargen daytime", GROUPS(serve, stack), tern_cli_serve },
 	{ "connect", "HOST PORT",
@@ -165,7 +186,7 @@ const struct tern_cli_command tern_cli_commands[] = {
 	{ "demo", "", "show a connection between two stacks in memory; needs no privilege", NULL,
 	  GROUPS(demo), tern_cli_demo },
 	{ "help", "[COMMAND]", "show the commands, or the options of one",
-	  "serve connect ss ladder nstat sysctl demo", GROUPS(help), tern_cli_help_command },
+	  "run serve connect ss ladder nstat sysctl demo", GROUPS(help), tern_cli_help_command },
 	{ 0 },
 };
 

@@ -13,11 +13,11 @@
  *	STREAM		both ends closed	broker_stream.c
  *	LISTENER	close			broker_accept.c (and broker_loopback.c beside it)
  *	DGRAM		close			broker_dgram.c
- *	LINGERING	FIN acknowledged, time	broker_stream.c; fd is closed, the record remains
+ *	LINGERING	FIN acknowledged, time	broker_pair.c; fd is closed, the record remains
  *
  * A socket that failed (reset, refused, timed out) is dead: its end and its tern socket are closed
  * at once, since nobody would tell when the program closes its end; what the program may still ask
- * for stays in a ring of the last DEADS (broker_dead.c).
+ * for stays in a table of the last ones (broker_dead.c).
  */
 #ifndef TERN_POSIX_INTERNAL_H
 #define TERN_POSIX_INTERNAL_H
@@ -41,9 +41,12 @@ enum {
 	TERN_BROKER_SCRATCH = 262144, /* bytes: the most that is read or written at once */
 	TERN_BROKER_BUDGET = 262144,  /* bytes of one socket in one direction in a turn */
 	TERN_BROKER_HELD = 16,        /* connections handed over and not yet taken, at most */
+	TERN_BROKER_LINGERS = 256,    /* lingering sockets looked at in a turn */
+	TERN_BROKER_REQUESTS = 16,    /* of a process in a turn */
 };
 
-#define TERN_BROKER_RETRY_NS UINT64_C(10000000) /* after a lack of descriptors or memory */
+#define TERN_BROKER_RETRY_NS  UINT64_C(10000000) /* after a lack of descriptors or memory */
+#define TERN_BROKER_LINGER_NS UINT64_C(10000000) /* between two looks at the lingering */
 
 struct tern_acceptor; /* broker_accept.c */
 struct tern_loopback; /* broker_loopback.c */
@@ -75,41 +78,40 @@ enum tern_pair_bit {
 enum tern_pair_flag {
 	TERN_PF_QUEUED = 1 << 0,
 	TERN_PF_ACCEPTED = 1 << 1,
-	TERN_PF_TAIL = 1 << 2,     /* established: exactly `tail` bytes stay unread at our end */
-	TERN_PF_FIN_IN = 1 << 3,   /* the peer's FIN was passed on: our end is shut for writing */
-	TERN_PF_FIN_OUT = 1 << 4,  /* the program's FIN was passed on */
-	TERN_PF_DISCARD = 1 << 5,  /* the program reads no more: what comes is thrown away */
-	TERN_PF_SHUT_OP = 1 << 6,  /* the program has called shutdown(): a hang-up may be that */
-	TERN_PF_ABORT = 1 << 7,    /* at its close the peer gets a RST */
-	TERN_PF_WATCH_OUT = 1 << 8,/* our end is watched for room */
-	TERN_PF_BULK = 1 << 9,     /* the last bursts from the program were large */
-	TERN_PF_LINGER = 1 << 10,  /* SO_LINGER > 0: counted in page->lingers */
-	TERN_PF_STALE = 1 << 11,   /* the pair is used up (a listener's shutdown): RENEW first */
-	TERN_PF_REUSED = 1 << 12,  /* told as ESTABLISHED: not told again */
+	TERN_PF_CLOSED = 1 << 2,    /* the program has closed it; what it wrote is still to be sent */
+	TERN_PF_FIN_IN = 1 << 3,    /* the peer's FIN was passed on: our end is shut for writing */
+	TERN_PF_FIN_OUT = 1 << 4,   /* the program's FIN was passed on */
+	TERN_PF_DISCARD = 1 << 5,   /* the program reads no more: what comes is thrown away */
+	TERN_PF_SHUT_OP = 1 << 6,   /* the program has called shutdown(): a hang-up may be that */
+	TERN_PF_ABORT = 1 << 7,     /* at its close the peer gets a RST */
+	TERN_PF_WATCH_OUT = 1 << 8, /* our end is watched for room */
+	TERN_PF_BULK = 1 << 9,      /* the last bursts from the program were large */
+	TERN_PF_LINGER = 1 << 10,   /* SO_LINGER > 0: counted in page->lingers */
+	TERN_PF_NARROW = 1 << 11,   /* counted in page->narrow */
+	TERN_PF_BOUND = 1 << 12,    /* by bind() */
+	TERN_PF_FAILED = 1 << 13,   /* FRESH: connect() has not been told yet that it failed */
 };
 
 struct tern_pair {
 	struct tern_host_service service; /* first: the loop knows us by it */
 	struct tern_broker *broker;
-	uint64_t id; /* the protocol's: serial << 24 | sock; 0: free */
-	ino_t ino;   /* of the program's end */
-	int sock;    /* the tern socket, and our index */
-	int fd;      /* our end of the pair; -1: none */
-	uint32_t next;   /* in the queue, index + 1 */
-	uint16_t flags;  /* enum tern_pair_flag */
-	uint8_t bits;    /* enum tern_pair_bit */
-	uint8_t kind;    /* enum tern_pair_kind */
+	uint64_t id;          /* the protocol's: serial << 24 | sock; 0: free */
+	ino_t ino;            /* of the program's end */
+	int sock;             /* the tern socket, and our index */
+	int fd;               /* our end of the pair; -1: none */
+	uint32_t next;        /* in the queue, index + 1 */
+	uint32_t linger_next; /* among the lingering, index + 1 */
+	uint16_t flags;       /* enum tern_pair_flag */
+	uint8_t bits;         /* enum tern_pair_bit */
+	uint8_t kind;         /* enum tern_pair_kind */
 	uint8_t domain, type; /* AF_INET…, SOCK_STREAM… */
 	uint8_t handshakes;   /* bytes to come that are the handshake's, not the program's */
 	uint8_t settings_len;
-	int32_t error;        /* positive errno that will end the socket, its data first */
-	uint32_t tail;        /* bytes forwarded but unread at our end: at least one */
+	int32_t error; /* positive errno: will end the socket, its data first; SO_ERROR */
+	uint32_t tail; /* bytes forwarded but unread at our end: at least one */
 	struct tern_posix_setting *settings; /* what was set by setsockopt(), each once */
-	union {
-		struct tern_acceptor *acceptor; /* LISTENER */
-		uint64_t until;                 /* LINGERING */
-	};
-	int linger_fd; /* closed when lingering is over; -1: nobody waits */
+	struct tern_acceptor *acceptor;      /* of a LISTENER */
+	int linger_fd;                       /* closed when lingering is over; -1: nobody waits */
 };
 
 /* A socket that failed while the program may still hold its end. */
@@ -119,8 +121,9 @@ struct tern_dead {
 	int32_t last_error; /* what ended it */
 	uint8_t domain, type;
 	uint8_t settings_len;
-	bool was_bound;
-	union tern_posix_addr local; /* of bind(): AF_UNSPEC if there was none */
+	bool bound;                  /* by bind(), to local */
+	bool failed;                 /* as TERN_PF_FAILED */
+	union tern_posix_addr local; /* AF_UNSPEC: there was none */
 	struct tern_posix_setting *settings;
 };
 
@@ -129,11 +132,16 @@ struct tern_broker {
 	struct tern_broker_config cfg;
 	struct tern_pair *pairs; /* by tern_sock's descriptor */
 	uint32_t pairs_max, pairs_count, listeners;
+	uint32_t pairs_top; /* none was ever in use from here on */
 	uint64_t serial;
-	uint32_t queue_head, queue_tail; /* index + 1 */
-	uint32_t lingering;              /* records of kind LINGERING */
-	uint64_t retry_at;               /* listeners wait for descriptors until then; or NEVER */
-	int fill;                        /* one-byte writes that fill a fresh pair, measured */
+	uint32_t queue_head, queue_tail;   /* index + 1 */
+	uint32_t linger_head, linger_tail; /* likewise: records of kind LINGERING */
+	uint64_t retry_at; /* listeners wait for descriptors until then; or TERN_NEVER */
+	unsigned int fill; /* one-byte writes that fill a fresh pair, as measured */
+	bool narrow;       /* the default SO_SNDBUF is less than TERN_POSIX_SNDBUF */
+	int spares[2]; /* descriptors given up when there are no others; -1: given up */
+	bool called; /* a request was served since the last turn */
+	bool ran;    /* something was done in this turn: what follows from it comes next */
 
 	struct tern_posix_page *page;
 	int page_fd;
@@ -143,8 +151,7 @@ struct tern_broker {
 	struct tern_process *processes; /* list */
 	uint32_t processes_count;
 
-	struct tern_dead *deads; /* ring */
-	uint32_t dead_at;
+	struct tern_dead *deads; /* by serial: a later one takes an earlier one's place */
 
 	char run[TERN_POSIX_RUN_LEN + 1]; /* hexadecimal */
 	uint8_t token[TERN_POSIX_TOKEN_LEN];
@@ -181,6 +188,9 @@ void tern_broker_log(struct tern_broker *b, const char *format, ...)
 
 /* ---- broker_pair.c: making and unmaking of pairs ---- */
 
+/* How many one-byte writes fill a pair on this kernel. */
+int tern_pair_measure(struct tern_broker *b);
+
 /*
  * Makes the pair of ends for a tern socket and its record: our end is named, watched and, of a
  * stream, filled. *ret_end is the program's end, the caller's to send and close. remote is NULL
@@ -191,9 +201,6 @@ int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 		  const union tern_posix_addr *local, const union tern_posix_addr *remote,
 		  struct tern_pair **ret_pair, int *ret_end);
 
-/* A new pair of ends for the same record (RENEW). */
-int tern_pair_renew(struct tern_pair *p, int *ret_end);
-
 /* The record of an id, or NULL. */
 struct tern_pair *tern_pair_find(struct tern_broker *b, uint64_t id);
 
@@ -203,19 +210,41 @@ void tern_pair_free(struct tern_pair *p);
 /* Has the program's end been closed by all who had it? To be asked at a hang-up only. */
 bool tern_pair_is_closed(struct tern_pair *p);
 
+/* Is the program's end of a connection still the one of a connect() in progress? */
+void tern_pair_set_narrow(struct tern_pair *p, bool narrow);
+
 /* The program has closed the socket: the tern socket is closed (reset with ABORT), or lingers. */
 void tern_pair_close(struct tern_pair *p);
 
-/* The socket has failed with a positive errno: the program reads ECONNRESET, SO_ERROR is err. */
+/* The same at the end of all, whatever the kind: nobody lingers. */
+void tern_pair_drop(struct tern_pair *p);
+
+/* Looks at those that linger: have their FINs been acknowledged, is their time over? */
+void tern_pair_linger(struct tern_broker *b);
+
+/* ---- broker_dead.c ---- */
+
+/*
+ * The socket has failed with a positive errno: the program reads ECONNRESET, SO_ERROR is err. 0: it
+ * is used up without an error, the program reads the end.
+ */
 void tern_pair_die(struct tern_pair *p, int err);
 
 /* A dead socket, or NULL. */
 struct tern_dead *tern_dead_find(struct tern_broker *b, uint64_t id);
 
+/* Serves a request about a dead socket. */
+void tern_dead_call(struct tern_broker *b, struct tern_dead *dead,
+		    const struct tern_posix_request *req, struct tern_posix_reply *reply,
+		    int *ret_fd);
+
 /* ---- broker_control.c ---- */
 
 int tern_control_new(struct tern_broker *b);
 void tern_control_free(struct tern_broker *b);
+
+/* There may be descriptors again. */
+void tern_control_retry(struct tern_broker *b);
 
 /* ---- broker_call.c ---- */
 
@@ -226,15 +255,27 @@ void tern_control_free(struct tern_broker *b);
 void tern_call(struct tern_broker *b, const struct tern_posix_request *req,
 	       struct tern_posix_reply *reply, int *ret_fd);
 
+/* The settings of a socket, for the kernel socket that takes its place. */
+void tern_settings_give(const struct tern_posix_setting *settings, unsigned int n,
+			struct tern_posix_reply *reply);
+
+/* Keeps page->lingers right after SO_LINGER of the tern socket may have changed. */
+void tern_pair_count_linger(struct tern_pair *p);
+
 /* ---- broker_connect.c, broker_stream.c ---- */
+
+/* SO_ERROR of the tern socket, taken. */
+int tern_connect_error(struct tern_pair *p);
 
 void tern_connect_run(struct tern_pair *p);
 
-/* The handshake is done, of whichever side: bytes may flow. */
+/* The handshake is done, of whichever side: bytes flow. The record may be free afterwards. */
 void tern_stream_begin(struct tern_pair *p);
 void tern_stream_run(struct tern_pair *p);
 void tern_fresh_run(struct tern_pair *p);
-void tern_linger_run(struct tern_pair *p);
+
+/* Can the program still shut it down, or is the connection gone? */
+bool tern_stream_is_open(struct tern_pair *p);
 
 /* ---- broker_accept.c ---- */
 

@@ -167,8 +167,12 @@ enum tern_posix_flag {
 	TERN_POSIX_ESTABLISHED = 1, /* SO_SNDBUF of the program's end may be raised now */
 };
 
-/* SO_SNDBUF and SO_RCVBUF of the program's end of an established stream, as for setsockopt(). */
-#define TERN_POSIX_SNDBUF 65536
+/*
+ * SO_SNDBUF of the program's end of an established stream, as for setsockopt(): Linux' default. It
+ * must not be less: the tail keeps the whole message that it is the end of (up to 40 KiB) in the
+ * pair, and poll() says "writable" while less than a quarter is in use.
+ */
+#define TERN_POSIX_SNDBUF 106496
 
 struct tern_posix_setting {
 	int32_t level, name;
@@ -187,6 +191,13 @@ struct tern_posix_page {
 	uint32_t dgrams;      /* datagram sockets open: 0 lets read() and its kin pass at once */
 	uint32_t lingers;     /* sockets with SO_LINGER > 0: 0 lets close() pass at once */
 	uint32_t dgram_error; /* counts errors told in struct tern_posix_dgram */
+	/*
+	 * Connections that connect() made and whose program's end still has its least SO_SNDBUF,
+	 * since the shim has not seen a reply with TERN_POSIX_ESTABLISHED: 0 lets write() and its
+	 * kin pass at once. Who writes to such a one and then waits for POLLOUT would wait for
+	 * ever (see TERN_POSIX_SNDBUF): any request about it, LAST_ERROR say, mends that.
+	 */
+	uint32_t narrow;
 };
 
 /* One connection for accept(). With kernel = 1 the descriptor is a kernel socket (loopback). */

@@ -294,4 +294,7 @@ int tern_shim_dgram_size(int fd);
 /* The addresses of the stack; how many, or a negative errno. */
 int tern_shim_addresses(struct tern_posix_ifaddr *ret_addrs);
 
+/* As much of it as the IFNAMSIZ bytes there have room for. */
+void tern_shim_copy_ifname(char *ret_name, const char *name);
+
 #endif

@@ -36,7 +36,7 @@ static struct sockaddr *keep(struct sockaddr_storage *where, const void *addr, s
 
 static void add(struct entry *e, const char *name, unsigned int flags)
 {
-	memcpy(e->name, name, strnlen(name, sizeof(e->name) - 1));
+	tern_shim_copy_ifname(e->name, name);
 	e->ifa.ifa_name = e->name;
 	e->ifa.ifa_flags = flags;
 }

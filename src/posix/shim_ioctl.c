@@ -30,6 +30,15 @@ int tern_shim_addresses(struct tern_posix_ifaddr *ret_addrs)
 	return done < 0 ? done : (int)(call.ret_len / sizeof(*ret_addrs));
 }
 
+void tern_shim_copy_ifname(char *ret_name, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < IFNAMSIZ - 1 && name[i]; i++)
+		ret_name[i] = name[i];
+	ret_name[i] = '\0';
+}
+
 static void put_in(struct sockaddr *where, const union tern_posix_addr *addr)
 {
 	memset(where, 0, sizeof(*where));
@@ -114,7 +123,7 @@ static void add_interface(struct ifconf *conf, int room, const char *name,
 {
 	struct ifreq ifr = { 0 };
 
-	memcpy(ifr.ifr_name, name, strnlen(name, sizeof(ifr.ifr_name) - 1));
+	tern_shim_copy_ifname(ifr.ifr_name, name);
 	put_in(&ifr.ifr_addr, addr);
 	/* without a buffer the question is how long it should be */
 	if (conf->ifc_buf && conf->ifc_len + (int)sizeof(ifr) > room)

@@ -15,6 +15,21 @@ WRONG = [
     ("frobnicate", "tern help lists them"),
     ("--frobnicate", "tern -h lists them"),
     ("help frobnicate", "there is no command"),
+    ("run", "no COMMAND"),
+    ("run --", "no COMMAND"),
+    ("run --pulbish 80 true", "--publish is one"),
+    ("run --publish 0 true", "--publish wants a port as 80"),
+    ("run --publish 65536 true", "--publish wants a port as 80"),
+    ("run --publish 10.0.0.1 true", "--publish wants a port as 80"),
+    ("run --publish 10.0.0.256:80 true", "--publish wants a port as 80"),
+    ("run --publish 2001:db8::1:80 true", "--publish wants a port as 80"),
+    ("run --publish [10.0.0.1]:80 true", "--publish wants a port as 80"),
+    ("run --dns 10.77.0.1 true", "--dns goes with --private"),
+    ("run --private --dns localhost true", "the address of a name server, not 'localhost'"),
+    ("run --private --publish 80 true", "--publish goes without --private"),
+    ("run --private --masquerade true", "--masquerade goes without --private"),
+    ("run --dev a:b true", "a device name has 1 to 15 characters"),
+    ("run --drain 10 true", "as 10s, 500ms or 2min"),
     ("serve", "echo, discard, chargen and daytime"),
     ("serve finger", "echo, discard, chargen and daytime"),
     ("serve echo echo", "once is enough"),
@@ -85,7 +100,7 @@ def wrong_arguments_get_one_line_and_status_2():
 
 @case
 def help_is_the_same_by_each_way_and_ends_with_0():
-    for command in ("serve", "connect", "ss", "ladder", "nstat", "sysctl", "demo"):
+    for command in ("run", "serve", "connect", "ss", "ladder", "nstat", "sysctl", "demo"):
         said = {tern(*words)[:2] for words in
                 ((command, "-h"), (command, "--help"), ("help", command), (command, "-h", "-x"))}
         check(len(said) == 1, command, said)
