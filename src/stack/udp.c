@@ -11,7 +11,8 @@
  *	bound to any		the family's wildcard
  *	dual stack		for IPv4 also ::, unless the socket is IPv6 only
  *
- * Of several sockets that share an endpoint (SO_REUSEADDR) the oldest gets it.
+ * Of several sockets that share an endpoint by SO_REUSEADDR the newest gets it, as in Linux; by
+ * SO_REUSEPORT the one on which the keyed hash of the datagram's flow falls.
  *
  * Datagrams received wait in a list, charged at true size to SO_RCVBUF; one is always taken,
  * however small the buffer. Datagrams sent are copied to the stack's queue (queue.c) and charged
@@ -111,15 +112,12 @@ static uint32_t hash_of(const struct tern_stack *st, const struct tern_flow *flo
 	return tern_flow_hash(st->tcp.map_key, flow);
 }
 
-/*
- * The socket of exactly this flow, without a peer where it has none; of several that share a port
- * the one on which `spread` falls.
- */
+/* The socket of exactly this flow; of several the newest, or the one on which `spread` falls. */
 static uint32_t find_exact(const struct tern_stack *st, const struct tern_flow *flow,
 			   bool skip_v6only, uint32_t spread)
 {
 	const struct tern_udp *u = st->udp;
-	uint32_t best = 0, best_weight = 0;
+	uint32_t newest = 0, best = 0, best_weight = 0;
 
 	for (struct tern_map_it it = tern_map_find(&u->map, hash_of(st, flow)); it.idx;
 	     tern_map_next(&u->map, &it)) {
@@ -128,15 +126,14 @@ static uint32_t find_exact(const struct tern_stack *st, const struct tern_flow *
 
 		if (!tern_flow_eq(&s->flow, flow) || (skip_v6only && (s->flags & TERN_UDP_V6ONLY)))
 			continue;
-		if (!(s->flags & TERN_UDP_REUSEPORT))
-			return best ? best : it.idx;
+		newest = it.idx;
 		weight = tern_ports_weight(spread, it.idx);
-		if (best && weight <= best_weight)
+		if (!(s->flags & TERN_UDP_REUSEPORT) || (best && weight <= best_weight))
 			continue;
 		best = it.idx;
 		best_weight = weight;
 	}
-	return best;
+	return newest && (tern_udp_at(u, newest)->flags & TERN_UDP_REUSEPORT) ? best : newest;
 }
 
 /* The socket that takes datagrams of the flow, or 0. */

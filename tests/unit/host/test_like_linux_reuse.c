@@ -102,6 +102,26 @@ TWO_WORLDS_V6(families_share_a_port_as_both_allow)
 	}
 }
 
+/* Who of them gets a datagram, by SO_REUSEADDR alone: one after the other is closed. */
+TWO_WORLDS(of_datagram_sockets_on_one_address_the_newest_receives)
+{
+	int fds[3], from = w_socket(w, AF_INET, SOCK_DGRAM);
+	char byte;
+
+	for (int i = 0; i < 3; i++) {
+		fds[i] = make(w, AF_INET, SOCK_DGRAM, REUSE_ADDR);
+		note_result(w, "bind",
+			    bind_one(w, fds[i], AF_INET, false, i ? w_port(w, fds[0]) : 0));
+	}
+	for (int left = 3; left; left--) {
+		note_result(w, "send", w_sendto(w, from, "x", 1, AF_INET, w_port(w, fds[0])));
+		settle(w);
+		for (int i = 0; i < left; i++)
+			note_result(w, "received", w_recv(w, fds[i], &byte, 1, 0));
+		(void)w_close(w, fds[left - 1]);
+	}
+}
+
 /* The listener is gone; its connection lives, or was closed by its server. */
 static void leavings(struct world *w, bool lives)
 {
@@ -177,6 +197,7 @@ int main(void)
 		cmocka_unit_test(streams_share_a_port_of_ipv6_as_both_allow),
 		cmocka_unit_test(datagram_sockets_share_a_port_as_both_allow),
 		cmocka_unit_test(families_share_a_port_as_both_allow),
+		cmocka_unit_test(of_datagram_sockets_on_one_address_the_newest_receives),
 		cmocka_unit_test(a_connection_that_lives_shares_its_port_as_its_listener_did),
 		cmocka_unit_test(a_time_wait_shares_its_port_as_its_listener_did),
 		cmocka_unit_test(a_client_shares_its_port_as_it_allowed),

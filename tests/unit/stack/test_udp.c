@@ -169,9 +169,12 @@ static void the_most_exact_socket_gets_the_datagram(void **state)
 	assert_int_equal(tern_udp_close(st, any), 0);
 	assert_int_equal(receive(st, "192.0.2.5", 53, "198.51.100.1", 99, "dual4"), 0);
 	assert_string_equal(read_text(st, dual), "dual4");
-	/* Disconnected, it is one of two that are bound to the address: the older one wins. */
+	/* Disconnected, it is one of two that are bound to the address: the newer one wins. */
 	peer.addr.family = TERN_UNSPEC;
 	assert_int_equal(tern_udp_connect(st, connected, &peer), 0);
+	assert_int_equal(receive(st, "10.77.0.2", 53, "198.51.100.1", 99, "newer"), 0);
+	assert_string_equal(read_text(st, connected), "newer");
+	assert_int_equal(tern_udp_close(st, connected), 0);
 	assert_int_equal(receive(st, "10.77.0.2", 53, "198.51.100.1", 99, "older"), 0);
 	assert_string_equal(read_text(st, exact), "older");
 	close_stack(st);
