@@ -133,6 +133,8 @@ static enum tern_drop judge_sequence(const struct visit *v)
 /* Flags that no honest peer combines, options that cannot be read. */
 static enum tern_drop judge_form(const struct tern_segment *seg)
 {
+	if (TERN_LIKELY((seg->flags & (TERN_SYN | TERN_RST | TERN_ACK)) == TERN_ACK))
+		return seg->options_malformed ? TERN_DROP_TCP_OPTIONS : TERN_DROP_NONE;
 	if ((seg->flags & (TERN_SYN | TERN_RST)) == (TERN_SYN | TERN_RST))
 		return TERN_DROP_TCP_FLAGS;
 	if ((seg->flags & (TERN_SYN | TERN_FIN)) == (TERN_SYN | TERN_FIN))

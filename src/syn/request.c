@@ -118,23 +118,29 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 	return TERN_DROP_NONE;
 }
 
+/* What is no SYN, or one that cannot be taken. */
+TERN_COLD static enum tern_drop refuse(struct tern_syn *s, const struct tern_flow *flow,
+				       const struct tern_segment *seg)
+{
+	if (seg->flags & TERN_RST)
+		return seg->flags & TERN_SYN ? TERN_DROP_TCP_FLAGS : TERN_DROP_TCP_INVALID_RST;
+	if (seg->flags & TERN_ACK) {
+		tern_reply_reset(&s->tcp->replies, flow, seg);
+		return TERN_DROP_TCP_INVALID_ACK_SEQUENCE;
+	}
+	if (!(seg->flags & TERN_SYN))
+		return TERN_DROP_TCP_FLAGS;
+	return seg->flags & TERN_FIN ? TERN_DROP_TCP_SYN_FIN : TERN_DROP_TCP_OPTIONS;
+}
+
 void tern_listener_input(struct tern_syn *s, uint32_t listener, const struct tern_flow *flow,
 			 uint32_t hash, const struct tern_segment *seg,
 			 const struct tern_reopen *reopen, enum tern_drop *ret_reason)
 {
-	if (seg->flags & TERN_RST) {
-		*ret_reason = seg->flags & TERN_SYN ? TERN_DROP_TCP_FLAGS
-						    : TERN_DROP_TCP_INVALID_RST;
-	} else if (seg->flags & TERN_ACK) {
-		tern_reply_reset(&s->tcp->replies, flow, seg);
-		*ret_reason = TERN_DROP_TCP_INVALID_ACK_SEQUENCE;
-	} else if (!(seg->flags & TERN_SYN)) {
-		*ret_reason = TERN_DROP_TCP_FLAGS;
-	} else if (seg->flags & TERN_FIN) {
-		*ret_reason = TERN_DROP_TCP_SYN_FIN;
-	} else if (seg->options_malformed) {
-		*ret_reason = TERN_DROP_TCP_OPTIONS;
-	} else {
+	uint16_t meant = seg->flags & (TERN_SYN | TERN_ACK | TERN_RST | TERN_FIN);
+
+	if (meant == TERN_SYN && !seg->options_malformed)
 		*ret_reason = take_syn(s, listener, flow, hash, seg, reopen);
-	}
+	else
+		*ret_reason = refuse(s, flow, seg);
 }

@@ -13,7 +13,9 @@
 #ifndef TERN_WIRE_EMIT_H
 #define TERN_WIRE_EMIT_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -54,14 +56,14 @@ static inline void tern_ip4_emit_atomic(uint8_t *buf, const uint8_t *addrs, uint
 					uint8_t proto, uint8_t ttl, uint8_t tos,
 					uint32_t payload_len)
 {
+	uint32_t word = (uint32_t)ttl << 24 | (uint32_t)proto << 16;
 	uint64_t sum = pair;
 
 	tern_emit_word(&sum, buf,
 		       0x45000000u + ((uint32_t)tos << 16) + TERN_IP4_HEADER + payload_len);
 	tern_emit_word(&sum, buf + 4, 0x4000); /* DF */
-	sum += (uint32_t)ttl << 8 | proto;
-	tern_put_u32(buf + 8,
-		     (uint32_t)ttl << 24 | (uint32_t)proto << 16 | (uint16_t)~tern_emit_fold(sum));
+	sum += word >> 16;
+	tern_put_u32(buf + 8, word | (tern_emit_fold(sum) ^ 0xffffu));
 	memcpy(buf + 12, addrs, 8);
 }
 
@@ -83,17 +85,34 @@ static inline void tern_tcp_emit_syn(uint64_t *sum, uint8_t *p, const struct ter
 	tern_emit_word(sum, p + 16, (uint32_t)TERN_TCP_WSCALE_WORD | opt->wscale);
 }
 
-/*
- * The TCP header but for checksum and urgent pointer; header_len is with the options.
- */
+static_assert(offsetof(struct tern_segment, dport) == offsetof(struct tern_segment, sport) + 2 &&
+		      offsetof(struct tern_segment, flags) ==
+			      offsetof(struct tern_segment, wnd) + 2,
+	      "these are read two at a time");
+
+/* Two fields of 16 bits, one behind the other, as one number: the second above the first. */
+static inline uint32_t tern_emit_fields(const void *p)
+{
+	uint32_t both;
+
+	memcpy(&both, p, sizeof(both));
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+	both = both << 16 | both >> 16;
+#endif
+	return both;
+}
+
+/* The TCP header but for checksum and urgent pointer; header_len is with the options. */
 static inline void tern_tcp_emit_start(uint64_t *sum, uint8_t *p, const struct tern_segment *seg,
 				       uint32_t header_len)
 {
-	tern_emit_word(sum, p, (uint32_t)seg->sport << 16 | seg->dport);
+	uint32_t ports = tern_emit_fields(&seg->sport), flags_wnd = tern_emit_fields(&seg->wnd);
+
+	tern_emit_word(sum, p, ports << 16 | ports >> 16);
 	*sum += (uint64_t)seg->seq + seg->ack;
 	tern_put_u64(p + 4, (uint64_t)seg->seq << 32 | seg->ack);
 	tern_emit_word(sum, p + 12,
-		       header_len << 26 | (uint32_t)(seg->flags & TERN_TCP_FLAGS) << 16 | seg->wnd);
+		       header_len << 26 | (flags_wnd & ((uint32_t)TERN_TCP_FLAGS << 16 | 0xffff)));
 }
 
 /*
