@@ -100,7 +100,7 @@ uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h, struct
 /* As in Linux, the queue is full with more than backlog in it: it holds one more than asked for. */
 static inline bool tern_acceptq_full(const struct tern_listener *l)
 {
-	return (uint64_t)l->acceptq.count + l->held > l->backlog;
+	return l->acceptq.count + l->held > l->backlog;
 }
 
 /* Appends a child and tells the listening socket. */

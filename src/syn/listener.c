@@ -7,7 +7,8 @@
  * Outsiders cannot add entries, so the hash needs no key. No two of them may cover the same address
  * unless both have SO_REUSEPORT. Then the one that is meant most closely is taken, and of several
  * that are meant alike the one on which the keyed hash of the flow falls: the same one for a SYN
- * that comes again, while another in the group comes or goes as well.
+ * that comes again, while another in the group comes or goes as well. Nobody pays for that while no
+ * two listeners share anything (sharers).
  *
  * A listener that closes takes everything with it that its application has not accepted: half-open
  * connections are answered by RST, connections are reset. Nobody is left believing in a connection
@@ -101,8 +102,9 @@ static unsigned int closeness(const struct tern_listener *l, const struct tern_a
 	return wildcard_covers(&l->addr, l->v6only, addr) ? 1 : 0;
 }
 
-uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *addr, uint16_t port,
-			    uint32_t hash)
+/* … where listeners share the port. */
+TERN_COLD static uint32_t find_shared(const struct tern_syn *s, const struct tern_addr *addr,
+				      uint16_t port, uint32_t hash)
 {
 	struct tern_map_it it = tern_map_find(&s->listener_map, port_hash(port));
 	unsigned int best_close = 0;
@@ -123,6 +125,23 @@ uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *ad
 		best_weight = weight;
 	}
 	return best;
+}
+
+uint32_t tern_listener_find(const struct tern_syn *s, const struct tern_addr *addr, uint16_t port,
+			    uint32_t hash)
+{
+	struct tern_map_it it;
+
+	if (TERN_UNLIKELY(s->sharers))
+		return find_shared(s, addr, port, hash);
+	it = tern_map_find(&s->listener_map, port_hash(port));
+	for (; it.idx; tern_map_next(&s->listener_map, &it)) {
+		const struct tern_listener *l = tern_listener_at(s, it.idx);
+
+		if (l->port == port && closeness(l, addr))
+			break;
+	}
+	return it.idx;
 }
 
 /* As Linux: the number is taken as unsigned, so -1 asks for as many as there may be. */
@@ -150,6 +169,8 @@ int tern_listener_open(struct tern_syn *s, uint32_t conn, const struct tern_endp
 	l->port = local->port;
 	l->addr = local->addr;
 	l->v6only = v6only;
+	l->shares = tern_listener_conflicts(s, local, v6only, 0);
+	s->sharers += l->shares;
 	l->backlog = clamp_backlog(s, backlog);
 	err = tern_map_insert(&s->listener_map, port_hash(l->port), idx);
 	assert(!err); /* it has room for as many as the pool */
@@ -165,7 +186,8 @@ void tern_listener_set_backlog(struct tern_syn *s, uint32_t listener, int backlo
 
 void tern_listener_hold(struct tern_syn *s, uint32_t listener, uint32_t count)
 {
-	tern_listener_at(s, listener)->held = count;
+	/* No more than this, so that sums of it do not wrap. */
+	tern_listener_at(s, listener)->held = TERN_MIN(count, UINT32_MAX / 2);
 }
 
 /* Half-open connections are told and forgotten. */
@@ -205,6 +227,7 @@ void tern_listener_close(struct tern_syn *s, uint32_t listener)
 
 	drop_halves(s, l);
 	drop_children(s, l);
+	s->sharers -= l->shares;
 	tern_conn_at(s->tcp, l->conn)->listener = 0;
 	tern_conn_set_state(s->tcp, tern_conn_at(s->tcp, l->conn), TERN_CLOSED);
 	tern_map_remove(&s->listener_map, port_hash(l->port), listener);

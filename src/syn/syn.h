@@ -60,6 +60,7 @@ struct tern_listener {
 	uint32_t conn; /* the socket: state LISTEN */
 	uint16_t port;
 	bool v6only;
+	bool shares;           /* another one covered some address of it when it was opened */
 	struct tern_addr addr; /* unspecified: any of the family; :: takes IPv4 too unless v6only */
 	uint32_t backlog;      /* as given to listen(), clamped to somaxconn */
 	struct tern_list synq; /* halves, oldest first */
@@ -85,6 +86,7 @@ struct tern_syn {
 	uint64_t tick; /* halves that were due by then have been served */
 	uint64_t next; /* none is due before this tick */
 	uint32_t accept_queued;
+	uint32_t sharers; /* listeners with `shares` */
 };
 
 /* What a TIME-WAIT record that gives way to a SYN hands on (RFC 6191, RFC 9293 MAY-2). */

@@ -87,6 +87,8 @@ struct tern_totals {
 	uint32_t retrans; /* segments */
 };
 
+enum { TERN_CF_REUSE_SHIFT = 16 }; /* where enum tern_reuse stands among the flags */
+
 enum tern_conn_flag {
 	TERN_CF_OWNED = 1 << 0,      /* an application holds the id */
 	TERN_CF_PASSIVE = 1 << 1,    /* came from a listener (MUST-11) */
@@ -104,9 +106,9 @@ enum tern_conn_flag {
 	TERN_CF_RCVBUF_LOCK = 1 << 13,
 	TERN_CF_NOSPACE = 1 << 14, /* a send fell short: tell when there is room */
 	TERN_CF_V6ONLY = 1 << 15,
-	TERN_CF_REUSEADDR = 1 << 16,
-	TERN_CF_REUSEPORT = 1 << 29,
-	TERN_CF_OUT = 1 << 17,         /* on the output list */
+	TERN_CF_REUSEADDR = TERN_REUSE_ADDR << TERN_CF_REUSE_SHIFT,
+	TERN_CF_REUSEPORT = TERN_REUSE_PORT << TERN_CF_REUSE_SHIFT,
+	TERN_CF_OUT = 1 << 29,         /* on the output list */
 	TERN_CF_EVENT = 1 << 18,       /* on the event list */
 	TERN_CF_ACK_NOW = 1 << 19,     /* an ACK is owed at once */
 	TERN_CF_PROBE = 1 << 20,       /* a window or keepalive probe is owed */
@@ -270,8 +272,7 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 /* What a bound socket allows others on its port: enum tern_reuse bits. */
 static inline unsigned int tern_conn_reuse(const struct tern_conn *c)
 {
-	return (c->flags & TERN_CF_REUSEADDR ? TERN_REUSE_ADDR : 0u) |
-	       (c->flags & TERN_CF_REUSEPORT ? TERN_REUSE_PORT : 0u);
+	return c->flags >> TERN_CF_REUSE_SHIFT & (TERN_REUSE_ADDR | TERN_REUSE_PORT);
 }
 
 /* The clock of timestamps and ages: milliseconds. */
