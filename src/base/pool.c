@@ -414,7 +414,7 @@ TERN_COLD static void empty(struct tern_pool *p)
 static inline void take_in_hand(struct tern_pool *p, uint32_t idx)
 {
 	p->hand = idx;
-	if (TERN_UNLIKELY(!p->used && p->spares))
+	if (TERN_UNLIKELY(p->spares) && !p->used)
 		empty(p);
 }
 

@@ -247,7 +247,7 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, struct tern_conn 
 	if (err)
 		return err;
 	mtu = loopback ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);
-	err = tern_tcp_connect(&st->tcp, idx, &flow, iss, ts_offset, mtu);
+	err = tern_tcp_connect(&st->tcp, idx, c, &flow, iss, ts_offset, mtu);
 	if (err)
 		return err;
 	if (c->flags & TERN_CF_BOUND)
@@ -359,7 +359,7 @@ int64_t tern_stack_recvfrom(struct tern_stack *st, uint64_t now, tern_id id, voi
 }
 
 /* LISTEN ends; the record stays, CLOSED, and keeps its binding. */
-static void stop_listening(struct tern_stack *st, uint32_t idx)
+TERN_COLD static void stop_listening(struct tern_stack *st, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 

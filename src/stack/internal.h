@@ -75,7 +75,7 @@ struct tern_stack {
 	struct tern_queue *queue;
 	struct tern_paths *paths;
 	uint64_t port_key[2];
-	uint64_t port_draws;  /* choices of a port so far */
+	uint64_t port_draws;  /* hashes drawn from for choices of a port so far */
 	uint64_t port_random; /* what they are made by: see port.c */
 	uint64_t icmp_key[2];
 	struct tern_bucket icmp_bucket;

@@ -2,7 +2,7 @@
 /*
  * stack/port.c: the choice of local ports, and bind conflicts.
  *
- * Where the search begins is drawn anew for each choice: one half after the other of SipHash under
+ * Where the search begins is drawn anew for each choice: one third after the other of SipHash under
  * a secret key over a counter that no one sees. Nothing that one peer learns from the ports it saw
  * says anything about the next port, or about what was opened to others in between (RFC 6056
  * §3.3.1 with a keyed generator; CVE-2022-1012 and CVE-2022-32296 were about algorithms that share
@@ -34,7 +34,11 @@
 #include "base/siphash.h"
 #include "tcp/port.h"
 
-enum { PROBES = 8, REUSE_PROBES = 64 };
+enum {
+	PROBES = 8,
+	REUSE_PROBES = 64,
+	DRAW_BITS = 21, /* a place in a range of 2^16 ports, even to a few percent */
+};
 
 #define SEARCH_NS UINT64_C(100000000)
 
@@ -42,15 +46,22 @@ struct range {
 	uint16_t low, high, from; /* from: where the search begins */
 };
 
-/* 32 bits that nobody foresees: half of a hash of how many hashes there were. */
+/*
+ * DRAW_BITS bits that nobody foresees: a third of a hash of how many hashes there were. The bit
+ * above the thirds is set: when it has come down to the end, all three are spent.
+ */
 static uint32_t draw(struct tern_stack *st)
 {
-	uint32_t half = (uint32_t)(st->port_random >> 32);
+	uint32_t third;
 
-	if (st->port_draws++ % 2)
-		return half;
-	st->port_random = tern_siphash24_words(st->port_key, &st->port_draws, 1);
-	return (uint32_t)st->port_random;
+	if (st->port_random <= 1) {
+		st->port_random = tern_siphash24_words(st->port_key, &st->port_draws, 1);
+		st->port_random |= UINT64_C(1) << 3 * DRAW_BITS;
+		st->port_draws++;
+	}
+	third = (uint32_t)st->port_random & ((1u << DRAW_BITS) - 1);
+	st->port_random >>= DRAW_BITS;
+	return third;
 }
 
 /*
@@ -64,8 +75,8 @@ static struct range draw_range(struct tern_stack *st)
 
 	return (struct range){ .low = (uint16_t)low,
 			       .high = (uint16_t)high,
-			       .from = (uint16_t)(low +
-						  ((uint64_t)draw(st) * (high - low + 1) >> 32)) };
+			       .from = (uint16_t)(low + ((uint64_t)draw(st) * (high - low + 1) >>
+							 DRAW_BITS)) };
 }
 
 /* The port behind another one in the range. */

@@ -250,12 +250,13 @@ void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, uns
 
 uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits)
 {
-	uint32_t idx = tern_list_pop_front(&t->events, &t->conns, EVENT_LINK);
+	uint32_t idx = t->events.head;
 	struct tern_conn *c;
 
 	if (!idx)
 		return 0;
 	c = tern_conn_at(t, idx);
+	tern_list_unlink(&t->events, &t->conns, EVENT_LINK, &c->event);
 	c->flags &= ~(uint32_t)TERN_CF_EVENT;
 	*ret_bits = c->events;
 	c->events = 0;

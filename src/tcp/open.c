@@ -21,10 +21,9 @@
 		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK | TERN_CF_REUSEADDR |         \
 		    TERN_CF_REUSEPORT))
 
-int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
-		     uint32_t ts_offset, uint32_t pmtu)
+int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	int err;
 
 	if (!tern_conn_need_traffic(t, c))

@@ -70,8 +70,8 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth);
  * Active open (RFC 9293 §3.10.1): flow is complete, iss and ts_offset chosen. The SYN leaves with
  * the next output. -ENOBUFS.
  */
-int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
-		     uint32_t ts_offset, uint32_t pmtu);
+int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu);
 
 /* A segment for a connection that is neither CLOSED nor LISTEN (RFC 9293 §3.10.7.3 and .4). */
 void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,

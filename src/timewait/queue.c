@@ -22,14 +22,13 @@ static struct tern_tw_queue *queue_of(struct tern_timewait *tw, const struct ter
 	return &tw->queues[w->finwait2][w->second];
 }
 
-/* Which of the two queues of a state is for this length? */
-static unsigned int choose(struct tern_tw_queue *q, uint64_t len_ns)
+/* Which of the two queues of a state is for this length, if the first is not? */
+TERN_NOINLINE static unsigned int choose(struct tern_tw_queue *q, uint64_t len_ns)
 {
 	unsigned int longer;
 
-	for (unsigned int i = 0; i < 2; i++)
-		if (q[i].len_ns == len_ns)
-			return i;
+	if (q[1].len_ns == len_ns)
+		return 1;
 	for (unsigned int i = 0; i < 2; i++) {
 		if (!q[i].list.count) {
 			q[i].len_ns = len_ns;
@@ -51,10 +50,13 @@ static uint64_t end_tick(const struct tern_timewait *tw, const struct tern_tw *w
 
 void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w, uint64_t len_ns)
 {
-	unsigned int second = choose(tw->queues[w->finwait2], len_ns);
-	struct tern_tw_queue *q = &tw->queues[w->finwait2][second];
-	uint64_t tick = (tw->tcp->now + q->len_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
-	uint64_t least = q->list.tail ? q->last : tw->tick;
+	struct tern_tw_queue *q = tw->queues[w->finwait2];
+	unsigned int second = q->len_ns == len_ns ? 0 : choose(q, len_ns);
+	uint64_t tick, least;
+
+	q += second;
+	tick = (tw->tcp->now + q->len_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
+	least = q->list.tail ? q->last : tw->tick;
 
 	/* Time that goes back stands still: nobody overtakes. */
 	tick = TERN_MIN(TERN_MAX(tick, least), tw->tick + HORIZON);

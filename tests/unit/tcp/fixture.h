@@ -217,7 +217,9 @@ static inline struct room *room_connecting(const struct setup *s)
 		tern_tcp_set_option(&r->t, r->idx, TERN_SO_RCVBUF, s->rcvbuf);
 	if (s->sndbuf)
 		tern_tcp_set_option(&r->t, r->idx, TERN_SO_SNDBUF, s->sndbuf);
-	assert_int_equal(tern_tcp_connect(&r->t, r->idx, &flow, r->iss, 0, 1500), 0);
+	assert_int_equal(tern_tcp_connect(&r->t, r->idx, tern_conn_at(&r->t, r->idx), &flow, r->iss,
+					  0, 1500),
+			 0);
 	return r;
 }
 
