@@ -44,6 +44,7 @@
 
 enum {
 	OTHERS_MAX = 256, /* that a signal is passed on to */
+	BARE_LOOKS = 3,
 	NOT_FOUND = 127,
 	NOT_EXECUTABLE = 126,
 	WHY_MAX = 640, /* room for any line that a helper writes */
@@ -54,7 +55,8 @@ _Static_assert(WHY_MAX >= TERN_ERROR_MAX && WHY_MAX >= (int)TERN_PROGRAM_WHY, "l
 #define SECOND         UINT64_C(1000000000)
 #define CLIENT_NS      (2 * SECOND)
 #define GRACE_NS       (2 * SECOND)
-#define LOOK_NS        SECOND
+#define LOOK_NS        (5 * SECOND)
+#define LOOK_AGAIN_NS  (SECOND / 10)
 #define PATIENCE_NS    (10 * SECOND)
 #define CLIENT_END_NS  (2 * SECOND)
 #define SAME_SIGNAL_NS (SECOND / 100)
@@ -94,13 +96,13 @@ struct run {
 	struct child command, with;
 	uint64_t with_due, kill_due, look_due, grace_until; /* TERN_NEVER: not */
 	uint64_t signal_at;                                 /* the last that asked for the end */
-	uint32_t sockets;                                   /* at the last look */
 	unsigned int asked;                                 /* how often, since COMMAND ended */
-	int stopped;                                        /* the signal that stopped COMMAND */
-	bool tstp;   /* a SIGTSTP came since the last SIGCONT */
-	bool down;   /* the device is gone */
-	bool told;   /* of those that still hold sockets */
-	bool ending; /* the client has ended, and the run is to end */
+	unsigned int bare; /* looks in a row that found nobody with a socket */
+	int stopped;       /* the signal that stopped COMMAND */
+	bool tstp;         /* a SIGTSTP came since the last SIGCONT */
+	bool down;         /* the device is gone */
+	bool told;         /* of those that still hold sockets */
+	bool ending;       /* the client has ended, and the run is to end */
 };
 
 /* ---- arguments */
@@ -275,6 +277,7 @@ static void take_signal(struct run *r, const struct tern_signal *s)
 	if (!s->ends || again || r->phase == RUNNING)
 		return;
 	r->asked++;
+	r->look_due = 0;
 	if (r->phase == DRAIN)
 		tern_cli_host_signal();
 }
@@ -416,7 +419,7 @@ static void end_client(struct run *r)
 
 static void tell_others(struct run *r, const struct tern_holder *first)
 {
-	if (r->told)
+	if (r->told || r->client)
 		return;
 	r->told = true;
 	(void)tern_cli_problem(r->args,
@@ -433,12 +436,16 @@ static bool others_remain(struct run *r, uint64_t now)
 
 	if (r->asked > 1)
 		return false;
-	if (!sockets(r))
-		return now < r->grace_until && adopted(r, pids) > 0;
-	if (holders(r, pids, &first) == 0)
+	if (sockets(r) && holders(r, pids, &first)) {
+		tell_others(r, &first);
+		r->bare = 0;
+		return true;
+	}
+	r->bare++;
+	if (!adopted(r, pids))
 		return false;
-	tell_others(r, &first);
-	return true;
+	/* One that is just being made is on its way to its process: look again. */
+	return now < r->grace_until || (sockets(r) && r->bare < BARE_LOOKS);
 }
 
 static void look(struct run *r, uint64_t now)
@@ -449,13 +456,12 @@ static void look(struct run *r, uint64_t now)
 		r->kill_due = TERN_NEVER;
 		r->grace_until = r->command.status == 0 ? now + GRACE_NS : 0;
 	}
-	if (r->phase != OTHERS || (r->look_due > now && r->sockets == sockets(r)))
+	if (r->phase != OTHERS || (r->look_due > now && sockets(r)))
 		return;
-	r->sockets = sockets(r);
-	r->look_due = now + (r->sockets ? LOOK_NS : LOOK_NS / 10);
 	if (!others_remain(r, now))
 		r->phase = CLOSING;
-	else if (r->ending && r->kill_due == TERN_NEVER)
+	r->look_due = now + (r->bare ? LOOK_AGAIN_NS : LOOK_NS);
+	if (r->phase != CLOSING && r->ending && r->kill_due == TERN_NEVER)
 		end_run(r);
 }
 
@@ -672,6 +678,7 @@ int tern_cli_run(struct tern_cli_args *args)
 		status = on_stack(&r);
 		tern_ctl_set_holders(r.h.ctl, NULL, NULL);
 		tern_broker_free(r.broker);
+		tern_host_flush(r.h.host); /* resets that this has made */
 		(void)tern_cli_host_stop(&r.h);
 		tern_nft_stop(&r.nft);
 	}

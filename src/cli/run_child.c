@@ -256,10 +256,13 @@ int tern_child_start(const struct tern_children *c, const struct tern_program *p
 
 /* ---- who is there */
 
-/* The parent of a process that has not ended yet, or 0. */
+/*
+ * The parent of a process, or 0. Of one that has ended, too: its own child may have been made
+ * since /proc was read, and its SIGCHLD is still to come.
+ */
 static pid_t parent_of(pid_t pid)
 {
-	char path[64], text[512], state;
+	char path[64], text[512];
 	ssize_t len;
 	char *behind;
 	int fd, parent;
@@ -274,9 +277,7 @@ static pid_t parent_of(pid_t pid)
 		return 0;
 	text[len] = '\0';
 	behind = strrchr(text, ')'); /* a name may have anything in it */
-	if (!behind || sscanf(behind + 1, " %c %d", &state, &parent) != 2 || state == 'Z')
-		return 0;
-	return parent;
+	return behind && sscanf(behind + 1, " %*c %d", &parent) == 1 ? parent : 0;
 }
 
 /* The next process in /proc, or 0 at the end. */

@@ -234,6 +234,15 @@ static bool accept_one(struct tern_pair *p)
 	return true;
 }
 
+/* Has its program written something? Then somebody took it, though we were not told yet. */
+static bool was_used(const struct tern_pair *child)
+{
+	int bytes = 0;
+
+	return ioctl(child->fd, FIONREAD, &bytes) == 0 && bytes > 0 &&
+	       (uint32_t)bytes > child->tail;
+}
+
 /* Those that nobody has taken get a RST when their pairs tell that they are gone. */
 static void reset_untaken(struct tern_pair *p)
 {
@@ -243,7 +252,7 @@ static void reset_untaken(struct tern_pair *p)
 		uint64_t id = a->ids[(a->handed - i) % TERN_BROKER_HELD];
 		struct tern_pair *child = tern_pair_find(p->broker, id);
 
-		if (child)
+		if (child && !was_used(child))
 			child->flags |= TERN_PF_ABORT;
 	}
 }

@@ -136,6 +136,8 @@ static void open_one(struct tern_loopback *l, const union tern_posix_addr *addr,
 	if (k->fd >= 0)
 		(void)close(k->fd);
 	k->fd = -1;
+	if (err == -EADDRNOTAVAIL)
+		return; /* the kernel's loopback is down, or without IPv6: nobody misses us there */
 	tern_broker_log(p->broker, "cannot listen on port %u of the kernel's %s too: %s",
 			tern_swap_u16(v4 ? addr->in.sin_port : addr->in6.sin6_port),
 			v4 || !v6only ? "127.0.0.1" : "::1", strerror(-err));

@@ -248,7 +248,7 @@ static enum step pass_much(struct tern_pair *p, size_t *budget)
 	struct tern_socks *socks = tern_broker_socks(p->broker);
 	uint64_t now = tern_broker_now(p->broker);
 	struct tern_room rooms[ROOMS];
-	int waiting = 0, n;
+	int waiting = 0, n, more;
 	size_t want, total = 0;
 	int64_t got;
 
@@ -263,8 +263,10 @@ static enum step pass_much(struct tern_pair *p, size_t *budget)
 		return stack_refused(p, n ? n : -EAGAIN);
 	for (int i = 0; i < n; i++)
 		total += rooms[i].len;
+	/* With more to come, what does not fill a segment waits for it. */
+	more = (size_t)waiting > p->tail + total ? TERN_SOCK_MORE : 0;
 	got = read_into(p, rooms, (unsigned int)n, total);
-	(void)tern_sock_commit(socks, now, p->sock, got < 0 ? 0 : (size_t)got, 0);
+	(void)tern_sock_commit(socks, now, p->sock, got < 0 ? 0 : (size_t)got, more);
 	if (got < 0)
 		return fail(p, EIO);
 	*budget -= TERN_MIN(*budget, total);

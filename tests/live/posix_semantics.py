@@ -7,10 +7,11 @@ posix_semantics.py [FILE...] runs only these files of probes.
 """
 
 import os
+import signal
 import subprocess
 import sys
 
-from live import TERN, case, check, enter_namespace, main
+from live import TERN, case, check, enter_namespace, main, spawn
 from probe import Agent, add_addresses, names_in, results
 
 enter_namespace()
@@ -19,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ["probes_stream", "probes_setup", "probes_process", "probes_dgram", "probes_local"]
 ON_TERN = [TERN, "run", "--addr", "10.77.0.2/24", "--addr6", "fd77::2/64", "--peer", "10.77.0.1",
            "--peer", "fd77::1", "--"]
-TIMEOUT = 120
+TIMEOUT = 90  # seconds for a file
 seen = {}
 
 
@@ -30,11 +31,15 @@ def run_file(name, on_tern):
         env = dict(os.environ, PROBE_AGENT=Agent().path, PROBE_ON="tern" if on_tern else "kernel",
                    PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
         command = [sys.executable, os.path.join(HERE, name + ".py")]
-        done = subprocess.run((ON_TERN if on_tern else []) + command, env=env, timeout=TIMEOUT,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", check=False)
-        seen[name, on_tern] = (results(done.stdout), done.returncode,
-                               done.stdout[-500:] + done.stderr[-3000:])
+        process = spawn(*(ON_TERN if on_tern else []), *command, env=env, stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            out, err = process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+        out, err = out.decode(errors="replace"), err.decode(errors="replace")
+        seen[name, on_tern] = results(out), process.returncode, out[-500:] + err[-3000:]
     return seen[name, on_tern]
 
 

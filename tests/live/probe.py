@@ -286,6 +286,7 @@ def main():
             function()
         except BaseException:
             why = traceback.format_exc()
+            peer.pid = 0  # its stream may stand in the middle of something
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, alarm)
