@@ -15,9 +15,10 @@
  *	1. the port where the search begins, if nothing at all uses it
  *	2. the next port that nothing uses (O(1): the ledger's set)
  *	3. towards a crowded destination: the next port free towards it (O(1): its own set)
- *	4. towards any other: one of the next PROBES ports whose flow is free. If all of them
+ *	4. towards any other: the first of PROBES drawn ports whose flow is free. If all of them
  *	   are taken, the destination is crowded: its set is made, once, by looking at every
- *	   flow, and 3. decides.
+ *	   flow, and 3. decides. Each is drawn: ports taken side by side would make long runs
+ *	   of taken ones, and a destination look crowded that is not.
  *	5. a port whose flow is a TIME-WAIT that may be taken over (tcp_tw_reuse): some ports
  *	   are tried each time, the whole range at most every SEARCH_NS.
  *
@@ -64,6 +65,12 @@ static uint32_t draw(struct tern_stack *st)
 	return third;
 }
 
+/* A place in the range. */
+static uint16_t draw_place(struct tern_stack *st, uint32_t low, uint32_t high)
+{
+	return (uint16_t)(low + ((uint64_t)draw(st) * (high - low + 1) >> DRAW_BITS));
+}
+
 /*
  * The knobs' range, and a place in it. Knobs are set one by one: the smaller one is the lower
  * end.
@@ -75,8 +82,7 @@ static struct range draw_range(struct tern_stack *st)
 
 	return (struct range){ .low = (uint16_t)low,
 			       .high = (uint16_t)high,
-			       .from = (uint16_t)(low + ((uint64_t)draw(st) * (high - low + 1) >>
-							 DRAW_BITS)) };
+			       .from = draw_place(st, low, high) };
 }
 
 /* The port behind another one in the range. */
@@ -136,7 +142,7 @@ static bool choose_probing(struct tern_stack *st, const struct range *r, struct 
 	while (n--) {
 		if (flow_is_free(st, flow))
 			return true;
-		flow->lport = next_port(r, flow->lport);
+		flow->lport = draw_place(st, r->low, r->high);
 	}
 	return false;
 }

@@ -132,6 +132,26 @@ static void a_crowded_destination_is_known_only_while_it_is_crowded(void **state
 	close_stack(st);
 }
 
+static void a_destination_a_fifth_full_is_not_crowded_however_long_it_goes_on(void **state)
+{
+	enum { HELD = RANGE / 5, CHANGES = 10000 };
+	static bool taken[TERN_PORTS];
+	struct tern_stack *st = narrow_stack();
+	struct tern_flow a = to_server(80), b = to_server(81);
+	uint32_t held[HELD], tw;
+
+	(void)state;
+	connect_until_exhausted(st, &a, taken);
+	for (unsigned int i = 0; i < HELD + CHANGES; i++) {
+		if (i >= HELD)
+			tern_conn_free(&st->tcp, held[i % HELD]);
+		assert_int_equal(tern_port_choose(st, &b, &tw), 0);
+		held[i % HELD] = add_conn(st, &b);
+		assert_int_equal(tern_ports_crowds(st->ports), 1); /* a's */
+	}
+	close_stack(st);
+}
+
 static void bound_ports_are_left_out_whatever_their_address(void **state)
 {
 	static bool taken[TERN_PORTS];
@@ -467,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_range_of_one_port_works),
 		cmocka_unit_test(ports_given_back_are_found_again),
 		cmocka_unit_test(a_crowded_destination_is_known_only_while_it_is_crowded),
+		cmocka_unit_test(a_destination_a_fifth_full_is_not_crowded_however_long_it_goes_on),
 		cmocka_unit_test(bound_ports_are_left_out_whatever_their_address),
 		cmocka_unit_test(bound_ports_are_left_out_also_when_every_port_is_in_use),
 		cmocka_unit_test(a_socket_is_never_connected_to_itself),
