@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -234,13 +235,18 @@ static bool accept_one(struct tern_pair *p)
 	return true;
 }
 
-/* Has its program written something? Then somebody took it, though we were not told yet. */
-static bool was_used(const struct tern_pair *child)
+/*
+ * Has nobody taken it? We may not have been told yet of one that was: it is there still, or its
+ * program has written something.
+ */
+static bool is_lost(const struct tern_pair *child)
 {
+	struct pollfd end = { .fd = child->fd, .events = 0 };
 	int bytes = 0;
 
-	return ioctl(child->fd, FIONREAD, &bytes) == 0 && bytes > 0 &&
-	       (uint32_t)bytes > child->tail;
+	if (poll(&end, 1, 0) != 1 || !(end.revents & POLLHUP))
+		return false;
+	return ioctl(child->fd, FIONREAD, &bytes) < 0 || (uint32_t)bytes <= child->tail;
 }
 
 /* Those that nobody has taken get a RST when their pairs tell that they are gone. */
@@ -252,7 +258,7 @@ static void reset_untaken(struct tern_pair *p)
 		uint64_t id = a->ids[(a->handed - i) % TERN_BROKER_HELD];
 		struct tern_pair *child = tern_pair_find(p->broker, id);
 
-		if (child && !was_used(child))
+		if (child && is_lost(child))
 			child->flags |= TERN_PF_ABORT;
 	}
 }
