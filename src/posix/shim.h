@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/compiler.h"
@@ -58,6 +59,8 @@
 	X(ssize_t, readv, (int fd, const struct iovec *iov, int count), (fd, iov, count))        \
 	X(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))                 \
 	X(ssize_t, writev, (int fd, const struct iovec *iov, int count), (fd, iov, count))       \
+	X(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t len),                      \
+	  (fd, from, offset, len))                                                               \
 	X(ssize_t, recvfrom,                                                                     \
 	  (int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen), \
 	  (fd, buf, len, flags, from, fromlen))                                                  \
