@@ -123,6 +123,7 @@ def own_words(name, words, help_text):
     """Those in front of the command that tern run runs: the rest is that command's."""
     if name != "run":
         return words
+    words = re.sub(r"'[^']*'", "quoted", " ".join(words)).split()
     mine, i = [], 0
     while i < len(words) and words[i].startswith("-") and words[i] != "--":
         mine.append(words[i])
