@@ -20,11 +20,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "posix/internal.h"
@@ -235,18 +235,14 @@ static bool accept_one(struct tern_pair *p)
 	return true;
 }
 
-/*
- * Has nobody taken it? We may not have been told yet of one that was: it is there still, or its
- * program has written something.
- */
-static bool is_lost(const struct tern_pair *child)
+/* Has nobody taken it? Who does gives his end a name (see posix/protocol.h). */
+static bool is_untaken(const struct tern_pair *child)
 {
-	struct pollfd end = { .fd = child->fd, .events = 0 };
-	int bytes = 0;
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
 
-	if (poll(&end, 1, 0) != 1 || !(end.revents & POLLHUP))
-		return false;
-	return ioctl(child->fd, FIONREAD, &bytes) < 0 || (uint32_t)bytes <= child->tail;
+	return getpeername(child->fd, (struct sockaddr *)&un, &len) == 0 &&
+	       len <= offsetof(struct sockaddr_un, sun_path);
 }
 
 /* Those that nobody has taken get a RST when their pairs tell that they are gone. */
@@ -258,7 +254,7 @@ static void reset_untaken(struct tern_pair *p)
 		uint64_t id = a->ids[(a->handed - i) % TERN_BROKER_HELD];
 		struct tern_pair *child = tern_pair_find(p->broker, id);
 
-		if (child && is_lost(child))
+		if (child && is_untaken(child))
 			child->flags |= TERN_PF_ABORT;
 	}
 }

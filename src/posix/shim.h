@@ -173,6 +173,12 @@ bool tern_shim_name_parse(const struct sockaddr_un *addr, size_t len, const char
 bool tern_shim_find(int fd, struct tern_shim_sock *ret_sock);
 
 /*
+ * Binds our end of a pair to the name that says that it is alive (struct tern_posix_name with
+ * TERN_POSIX_ALIVE): before it is shut down, and when it has been accepted. It may have it already.
+ */
+void tern_shim_say_alive(int fd);
+
+/*
  * A small number that stays with the socket whoever holds it: the priority of the program's end
  * of the pair, which means nothing to AF_UNIX.
  */

@@ -104,21 +104,6 @@ int tern_shim_listen(int fd, int backlog)
 	return tern_shim_result(done);
 }
 
-/*
- * Our end gets a name before it is shut down: as long as that is taken, the broker knows that
- * somebody has the socket. It may have one from the last time.
- */
-static void say_alive(int fd)
-{
-	struct sockaddr_un un;
-	socklen_t len = sizeof(un);
-
-	if (TERN_SHIM_SYS3(SYS_getpeername, fd, &un, &len) < 0)
-		return;
-	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
-	TERN_SHIM_SYS3(SYS_bind, fd, &un, len);
-}
-
 int tern_shim_shutdown(int fd, int how)
 {
 	struct tern_shim_sock sock;
@@ -132,7 +117,7 @@ int tern_shim_shutdown(int fd, int how)
 	done = tern_shim_ask(fd, &sock, &call);
 	if (done < 0)
 		return tern_shim_result(done == -ENETDOWN ? -ENOTCONN : done);
-	say_alive(fd);
+	tern_shim_say_alive(fd);
 	/* Of a listening socket only the reading half means something: it wakes accept(). */
 	if (tern_shim_marked(fd, TERN_SHIM_MARK_LISTENING)) {
 		if (how == SHUT_WR)
