@@ -18,7 +18,7 @@ build:
 demo:
 	@tools/setup build demo
 	$(configure)
-	@ninja -C $(BUILD) --quiet tern
+	@ninja -C $(BUILD) --quiet tern libtern-preload.so
 	@tools/demo $(BUILD)/tern
 
 test:

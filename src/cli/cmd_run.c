@@ -14,8 +14,8 @@
  *	DRAIN	tern_cli_host_stop(): what the stack still owes its peers. A signal ends this.
  *
  * The second command (--with) is on the kernel's side: it starts when COMMAND first listens, or
- * after CLIENT_NS; when it has ended, COMMAND gets SIGTERM (and SIGKILL after PATIENCE_NS), and the
- * status is the client's.
+ * after CLIENT_NS; when it has ended, COMMAND gets SIGTERM (and SIGKILL after the time of --drain),
+ * and the status is the client's.
  *
  * A key (Ctrl-C, Ctrl-\, Ctrl-Z) reaches the whole process group, COMMAND included, and is not
  * doubled by us. When COMMAND stops as a job does, we stop too, for the shell waits for us; its
@@ -57,7 +57,6 @@ _Static_assert(WHY_MAX >= TERN_ERROR_MAX && WHY_MAX >= (int)TERN_PROGRAM_WHY, "l
 #define GRACE_NS       (2 * SECOND)
 #define LOOK_NS        (5 * SECOND)
 #define LOOK_AGAIN_NS  (SECOND / 10)
-#define PATIENCE_NS    (10 * SECOND)
 #define CLIENT_END_NS  (2 * SECOND)
 #define SAME_SIGNAL_NS (SECOND / 100)
 
@@ -337,7 +336,7 @@ static void end_run(struct run *r)
 	const struct tern_signal end = { .number = SIGTERM };
 
 	pass_to_run(r, &end);
-	r->kill_due = tern_host_now(r->h.host) + PATIENCE_NS;
+	r->kill_due = tern_host_until(tern_host_now(r->h.host), r->h.drain_ns);
 }
 
 static void device_gone(struct run *r)
@@ -467,13 +466,11 @@ static void look(struct run *r, uint64_t now)
 
 static void kill_run(struct run *r)
 {
-	const struct tern_signal kill = { .number = SIGKILL };
+	const struct tern_signal last = { .number = SIGKILL };
 
-	(void)tern_cli_problem(r->args,
-			       "what still runs did not end within %u s of SIGTERM and "
-			       "is killed",
-			       (unsigned int)(PATIENCE_NS / SECOND));
-	pass_to_run(r, &kill);
+	(void)tern_cli_problem(r->args, "what still runs did not end within the time of --drain "
+					"after SIGTERM, and is killed");
+	pass_to_run(r, &last);
 	r->kill_due = TERN_NEVER;
 }
 

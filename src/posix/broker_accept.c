@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "posix/internal.h"
@@ -234,13 +235,14 @@ static bool accept_one(struct tern_pair *p)
 	return true;
 }
 
-/* Has its program written something? Then somebody took it, though we were not told yet. */
-static bool was_used(const struct tern_pair *child)
+/* Has nobody taken it? Who does gives his end a name (see posix/protocol.h). */
+static bool is_untaken(const struct tern_pair *child)
 {
-	int bytes = 0;
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
 
-	return ioctl(child->fd, FIONREAD, &bytes) == 0 && bytes > 0 &&
-	       (uint32_t)bytes > child->tail;
+	return getpeername(child->fd, (struct sockaddr *)&un, &len) == 0 &&
+	       len <= offsetof(struct sockaddr_un, sun_path);
 }
 
 /* Those that nobody has taken get a RST when their pairs tell that they are gone. */
@@ -252,7 +254,7 @@ static void reset_untaken(struct tern_pair *p)
 		uint64_t id = a->ids[(a->handed - i) % TERN_BROKER_HELD];
 		struct tern_pair *child = tern_pair_find(p->broker, id);
 
-		if (child && !was_used(child))
+		if (child && is_untaken(child))
 			child->flags |= TERN_PF_ABORT;
 	}
 }

@@ -35,7 +35,8 @@
  *
  * Closed or shut? Once both halves are shut the broker's end cannot tell a close() from a
  * shutdown(). So the shim binds its end before it shuts it down (see TERN_POSIX_SHUTDOWN): as long
- * as that name is taken, somebody has the socket.
+ * as that name is taken, somebody has the socket. It does the same with what it has accepted: an
+ * end that got no name is one that nobody took before the listener was closed.
  *
  * Both sides are built together: no versions, host byte order, but addresses and ports as in
  * struct sockaddr.
@@ -168,11 +169,12 @@ enum tern_posix_flag {
 };
 
 /*
- * SO_SNDBUF of the program's end of an established stream, as for setsockopt(): Linux' default. It
- * must not be less: the tail keeps the whole message that it is the end of (up to 40 KiB) in the
- * pair, and poll() says "writable" while less than a quarter is in use.
+ * SO_SNDBUF of the program's end of an established stream, as for setsockopt(): the most that Linux
+ * allows by default. It must not be less: the tail keeps the whole message that it is the end of
+ * in the pair (37 KiB of a write(), 65 KiB of a sendfile()), and the pair counts as writable while
+ * less than a quarter of twice this is in use.
  */
-#define TERN_POSIX_SNDBUF 106496
+#define TERN_POSIX_SNDBUF 212992
 
 struct tern_posix_setting {
 	int32_t level, name;

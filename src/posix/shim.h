@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/compiler.h"
@@ -58,6 +59,8 @@
 	X(ssize_t, readv, (int fd, const struct iovec *iov, int count), (fd, iov, count))        \
 	X(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))                 \
 	X(ssize_t, writev, (int fd, const struct iovec *iov, int count), (fd, iov, count))       \
+	X(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t len),                      \
+	  (fd, from, offset, len))                                                               \
 	X(ssize_t, recvfrom,                                                                     \
 	  (int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen), \
 	  (fd, buf, len, flags, from, fromlen))                                                  \
@@ -168,6 +171,12 @@ bool tern_shim_name_parse(const struct sockaddr_un *addr, size_t len, const char
 
 /* Is fd one of tern's sockets, and which? Any descriptor may be asked about. */
 bool tern_shim_find(int fd, struct tern_shim_sock *ret_sock);
+
+/*
+ * Binds our end of a pair to the name that says that it is alive (struct tern_posix_name with
+ * TERN_POSIX_ALIVE): before it is shut down, and when it has been accepted. It may have it already.
+ */
+void tern_shim_say_alive(int fd);
 
 /*
  * A small number that stays with the socket whoever holds it: the priority of the program's end

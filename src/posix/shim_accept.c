@@ -108,6 +108,8 @@ static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags,
 	conn = accept_one(fd, sock, flags, &got);
 	if (conn < 0)
 		return conn;
+	if (!got.kernel)
+		tern_shim_say_alive(conn);
 	if (nonblock != (got.nonblock != 0)) {
 		long mode = TERN_SHIM_SYS2(SYS_fcntl, conn, F_GETFL);
 

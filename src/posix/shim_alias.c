@@ -19,6 +19,8 @@ NAMED(ssize_t, tern_shim_recvfrom_chk, "__recvfrom_chk",
       (int fd, void *buf, size_t len, size_t room, int flags, struct sockaddr *from,
        socklen_t *fromlen));
 
+NAMED(ssize_t, tern_shim_sendfile64, "sendfile64", (int fd, int from, off64_t *offset, size_t len));
+
 /* libc's, which says so and aborts */
 void __chk_fail(void) __attribute__((noreturn));
 
@@ -52,4 +54,10 @@ ssize_t tern_shim_recvfrom_chk(int fd, void *buf, size_t len, size_t room, int f
 	if (len > room)
 		__chk_fail();
 	return tern_shim_recvfrom(fd, buf, len, flags, from, fromlen);
+}
+
+ssize_t tern_shim_sendfile64(int fd, int from, off64_t *offset, size_t len)
+{
+	_Static_assert(sizeof(off64_t) == sizeof(off_t), "else sendfile() is another call");
+	return tern_shim_sendfile(fd, from, (off_t *)offset, len);
 }

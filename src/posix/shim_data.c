@@ -11,8 +11,9 @@
  *				Linux; the pair's own error, not yet fetched, tells it from later
  *				ones. send() and its kin ask the kernel for no signal and raise
  *				SIGPIPE themselves; write() and writev() cannot.
- *	few bytes written	A connection that a program waited for with poll() and never asked
- *				about still has the narrow send buffer of a handshake.
+ *	before writing		A connection that a program waited for with poll() and never asked
+ *				about still has the narrow send buffer of a handshake. A word in
+ *				the shared page says whether there is such a one in this run.
  *
  * Flags and arguments that mean something else to AF_UNIX than to TCP (MSG_OOB, MSG_TRUNC,
  * MSG_ERRQUEUE, MSG_FASTOPEN, an address, control data) are looked at before the call, and only if
@@ -79,34 +80,30 @@ static int int_option(int fd, int name)
 }
 
 /* If the handshake is over, the send buffer becomes what it should be. */
-static void widen(int fd)
+static TERN_COLD void widen(int fd)
 {
 	struct tern_shim_sock sock;
-	union tern_posix_addr peer;
-	struct tern_shim_call call = {
-		.op = TERN_POSIX_GETPEERNAME,
-		.ret = &peer,
-		.ret_max = sizeof(peer),
-	};
+	struct tern_shim_call call = { .op = TERN_POSIX_LAST_ERROR };
 	int bytes = int_option(fd, SO_SNDBUF);
 
 	if (bytes > 0 && bytes < NARROW && is_stream(fd, &sock))
 		tern_shim_ask(fd, &sock, &call);
 }
 
-/* After a write that did not take all. signal: SIGPIPE is still to be raised. */
-static TERN_COLD ssize_t write_failed(int fd, ssize_t n, bool signal)
+static inline void before_write(int fd)
+{
+	const volatile struct tern_posix_page *page = tern_shim.page;
+
+	if (TERN_UNLIKELY(page && page->narrow))
+		widen(fd);
+}
+
+/* After a failed write: puts errno right. signal: SIGPIPE is still to be raised. */
+static TERN_COLD ssize_t write_failed(int fd, bool signal)
 {
 	struct tern_shim_sock sock;
 	int error = errno;
 
-	if (!tern_shim_on())
-		return n;
-	if (n >= 0 || error == EAGAIN) {
-		widen(fd);
-		errno = error;
-		return n;
-	}
 	if (error == EPIPE) {
 		if (is_stream(fd, &sock) && int_option(fd, SO_ERROR) > 0)
 			error = last_error(fd, &sock);
@@ -120,9 +117,9 @@ static TERN_COLD ssize_t write_failed(int fd, ssize_t n, bool signal)
 	return -1;
 }
 
-static inline ssize_t after_write(int fd, ssize_t n, size_t all, bool signal)
+static inline ssize_t after_write(int fd, ssize_t n, bool signal)
 {
-	return TERN_LIKELY(n >= 0 && (size_t)n == all) ? n : write_failed(fd, n, signal);
+	return TERN_LIKELY(n >= 0) ? n : write_failed(fd, signal);
 }
 
 static size_t total(const struct iovec *iov, size_t count)
@@ -172,13 +169,13 @@ ssize_t tern_shim_write(int fd, const void *buf, size_t len)
 
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, &msg, 0));
 	}
-	return after_write(fd, tern_shim_next.write(fd, buf, len), len, false);
+	before_write(fd);
+	return after_write(fd, tern_shim_next.write(fd, buf, len), false);
 }
 
 ssize_t tern_shim_writev(int fd, const struct iovec *iov, int count)
 {
 	struct tern_shim_sock sock;
-	ssize_t n;
 
 	if (TERN_UNLIKELY(tern_shim_dgrams()) && count >= 0 && is_dgram(fd, &sock)) {
 		struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
@@ -186,10 +183,15 @@ ssize_t tern_shim_writev(int fd, const struct iovec *iov, int count)
 
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, &msg, 0));
 	}
-	n = tern_shim_next.writev(fd, iov, count);
-	if (TERN_UNLIKELY(n < 0))
-		return write_failed(fd, n, false);
-	return after_write(fd, n, total(iov, (size_t)count), false);
+	before_write(fd);
+	return after_write(fd, tern_shim_next.writev(fd, iov, count), false);
+}
+
+/* A stranger to sockets otherwise: only the pair has to be ready for it. */
+ssize_t tern_shim_sendfile(int fd, int from, off_t *offset, size_t len)
+{
+	before_write(fd);
+	return after_write(fd, tern_shim_next.sendfile(fd, from, offset, len), false);
 }
 
 /* ---- recv(), recvfrom(), recvmsg(), recvmmsg() */
@@ -362,15 +364,15 @@ ssize_t tern_shim_sendto(int fd, const void *buf, size_t len, int flags, const s
 		to = NULL; /* TCP does not look at it */
 		tolen = 0;
 	}
+	before_write(fd);
 	return after_write(fd, tern_shim_next.sendto(fd, buf, len, flags | MSG_NOSIGNAL, to, tolen),
-			   len, !(flags & MSG_NOSIGNAL));
+			   !(flags & MSG_NOSIGNAL));
 }
 
 ssize_t tern_shim_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct tern_shim_sock sock;
 	struct msghdr m;
-	ssize_t n;
 	int done = 0;
 
 	if (TERN_UNLIKELY(tern_shim_dgrams()) && is_dgram(fd, &sock))
@@ -389,10 +391,9 @@ ssize_t tern_shim_sendmsg(int fd, const struct msghdr *msg, int flags)
 		m.msg_controllen = 0;
 		msg = &m;
 	}
-	n = tern_shim_next.sendmsg(fd, msg, flags | MSG_NOSIGNAL);
-	if (TERN_UNLIKELY(n < 0))
-		return write_failed(fd, n, !(flags & MSG_NOSIGNAL));
-	return after_write(fd, n, total(msg->msg_iov, msg->msg_iovlen), false);
+	before_write(fd);
+	return after_write(fd, tern_shim_next.sendmsg(fd, msg, flags | MSG_NOSIGNAL),
+			   !(flags & MSG_NOSIGNAL));
 }
 
 int tern_shim_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)

@@ -60,3 +60,14 @@ bool tern_shim_marked(int fd, enum tern_shim_mark mark)
 		return false;
 	return value == (int)mark;
 }
+
+void tern_shim_say_alive(int fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+
+	if (TERN_SHIM_SYS3(SYS_getpeername, fd, &un, &len) < 0)
+		return;
+	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	TERN_SHIM_SYS3(SYS_bind, fd, &un, len);
+}

@@ -104,24 +104,6 @@ int tern_shim_listen(int fd, int backlog)
 	return tern_shim_result(done);
 }
 
-/*
- * Our end gets a name before it is shut down: as long as that is taken, the broker knows that
- * somebody has the socket. It may have one from the last time.
- */
-static void say_alive(int fd, const struct tern_shim_sock *sock)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	struct tern_posix_name name = {
-		.type = sock->type | TERN_POSIX_ALIVE,
-		.domain = sock->domain,
-	};
-
-	memcpy(name.prefix, tern_shim.prefix, sizeof(name.prefix));
-	memcpy(name.id, &sock->id, sizeof(name.id));
-	memcpy(un.sun_path, &name, sizeof(name));
-	TERN_SHIM_SYS3(SYS_bind, fd, &un, offsetof(struct sockaddr_un, sun_path) + sizeof(name));
-}
-
 int tern_shim_shutdown(int fd, int how)
 {
 	struct tern_shim_sock sock;
@@ -135,7 +117,7 @@ int tern_shim_shutdown(int fd, int how)
 	done = tern_shim_ask(fd, &sock, &call);
 	if (done < 0)
 		return tern_shim_result(done == -ENETDOWN ? -ENOTCONN : done);
-	say_alive(fd, &sock);
+	tern_shim_say_alive(fd);
 	/* Of a listening socket only the reading half means something: it wakes accept(). */
 	if (tern_shim_marked(fd, TERN_SHIM_MARK_LISTENING)) {
 		if (how == SHUT_WR)

@@ -14,7 +14,7 @@ from tap import SOURCE, Tap, load_tool
 
 TERN = os.path.join(os.environ.get("TERN_BUILD", os.path.join(SOURCE, "build")), "tern")
 PAGES = ["README.md", "CONTRIBUTING.md", "bench/README.md", "docs/ARCHITECTURE.md",
-         "docs/HACKING.md", "docs/BENCHMARKS.md"]
+         "docs/HACKING.md", "docs/BENCHMARKS.md", "docs/NETWORK.md"]
 INTERNALS_MAX = 60  # lines: a page for a data structure is short
 # Where a path may begin that is not of this tree.
 SYSTEM = ("/dev/", "/run/", "/usr", "/some/where")
@@ -115,8 +115,20 @@ def rule_command(_, text, known={}):
                 yield f"tern {name}: no such command"
                 continue
             words = re.split(r"[|&;<>]", rest)[0].split() if block else rest.split()
-            for word in words:
+            for word in own_words(name, words, known[name]):
                 yield from wrong_option(name, word, known[name])
+
+
+def own_words(name, words, help_text):
+    """Those in front of the command that tern run runs: the rest is that command's."""
+    if name != "run":
+        return words
+    words = re.sub(r"'[^']*'", "quoted", " ".join(words)).split()
+    mine, i = [], 0
+    while i < len(words) and words[i].startswith("-") and words[i] != "--":
+        mine.append(words[i])
+        i += 2 if re.search(rf"{words[i]} \S", help_text) else 1
+    return mine
 
 
 def wrong_option(name, word, help_text):

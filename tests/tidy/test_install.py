@@ -85,6 +85,10 @@ def main():
                  f"only exported: {exported - names}, only declared: {names - exported}")
         status, said = run(find(root, "bin/tern"), "help")
         tap.case(status == 0, "the_installed_program_runs_without_the_library", said)
+        status, said = run(find(root, "bin/tern"), "run", "--link", "none", "--", "sh", "-c",
+                           "echo $LD_PRELOAD", env=dict(os.environ, XDG_RUNTIME_DIR=root))
+        tap.case(status == 0 and os.path.realpath(said) == find(root, "tern/libtern-preload.so"),
+                 "the_installed_program_finds_its_preload_library", said)
         version = run("pkg-config", "--modversion", "tern", env=env)[1]
         status, said = run(find(root, "bin/tern"), "-V")
         tap.case(said == "tern " + version, "program_and_library_have_one_version", said)
