@@ -464,6 +464,8 @@ void tern_call(struct tern_broker *b, const struct tern_posix_request *req,
 		return;
 	}
 	p = tern_pair_find(b, req->id);
+	if (p && p->kind == TERN_PAIR_DGRAM)
+		tern_dgram_catch_up(p);
 	dead = p ? NULL : tern_dead_find(b, req->id);
 	if (p)
 		reply->result = call_socket(&c, p);
