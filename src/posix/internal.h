@@ -113,7 +113,7 @@ struct tern_pair {
 	struct tern_posix_setting *settings; /* what was set by setsockopt(), each once */
 	struct tern_acceptor *acceptor;      /* of a LISTENER */
 	int linger_fd;         /* closed when lingering is over; -1: nobody waits */
-	uint64_t linger_until; /* with TERN_PF_LINGERS */
+	uint64_t linger_until; /* 0: not closed yet */
 };
 
 /* A socket that failed while the program may still hold its end. */
