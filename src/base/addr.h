@@ -128,8 +128,12 @@ struct tern_flow {
 
 static inline bool tern_flow_eq(const struct tern_flow *a, const struct tern_flow *b)
 {
-	return a->lport == b->lport && a->rport == b->rport &&
-	       tern_addr_eq(&a->remote, &b->remote) && tern_addr_eq(&a->local, &b->local);
+	if (a->lport != b->lport || a->rport != b->rport || a->local.family != b->local.family)
+		return false;
+	if (TERN_LIKELY(a->local.family == TERN_INET))
+		return tern_get_u32(a->remote.b) == tern_get_u32(b->remote.b) &&
+		       tern_get_u32(a->local.b) == tern_get_u32(b->local.b);
+	return tern_addr_eq(&a->remote, &b->remote) && tern_addr_eq(&a->local, &b->local);
 }
 
 /* The same flow seen from the other end. */
@@ -216,21 +220,33 @@ static inline uint64_t tern_flow_le64(const void *ptr)
  */
 static inline uint32_t tern_flow_hash(const uint64_t key[2], const struct tern_flow *flow)
 {
-	uint8_t p[4];
+	uint32_t ports = __builtin_bswap32((uint32_t)flow->lport << 16 | flow->rport);
 	uint64_t w[4];
 
-	tern_put_u16(p, flow->lport);
-	tern_put_u16(p + 2, flow->rport);
 	if (TERN_LIKELY(flow->local.family == TERN_INET)) {
 		w[0] = tern_flow_le32(flow->remote.b);
 		w[0] = tern_flow_le32(flow->local.b) | w[0] << 32;
-		return (uint32_t)tern_siphash13_words_u32(key, w, 1, tern_flow_le32(p));
+		return (uint32_t)tern_siphash13_words_u32(key, w, 1, ports);
 	}
 	w[0] = tern_flow_le64(flow->local.b);
 	w[1] = tern_flow_le64(flow->local.b + 8);
 	w[2] = tern_flow_le64(flow->remote.b);
 	w[3] = tern_flow_le64(flow->remote.b + 8);
-	return (uint32_t)tern_siphash13_words_u32(key, w, 4, tern_flow_le32(p));
+	return (uint32_t)tern_siphash13_words_u32(key, w, 4, ports);
+}
+
+/* The same of a flow that tern_flow_pack wrote. */
+static inline uint32_t tern_flow_hash_packed(const uint64_t key[2], uint8_t family, uint16_t lport,
+					     uint16_t rport, const uint8_t *addrs)
+{
+	uint32_t ports = __builtin_bswap32((uint32_t)lport << 16 | rport);
+	uint64_t w[4] = { tern_flow_le64(addrs) };
+
+	if (TERN_LIKELY(family == TERN_INET))
+		return (uint32_t)tern_siphash13_words_u32(key, w, 1, ports);
+	for (unsigned int i = 1; i < 4; i++)
+		w[i] = tern_flow_le64(addrs + 8 * i);
+	return (uint32_t)tern_siphash13_words_u32(key, w, 4, ports);
 }
 
 #endif

@@ -33,7 +33,16 @@ static inline uint32_t tern_swap_u32(uint32_t v)
 #endif
 }
 
-/* Load a big-endian integer from 2 or 4 bytes at any alignment. */
+static inline uint64_t tern_swap_u64(uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(v);
+#else
+	return v;
+#endif
+}
+
+/* Load a big-endian integer from 2, 4 or 8 bytes at any alignment. */
 static inline uint16_t tern_get_u16(const void *ptr)
 {
 	uint16_t v;
@@ -50,7 +59,15 @@ static inline uint32_t tern_get_u32(const void *ptr)
 	return tern_swap_u32(v);
 }
 
-/* Store an integer big-endian into 2 or 4 bytes at any alignment. */
+static inline uint64_t tern_get_u64(const void *ptr)
+{
+	uint64_t v;
+
+	memcpy(&v, ptr, sizeof(v));
+	return tern_swap_u64(v);
+}
+
+/* Store an integer big-endian into 2, 4 or 8 bytes at any alignment. */
 static inline void tern_put_u16(void *ptr, uint16_t v)
 {
 	v = tern_swap_u16(v);
@@ -60,6 +77,12 @@ static inline void tern_put_u16(void *ptr, uint16_t v)
 static inline void tern_put_u32(void *ptr, uint32_t v)
 {
 	v = tern_swap_u32(v);
+	memcpy(ptr, &v, sizeof(v));
+}
+
+static inline void tern_put_u64(void *ptr, uint64_t v)
+{
+	v = tern_swap_u64(v);
 	memcpy(ptr, &v, sizeof(v));
 }
 

@@ -24,6 +24,12 @@
 /* Kept out of its callers, which shall stay small: taken seldom, or never. */
 #define TERN_COLD __attribute__((noinline, cold))
 
+/* The same for what is taken often, if less often than the way beside it. */
+#define TERN_NOINLINE __attribute__((noinline))
+
+/* Kept out of its callers though it is taken often: beside it they would run out of registers. */
+#define TERN_OUTLINE __attribute__((noinline))
+
 /* Inlined even without optimisation of size or speed: bodies that only pay when constants fold. */
 #define TERN_INLINE static inline __attribute__((always_inline, unused))
 

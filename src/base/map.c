@@ -51,31 +51,17 @@ int tern_map_insert(struct tern_map *m, uint32_t hash, uint32_t idx)
 	assert(idx);
 	if (m->count >= m->max)
 		return -ENOBUFS;
-	while (m->slots[pos].idx)
+	while (TERN_UNLIKELY(m->slots[pos].idx))
 		pos = (pos + 1) & m->mask;
 	m->slots[pos] = (struct tern_map_slot){ .hash = hash, .idx = idx };
 	m->count++;
 	return 0;
 }
 
-/* The slot of (hash, idx), or NULL. */
-static struct tern_map_slot *find_slot(const struct tern_map *m, uint32_t hash, uint32_t idx)
+/* Move the rest of the cluster forward; pos is the slot behind the hole, and in use. */
+static uint32_t close_up(struct tern_map *m, uint32_t hole, uint32_t pos)
 {
-	for (struct tern_map_it it = tern_map_find(m, hash); it.idx; tern_map_next(m, &it))
-		if (it.idx == idx)
-			return &m->slots[it.pos & m->mask];
-	return NULL;
-}
-
-int tern_map_remove(struct tern_map *m, uint32_t hash, uint32_t idx)
-{
-	struct tern_map_slot *slot = find_slot(m, hash, idx);
-	uint32_t hole;
-
-	if (!slot)
-		return -ENOENT;
-	hole = (uint32_t)(slot - m->slots);
-	for (uint32_t pos = (hole + 1) & m->mask; m->slots[pos].idx; pos = (pos + 1) & m->mask) {
+	for (; m->slots[pos].idx; pos = (pos + 1) & m->mask) {
 		uint32_t from_home = (pos - m->slots[pos].hash) & m->mask;
 
 		if (from_home >= ((pos - hole) & m->mask)) {
@@ -83,6 +69,21 @@ int tern_map_remove(struct tern_map *m, uint32_t hash, uint32_t idx)
 			hole = pos;
 		}
 	}
+	return hole;
+}
+
+int tern_map_remove(struct tern_map *m, uint32_t hash, uint32_t idx)
+{
+	uint32_t hole = hash & m->mask, next;
+
+	while (TERN_UNLIKELY(m->slots[hole].idx != idx || m->slots[hole].hash != hash)) {
+		if (!m->slots[hole].idx)
+			return -ENOENT;
+		hole = (hole + 1) & m->mask;
+	}
+	next = (hole + 1) & m->mask;
+	if (TERN_UNLIKELY(m->slots[next].idx))
+		hole = close_up(m, hole, next);
 	m->slots[hole] = (struct tern_map_slot){ 0 };
 	m->count--;
 	return 0;

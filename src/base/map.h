@@ -61,7 +61,7 @@ static inline struct tern_map_it tern_map_probe(const struct tern_map *m, uint32
 	for (;; pos++) {
 		struct tern_map_slot s = m->slots[pos & m->mask];
 
-		if (s.hash == hash || !s.idx)
+		if (!s.idx || s.hash == hash)
 			return (struct tern_map_it){ .idx = s.idx, .hash = hash, .pos = pos };
 	}
 }

@@ -203,15 +203,15 @@ static uint32_t raw_shift(const struct tern_pool *p)
 	return shift;
 }
 
-static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool made)
+static int pool_init(struct tern_pool *p, size_t item_size, bool cleared, struct tern_pool made)
 {
 	uint32_t max = made.max;
-	size_t least = made.generations ? 2 * sizeof(uint32_t) : sizeof(uint32_t);
+	size_t least = made.kept + sizeof(uint32_t);
 
 	if (!item_size || item_size > ITEM_MAX || !max || max > INT32_MAX)
 		return -EINVAL;
-	item_size = TERN_MAX(item_size, least);
-	made.item_size = (item_size + 3) & ~(size_t)3;
+	made.item_size = (TERN_MAX(item_size, least) + 3) & ~(size_t)3;
+	made.cleared = cleared ? (uint32_t)made.item_size - made.kept : 0;
 	made.shift = made.raw ? raw_shift(&made) : TERN_POOL_SHIFT;
 	made.mask = (1u << made.shift) - 1;
 	made.nchunks = (max >> made.shift) + 1;
@@ -227,21 +227,27 @@ static int pool_init(struct tern_pool *p, size_t item_size, struct tern_pool mad
 
 int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
 {
-	return pool_init(p, item_size, (struct tern_pool){ .mem = mem, .max = max });
+	return pool_init(p, item_size, true, (struct tern_pool){ .mem = mem, .max = max });
+}
+
+int tern_pool_init_bare(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
+{
+	return pool_init(p, item_size, false, (struct tern_pool){ .mem = mem, .max = max });
 }
 
 int tern_pool_init_raw(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
 {
-	return pool_init(p, item_size, (struct tern_pool){ .mem = mem, .max = max, .raw = true });
+	return pool_init(p, item_size, false,
+			 (struct tern_pool){ .mem = mem, .max = max, .raw = true });
 }
 
 int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size, uint32_t max)
 {
-	return pool_init(p, item_size,
+	return pool_init(p, item_size, true,
 			 (struct tern_pool){ .mem = mem,
 					     .max = max,
 					     .kept = sizeof(uint32_t),
-					     .generations = true });
+					     .handles = max });
 }
 
 void tern_pool_free(struct tern_pool *p)
@@ -273,7 +279,7 @@ TERN_COLD static uint32_t fresh_slot(const struct tern_pool *p, uint32_t number)
 	struct tern_pool_chunk *c = &p->chunks[number];
 	uint32_t slot = chunk_slots(p, number) - c->untouched--;
 
-	if (p->generations)
+	if (p->handles)
 		store(c->items + slot * p->item_size, c->generation);
 	return slot;
 }
@@ -281,7 +287,7 @@ TERN_COLD static uint32_t fresh_slot(const struct tern_pool *p, uint32_t number)
 /* Clear an item that has been in use before, but for its generation. */
 static void item_clear(const struct tern_pool *p, uint8_t *item)
 {
-	memset(item + p->kept, 0, p->item_size - p->kept);
+	memset(item + p->kept, 0, p->cleared);
 }
 
 static void count_one_more(struct tern_pool *p)
@@ -306,7 +312,7 @@ static __attribute__((noinline)) uint32_t take_from_chunk(struct tern_pool *p)
 		slot = c->free - 1;
 		item = c->items + slot * p->item_size;
 		c->free = load(item + p->kept);
-		if (!p->raw)
+		if (p->cleared)
 			item_clear(p, item);
 	} else {
 		slot = fresh_slot(p, number);
@@ -329,7 +335,7 @@ uint32_t tern_pool_get(struct tern_pool *p)
 		return take_from_chunk(p);
 	p->hand = 0;
 	count_one_more(p);
-	if (!p->raw)
+	if (p->cleared)
 		item_clear(p, tern_pool_at(p, idx));
 	return idx;
 }
@@ -378,7 +384,7 @@ static void lay_down(struct tern_pool *p)
 			partial_unlink(p, number);
 		partial_push(p, number);
 	}
-	if (p->generations)
+	if (p->handles)
 		generation_note(c, load(item));
 	p->taken[idx / 64] &= ~(UINT64_C(1) << idx % 64);
 	store(item + p->kept, c->free);
@@ -408,7 +414,7 @@ TERN_COLD static void empty(struct tern_pool *p)
 static inline void take_in_hand(struct tern_pool *p, uint32_t idx)
 {
 	p->hand = idx;
-	if (TERN_UNLIKELY(!p->used && p->spares))
+	if (TERN_UNLIKELY(p->spares) && !p->used)
 		empty(p);
 }
 
@@ -430,7 +436,7 @@ static void generation_bump(uint8_t *item)
 void tern_pool_put(struct tern_pool *p, uint32_t idx)
 {
 	assert(tern_pool_is_used(p, idx)); /* 0 never is */
-	if (p->generations)
+	if (p->handles)
 		generation_bump(tern_pool_at(p, idx));
 	p->used--;
 	if (p->hand)

@@ -56,7 +56,8 @@ struct tern_pool {
 	uint32_t used, max; /* items in use, and the most there may be */
 	uint32_t peak;      /* highest `used` so far */
 	uint32_t kept;      /* bytes at the start of an item that outlive it: its generation */
-	bool generations;
+	uint32_t cleared;   /* bytes behind these that are zeroed for the next life */
+	uint32_t handles;   /* highest index there may be a handle of: max, or 0 */
 	bool raw;
 	uint32_t shift, mask; /* index -> chunk, slot; TERN_POOL_SHIFT unless raw */
 	uint32_t nchunks;     /* entries of the directory */
@@ -82,6 +83,10 @@ TERN_NODISCARD int tern_pool_init(struct tern_pool *p, struct tern_mem *mem, siz
  */
 TERN_NODISCARD int tern_pool_init_gen(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
 				      uint32_t max);
+
+/* The same for records that their maker writes whole: they come as they are, not zeroed. */
+TERN_NODISCARD int tern_pool_init_bare(struct tern_pool *p, struct tern_mem *mem, size_t item_size,
+				       uint32_t max);
 
 /*
  * The same for buffers, which are found by tern_pool_at_raw: items come as they are, not zeroed,
@@ -132,7 +137,7 @@ static inline void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uin
 {
 	uint32_t *item;
 
-	if (!p->generations || !tern_pool_is_used(p, idx))
+	if (idx > p->handles || !tern_pool_is_used(p, idx))
 		return NULL;
 	item = tern_pool_at(p, idx);
 	return *item == generation ? item : NULL;

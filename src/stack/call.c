@@ -13,25 +13,25 @@
 
 #include "stack/internal.h"
 
-uint32_t tern_call_conn(const struct tern_stack *st, tern_id id)
+/* The connection record of an id that its application still holds, or NULL. Its index is in id. */
+TERN_INLINE struct tern_conn *held_conn(const struct tern_stack *st, tern_id id)
 {
-	uint32_t idx = (uint32_t)id;
-	const struct tern_conn *c;
+	struct tern_conn *c;
 
 	if (tern_id_kind(id) != TERN_ID_CONN)
-		return 0;
-	c = tern_pool_check(&st->tcp.conns, idx, tern_id_gen(id));
-	return c && (c->flags & TERN_CF_OWNED) ? idx : 0;
+		return NULL;
+	c = tern_pool_check(&st->tcp.conns, (uint32_t)id, tern_id_gen(id));
+	return c && (c->flags & TERN_CF_OWNED) ? c : NULL;
+}
+
+uint32_t tern_call_conn(const struct tern_stack *st, tern_id id)
+{
+	return held_conn(st, id) ? (uint32_t)id : 0;
 }
 
 static bool is_udp(tern_id id)
 {
 	return tern_id_kind(id) == TERN_ID_UDP;
-}
-
-static tern_id conn_id(const struct tern_stack *st, uint32_t idx)
-{
-	return tern_id_make(TERN_ID_CONN, tern_conn_at(&st->tcp, idx)->gen, idx);
 }
 
 static int open_stream(struct tern_stack *st, enum tern_family family, tern_id *ret_id)
@@ -44,14 +44,14 @@ static int open_stream(struct tern_stack *st, enum tern_family family, tern_id *
 	c = tern_conn_at(&st->tcp, idx);
 	c->flags |= TERN_CF_OWNED;
 	c->open_family = (uint8_t)family;
-	*ret_id = conn_id(st, idx);
+	*ret_id = tern_id_make(TERN_ID_CONN, c->gen, idx);
 	return 0;
 }
 
 int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
 		    enum tern_family family, tern_id *ret_id)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (family != TERN_INET && !(family == TERN_INET6 && st->ipv6))
 		return -EAFNOSUPPORT;
 	if (type == TERN_DGRAM)
@@ -109,7 +109,7 @@ int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_bind(st, id, local);
 	idx = tern_call_conn(st, id);
@@ -124,7 +124,7 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 	struct tern_conn *c;
 	int err;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return -EOPNOTSUPP;
 	if (!idx)
@@ -151,6 +151,8 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 			 const struct tern_endpoint *remote)
 {
+	bool known;
+
 	if (c->state == TERN_LISTEN)
 		return -EOPNOTSUPP;
 	if (c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED)
@@ -162,22 +164,42 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 		return -EAFNOSUPPORT;
 	if (c->family && c->family != remote->addr.family)
 		return -EAFNOSUPPORT;
-	if (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr))
+	known = tern_addr_eq(&remote->addr, &st->good_dest);
+	if (!known && (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr)))
 		return -ENETUNREACH; /* MUST-46 */
 	if (!remote->port)
 		return -ECONNREFUSED; /* Linux asks the peer, and hears this */
-	return tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
+	return !known && tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
 }
 
-/* The local half of the flow: bound before, or chosen now. *ret_tw is a TIME-WAIT to take over. */
+/* The source for a destination that passed check_connect(). Whoever connects does so again. */
+static int choose_source(struct tern_stack *st, const struct tern_addr *dest,
+			 struct tern_addr *ret_source)
+{
+	if (TERN_UNLIKELY(!tern_addr_eq(dest, &st->good_dest))) {
+		int err = tern_route_source(st, dest, &st->dest_source);
+
+		if (err)
+			return err;
+		st->good_dest = *dest;
+	}
+	*ret_source = st->dest_source;
+	return 0;
+}
+
+/*
+ * The local half of the flow: bound before, or chosen now. *ret_tw is a TIME-WAIT to take over,
+ * *ret_loopback whether the other half is ours too: it would be its own best source.
+ */
 static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct tern_flow *flow,
-			uint32_t *ret_tw)
+			uint32_t *ret_tw, bool *ret_loopback)
 {
 	struct tern_flow bound;
-	int err = tern_route_source(st, &flow->remote, &flow->local);
+	int err = choose_source(st, &flow->remote, &flow->local);
 
 	if (err)
 		return err;
+	*ret_loopback = tern_addr_eq(&flow->local, &flow->remote);
 	if (!c->lport)
 		return tern_port_choose(st, flow, ret_tw);
 	tern_conn_flow(c, &bound);
@@ -192,9 +214,8 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
  * A port that was chosen just now has been chosen for that.
  */
 static int check_flow(struct tern_stack *st, const struct tern_flow *flow, bool chosen,
-		      uint32_t *tw, tern_seq *iss, uint32_t *ts_offset)
+		      bool loopback, uint32_t *tw, tern_seq *iss, uint32_t *ts_offset)
 {
-	bool loopback = tern_route_is_local(st, &flow->remote);
 	uint32_t hash;
 
 	tern_isn_choose(&st->tcp.isn, flow, st->tcp.now, st->knobs.tcp_timestamps, iss, ts_offset);
@@ -209,22 +230,23 @@ static int check_flow(struct tern_stack *st, const struct tern_flow *flow, bool 
 	return 0;
 }
 
-static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern_endpoint *remote)
+static int connect_stream(struct tern_stack *st, uint32_t idx, struct tern_conn *c,
+			  const struct tern_endpoint *remote)
 {
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 	struct tern_flow flow = { .remote = remote->addr, .rport = remote->port };
 	uint32_t ts_offset, tw = 0, mtu;
+	bool loopback;
 	tern_seq iss;
 	int err = check_connect(st, c, remote);
 
 	if (!err)
-		err = choose_local(st, c, &flow, &tw);
+		err = choose_local(st, c, &flow, &tw, &loopback);
 	if (!err)
-		err = check_flow(st, &flow, !c->lport, &tw, &iss, &ts_offset);
+		err = check_flow(st, &flow, !c->lport, loopback, &tw, &iss, &ts_offset);
 	if (err)
 		return err;
-	mtu = tern_route_is_local(st, &flow.remote) ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);
-	err = tern_tcp_connect(&st->tcp, idx, &flow, iss, ts_offset, mtu);
+	mtu = loopback ? st->cfg.mtu : tern_path_mtu(st, &flow.remote);
+	err = tern_tcp_connect(&st->tcp, idx, c, &flow, iss, ts_offset, mtu);
 	if (err)
 		return err;
 	if (c->flags & TERN_CF_BOUND)
@@ -239,21 +261,19 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, const struct tern
 int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 		       const struct tern_endpoint *remote)
 {
-	uint32_t idx;
+	struct tern_conn *c = held_conn(st, id);
 
-	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_connect(st, id, remote);
-	idx = tern_call_conn(st, id);
-	return idx ? connect_stream(st, idx, remote) : -EBADF;
+	tern_tcp_set_now(&st->tcp, now);
+	if (c)
+		return connect_stream(st, (uint32_t)id, c, remote);
+	return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
 }
 
-/* What happened to a connection before anybody held it is news to who does now. */
-static void catch_up(struct tern_stack *st, uint32_t idx)
+/* What happened to a connection since it stands. */
+static unsigned int late_news(const struct tern_stack *st, const struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 	const struct tern_traffic *x = tern_conn_traffic(&st->tcp, c);
-	unsigned int bits = TERN_EV_CONNECTED | TERN_EV_WRITABLE;
+	unsigned int bits = 0;
 
 	if (x && x->recv.bytes)
 		bits |= TERN_EV_READABLE;
@@ -263,18 +283,27 @@ static void catch_up(struct tern_stack *st, uint32_t idx)
 		bits |= TERN_EV_READABLE | TERN_EV_CLOSED;
 	if (c->error)
 		bits |= TERN_EV_ERROR;
+	return bits;
+}
+
+/* What happened to a connection before anybody held it is news to who does now. */
+static void catch_up(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
+{
+	unsigned int bits = TERN_EV_CONNECTED | TERN_EV_WRITABLE;
+
+	if (TERN_UNLIKELY(c->traffic || c->state != TERN_ESTABLISHED))
+		bits |= late_news(st, c);
 	tern_conn_notify(&st->tcp, idx, c, bits);
 }
 
 int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id)
 {
-	uint32_t idx = tern_call_conn(st, listener);
-	struct tern_conn *c;
+	struct tern_conn *c = held_conn(st, listener);
+	uint32_t idx;
 
-	st->tcp.now = now;
-	if (!idx)
+	tern_tcp_set_now(&st->tcp, now);
+	if (!c)
 		return is_udp(listener) ? -EOPNOTSUPP : -EBADF;
-	c = tern_conn_at(&st->tcp, idx);
 	if (c->state != TERN_LISTEN)
 		return -EINVAL;
 	idx = tern_listener_accept(&st->syn, c->listener);
@@ -282,33 +311,27 @@ int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, ter
 		return -EAGAIN;
 	c = tern_conn_at(&st->tcp, idx);
 	c->flags |= TERN_CF_OWNED;
-	*ret_id = conn_id(st, idx);
-	catch_up(st, idx);
+	*ret_id = tern_id_make(TERN_ID_CONN, c->gen, idx);
+	catch_up(st, idx, c);
 	return 0;
 }
 
 int64_t tern_stack_send(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
 			size_t len, unsigned int flags)
 {
-	uint32_t idx;
-
-	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_sendto(st, id, data, len, NULL);
-	idx = tern_call_conn(st, id);
-	return idx ? tern_tcp_send(&st->tcp, idx, data, len, flags) : -EBADF;
+	tern_tcp_set_now(&st->tcp, now);
+	if (held_conn(st, id))
+		return tern_tcp_send(&st->tcp, (uint32_t)id, data, len, flags);
+	return is_udp(id) ? tern_udp_sendto(st, id, data, len, NULL) : -EBADF;
 }
 
 int64_t tern_stack_recv(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			unsigned int flags)
 {
-	uint32_t idx;
-
-	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_recvfrom(st, id, data, len, flags, NULL);
-	idx = tern_call_conn(st, id);
-	return idx ? tern_tcp_recv(&st->tcp, idx, data, len, flags) : -EBADF;
+	tern_tcp_set_now(&st->tcp, now);
+	if (held_conn(st, id))
+		return tern_tcp_recv(&st->tcp, (uint32_t)id, data, len, flags);
+	return is_udp(id) ? tern_udp_recvfrom(st, id, data, len, flags, NULL) : -EBADF;
 }
 
 int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const void *data,
@@ -316,7 +339,7 @@ int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_sendto(st, id, data, len, remote);
 	idx = tern_call_conn(st, id);
@@ -328,14 +351,14 @@ int64_t tern_stack_sendto(struct tern_stack *st, uint64_t now, tern_id id, const
 int64_t tern_stack_recvfrom(struct tern_stack *st, uint64_t now, tern_id id, void *data, size_t len,
 			    unsigned int flags, struct tern_endpoint *ret_remote)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_recvfrom(st, id, data, len, flags, ret_remote);
 	return tern_stack_recv(st, now, id, data, len, flags);
 }
 
 /* LISTEN ends; the record stays, CLOSED, and keeps its binding. */
-static void stop_listening(struct tern_stack *st, uint32_t idx)
+TERN_COLD static void stop_listening(struct tern_stack *st, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 
@@ -347,7 +370,7 @@ int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum te
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_shutdown(st, id, how);
 	idx = tern_call_conn(st, id);
@@ -364,45 +387,40 @@ int tern_stack_shutdown(struct tern_stack *st, uint64_t now, tern_id id, enum te
  * What both ways of giving a stream socket up have in common: LISTEN ends, the bound port is let
  * go.
  */
-static void release(struct tern_stack *st, uint32_t idx)
+static void release(struct tern_stack *st, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
-
 	if (c->state == TERN_LISTEN)
 		stop_listening(st, idx);
-	if (c->flags & TERN_CF_BOUND)
-		tern_ports_unbind(st->ports, idx, c->lport);
+	if (!(c->flags & TERN_CF_BOUND))
+		return;
+	tern_ports_unbind(st->ports, idx, c->lport);
 	c->flags &= ~(uint32_t)TERN_CF_BOUND;
 }
 
 int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id)
 {
-	uint32_t idx;
+	struct tern_conn *c = held_conn(st, id);
+	uint32_t idx = (uint32_t)id;
 
-	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_close(st, id);
-	idx = tern_call_conn(st, id);
-	if (!idx)
-		return -EBADF;
-	release(st, idx);
-	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx), false);
+	tern_tcp_set_now(&st->tcp, now);
+	if (!c)
+		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
+	release(st, idx, c);
+	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx, c), false);
 	return 0;
 }
 
 int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
 {
-	uint32_t idx;
+	struct tern_conn *c = held_conn(st, id);
+	uint32_t idx = (uint32_t)id;
 
-	st->tcp.now = now;
-	if (is_udp(id))
-		return tern_udp_close(st, id);
-	idx = tern_call_conn(st, id);
-	if (!idx)
-		return -EBADF;
-	release(st, idx);
+	tern_tcp_set_now(&st->tcp, now);
+	if (!c)
+		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
+	release(st, idx, c);
 	tern_tcp_abort(&st->tcp, idx, 0);
-	return tern_tcp_close(&st->tcp, idx) == TERN_MOVE_NONE ? 0 : -EINVAL;
+	return tern_tcp_close(&st->tcp, idx, c) == TERN_MOVE_NONE ? 0 : -EINVAL;
 }
 
 int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
@@ -412,7 +430,7 @@ int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern
 	uint32_t idx;
 	int err;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_set_option(st, id, option, value);
 	idx = tern_call_conn(st, id);
@@ -430,7 +448,7 @@ int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum 
 {
 	uint32_t idx;
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
 		return tern_udp_get_option(st, id, option, ret_value);
 	idx = tern_call_conn(st, id);

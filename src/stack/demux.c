@@ -4,11 +4,33 @@
  *
  * A segment belongs to the first of these that knows its flow: a connection, a half-open
  * connection, a TIME-WAIT record (which may give way to a SYN and let it fall through), a listener.
- * Else its port is closed. The hash of the flow is computed once for all tables.
+ * Else its port is closed. The hash of the flow is computed once for all tables. Segments of a flow
+ * come in runs: while one lasts and its connection stands, no table is asked at all.
  *
  * Records move between rooms here: half-open to connection (one way in), connection to TIME-WAIT.
  */
 #include "stack/internal.h"
+
+/*
+ * State of whoever stands for a flow. Where no record does: LISTEN if somebody listens and nothing
+ * stood there before, else CLOSED.
+ */
+static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
+				const struct tern_flow *flow, enum tern_state before)
+{
+	uint32_t idx = tern_conn_find(&st->tcp, hash, flow);
+
+	if (idx)
+		return tern_conn_at(&st->tcp, idx)->state;
+	if (tern_half_find(&st->syn, hash, flow))
+		return TERN_SYN_RECEIVED;
+	idx = tern_timewait_find(&st->tw, hash, flow);
+	if (idx)
+		return tern_timewait_state(&st->tw, idx);
+	if (before != TERN_LISTEN)
+		return TERN_CLOSED;
+	return tern_listener_find(&st->syn, &flow->local, flow->lport) ? TERN_LISTEN : TERN_CLOSED;
+}
 
 /* The event ring's record of an arriving segment. */
 static struct tern_trace_record *trace_segment(struct tern_stack *st, const struct tern_flow *flow,
@@ -33,27 +55,6 @@ static struct tern_trace_record *trace_segment(struct tern_stack *st, const stru
 	return r;
 }
 
-/*
- * State of whoever stands for a flow. Where no record does: LISTEN if somebody listens and nothing
- * stood there before, else CLOSED.
- */
-static enum tern_state state_of(const struct tern_stack *st, uint32_t hash,
-				const struct tern_flow *flow, enum tern_state before)
-{
-	uint32_t idx = tern_conn_find(&st->tcp, hash, flow);
-
-	if (idx)
-		return tern_conn_at(&st->tcp, idx)->state;
-	if (tern_half_find(&st->syn, hash, flow))
-		return TERN_SYN_RECEIVED;
-	idx = tern_timewait_find(&st->tw, hash, flow);
-	if (idx)
-		return tern_timewait_state(&st->tw, idx);
-	if (before != TERN_LISTEN)
-		return TERN_CLOSED;
-	return tern_listener_find(&st->syn, &flow->local, flow->lport) ? TERN_LISTEN : TERN_CLOSED;
-}
-
 static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
 				    const struct tern_segment *seg)
 {
@@ -65,31 +66,33 @@ static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
 	return outcome.reason;
 }
 
-static enum tern_drop to_half_open(struct tern_stack *st, uint32_t half,
-				   const struct tern_flow *flow, uint32_t hash,
-				   const struct tern_segment *seg)
+/* Returns the connection that the segment has made of the half-open one: it is for that then. */
+TERN_NOINLINE static uint32_t to_half_open(struct tern_stack *st, uint32_t half,
+					   const struct tern_flow *flow, uint32_t hash,
+					   const struct tern_segment *seg,
+					   enum tern_drop *ret_reason)
 {
-	enum tern_drop reason = TERN_DROP_NONE;
 	bool reopens = tern_half_reopens(&st->syn, half);
-	uint32_t conn = tern_half_input(&st->syn, half, flow, hash, seg, &reason);
+	uint32_t conn = tern_half_input(&st->syn, half, flow, hash, seg, ret_reason);
 	uint32_t tw;
 
 	if (!conn)
-		return reason;
+		return 0;
 	tw = reopens ? tern_timewait_find(&st->tw, hash, flow) : 0;
 	if (tw) {
 		tern_timewait_remove(&st->tw, tw);
 		tern_count(&st->trace, TERN_CNT_TernTimeWaitAccepted);
 	}
-	return to_connection(st, conn, seg);
+	return conn;
 }
 
 /*
  * A SYN that a TIME-WAIT gives way to. The record stays behind the half-open connection until that
  * is promoted: if the SYN was an old duplicate, the flow is in TIME-WAIT again (RFC 9293 MAY-2).
  */
-static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw, const struct tern_flow *flow,
-				  uint32_t hash, const struct tern_segment *seg)
+TERN_NOINLINE static enum tern_drop to_timewait(struct tern_stack *st, uint32_t tw,
+						const struct tern_flow *flow, uint32_t hash,
+						const struct tern_segment *seg)
 {
 	enum tern_drop reason = TERN_DROP_NONE;
 	struct tern_reopen reopen;
@@ -116,52 +119,52 @@ static enum tern_drop to_closed_port(struct tern_stack *st, const struct tern_fl
 	return TERN_DROP_NO_SOCKET;
 }
 
-/* A segment of no connection. */
-static enum tern_drop to_others(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
-				const struct tern_segment *seg)
+/* A segment of no connection. Returns the one that it has made, or 0 and why it was dropped. */
+static uint32_t to_others(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+			  const struct tern_segment *seg, enum tern_drop *ret_reason)
 {
-	enum tern_drop reason = TERN_DROP_NONE;
 	uint32_t idx;
 
+	*ret_reason = TERN_DROP_NONE;
 	idx = tern_half_find(&st->syn, hash, flow);
 	if (idx)
-		return to_half_open(st, idx, flow, hash, seg);
+		return to_half_open(st, idx, flow, hash, seg, ret_reason);
 	idx = tern_timewait_find(&st->tw, hash, flow);
-	if (idx)
-		return to_timewait(st, idx, flow, hash, seg);
+	if (idx) {
+		*ret_reason = to_timewait(st, idx, flow, hash, seg);
+		return 0;
+	}
 	idx = tern_listener_find(&st->syn, &flow->local, flow->lport);
-	if (!idx)
-		return to_closed_port(st, flow, seg);
-	tern_listener_input(&st->syn, idx, flow, hash, seg, NULL, &reason);
-	return reason;
-}
-
-TERN_INLINE enum tern_drop dispatch(struct tern_stack *st, const struct tern_flow *flow,
-				    uint32_t hash, const struct tern_segment *seg)
-{
-	uint32_t conn = tern_conn_find(&st->tcp, hash, flow);
-
-	return TERN_LIKELY(conn) ? to_connection(st, conn, seg) : to_others(st, flow, hash, seg);
-}
-
-/* The same, told to the event ring. */
-static enum tern_drop dispatch_traced(struct tern_stack *st, const struct tern_flow *flow,
-				      uint32_t hash, const struct tern_segment *seg)
-{
-	struct tern_trace_record *record = trace_segment(st, flow, seg);
-	enum tern_drop reason;
-
-	record->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
-	reason = dispatch(st, flow, hash, seg);
-	record->after = (uint8_t)state_of(st, hash, flow, record->before);
-	record->reason = (uint16_t)reason;
-	return reason;
+	if (idx)
+		tern_listener_input(&st->syn, idx, flow, hash, seg, NULL, ret_reason);
+	else
+		*ret_reason = to_closed_port(st, flow, seg);
+	return 0;
 }
 
 enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
 			  const struct tern_segment *seg)
 {
-	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
-		return dispatch_traced(st, flow, hash, seg);
-	return dispatch(st, flow, hash, seg);
+	uint32_t conn = st->tcp.last_conn;
+	enum tern_drop reason;
+
+	if (!conn)
+		conn = tern_conn_find(&st->tcp, hash, flow);
+	if (!conn)
+		conn = to_others(st, flow, hash, seg, &reason);
+	st->tcp.last_conn = conn;
+	return conn ? to_connection(st, conn, seg) : reason;
+}
+
+enum tern_drop tern_demux_traced(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+				 const struct tern_segment *seg)
+{
+	struct tern_trace_record *record = trace_segment(st, flow, seg);
+	enum tern_drop reason;
+
+	record->before = (uint8_t)state_of(st, hash, flow, TERN_LISTEN);
+	reason = tern_demux(st, flow, hash, seg);
+	record->after = (uint8_t)state_of(st, hash, flow, record->before);
+	record->reason = (uint16_t)reason;
+	return reason;
 }

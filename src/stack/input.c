@@ -70,6 +70,22 @@ static inline enum tern_drop judge_addresses(struct tern_stack *st, const struct
 	return judge_closely(st, src, dst, looped);
 }
 
+/* To whom it belongs; the event ring is told, where it is on. */
+static inline enum tern_drop demux(struct tern_stack *st, const struct tern_flow *flow,
+				   uint32_t hash, const struct tern_segment *seg)
+{
+	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
+		return tern_demux_traced(st, flow, hash, seg);
+	return tern_demux(st, flow, hash, seg);
+}
+
+/* The next segment may be of any flow. */
+static void end_run(struct tern_stack *st)
+{
+	st->run.wire.ports = 0;
+	st->tcp.last_conn = 0;
+}
+
 static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet *pkt, bool trusted)
 {
 	struct tern_segment seg;
@@ -91,11 +107,12 @@ static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet 
 		tern_count(&st->trace, TERN_CNT_TcpInErrs);
 		return TERN_DROP_TCP_PORT_ZERO;
 	}
+	end_run(st);
 	flow.local = pkt->dst;
 	flow.remote = pkt->src;
 	flow.lport = seg.dport;
 	flow.rport = seg.sport;
-	return tern_demux(st, &flow, tern_tcp_hash(&st->tcp, &flow), &seg);
+	return demux(st, &flow, tern_tcp_hash(&st->tcp, &flow), &seg);
 }
 
 static enum tern_drop deliver(struct tern_stack *st, const struct tern_packet *pkt,
@@ -192,19 +209,32 @@ static enum tern_drop take(struct tern_stack *st, const struct tern_frame *frame
 	return deliver(st, &pkt, whole, len, trusted);
 }
 
-/* The flow of a plain segment becomes the run, if its addresses are good; else there is none. */
-static bool begin_run(struct tern_stack *st, const uint8_t *frame, const struct tern_segment *seg)
+/* The addresses of a plain segment become those of the run, if they are good. */
+static bool judge_run(struct tern_stack *st, const uint8_t *frame)
 {
 	struct tern_run *run = &st->run;
 
-	run->wire.ports = 0;
+	run->wire.addrs = 0;
 	tern_plain_addrs(frame, &run->flow.remote, &run->flow.local);
-	if (judge_addresses(st, &run->flow.remote, &run->flow.local, false) != TERN_DROP_NONE)
+	return judge_addresses(st, &run->flow.remote, &run->flow.local, false) == TERN_DROP_NONE;
+}
+
+/*
+ * The flow of a plain segment becomes the run, if its addresses are good; else there is none. A
+ * peer that was heard just now is not judged again.
+ */
+static bool begin_run(struct tern_stack *st, const uint8_t *frame,
+		      const struct tern_plain_flow *wire, const struct tern_segment *seg)
+{
+	struct tern_run *run = &st->run;
+
+	end_run(st);
+	if ((!wire->addrs || run->wire.addrs != wire->addrs) && !judge_run(st, frame))
 		return false;
 	run->flow.lport = seg->dport;
 	run->flow.rport = seg->sport;
 	run->hash = tern_tcp_hash(&st->tcp, &run->flow);
-	run->wire = tern_plain_flow(frame);
+	run->wire = *wire;
 	return true;
 }
 
@@ -218,12 +248,12 @@ static bool take_plain(struct tern_stack *st, const struct tern_frame *frame,
 	if (!tern_plain_parse(frame->data, frame->len, frame->csum != TERN_CSUM_FULL, &seg))
 		return false;
 	wire = tern_plain_flow(frame->data);
-	if (!tern_plain_flow_eq(&wire, &st->run.wire) && !begin_run(st, frame->data, &seg))
+	if (!tern_plain_flow_eq(&wire, &st->run.wire) && !begin_run(st, frame->data, &wire, &seg))
 		return false;
 	tern_count(&st->trace, TERN_CNT_IpInReceives);
 	tern_count(&st->trace, TERN_CNT_IpInDelivers);
 	tern_count(&st->trace, TERN_CNT_TcpInSegs);
-	*ret_reason = tern_demux(st, &st->run.flow, st->run.hash, &seg);
+	*ret_reason = demux(st, &st->run.flow, st->run.hash, &seg);
 	return true;
 }
 
@@ -241,7 +271,7 @@ void tern_input_looped(struct tern_stack *st, const struct tern_frame *frame)
 void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_frame *frames,
 		      unsigned int n)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	for (unsigned int i = 0; i < n; i++) {
 		enum tern_drop reason;
 

@@ -75,7 +75,7 @@ struct tern_stack {
 	struct tern_queue *queue;
 	struct tern_paths *paths;
 	uint64_t port_key[2];
-	uint64_t port_draws;  /* choices of a port so far */
+	uint64_t port_draws;  /* hashes drawn from for choices of a port so far */
 	uint64_t port_random; /* what they are made by: see port.c */
 	uint64_t icmp_key[2];
 	struct tern_bucket icmp_bucket;
@@ -83,7 +83,11 @@ struct tern_stack {
 	uint8_t *loop;  /* frame on its way from ourselves to ourselves, made when first needed */
 	bool loop_more; /* such frames wait: output was left early */
 	bool ipv6;
+	uint32_t own4[TERN_ADDRS_MAX]; /* own IPv4 addresses, as they stand in a packet */
+	unsigned int own4_count;
 	struct tern_addr good_source; /* the last one that was no martian */
+	struct tern_addr good_dest;   /* the last one that a connect() may have gone to, … */
+	struct tern_addr dest_source; /* … and the source for it, unless one is bound */
 	struct tern_run run;
 };
 
@@ -100,6 +104,10 @@ void tern_input_looped(struct tern_stack *st, const struct tern_frame *frame);
  */
 enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
 			  const struct tern_segment *seg);
+
+/* The same, told to the event ring: where that is on. */
+enum tern_drop tern_demux_traced(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
+				 const struct tern_segment *seg);
 
 /* ---- call.c ---- */
 
@@ -131,9 +139,28 @@ int tern_config_complete(const struct tern_config *in, struct tern_config *ret);
 
 /* ---- route.c ---- */
 
+/* Fills in own4. */
+void tern_route_init(struct tern_stack *st);
+
+/* Is the IPv4 address that stands at p one of ours? */
+static inline bool tern_route_is_local4(const struct tern_stack *st, const uint8_t *p)
+{
+	uint32_t addr;
+
+	memcpy(&addr, p, sizeof(addr));
+	if (st->own4[0] == addr)
+		return st->own4_count != 0;
+	for (unsigned int i = 1; TERN_UNLIKELY(i < st->own4_count); i++)
+		if (st->own4[i] == addr)
+			return true;
+	return false;
+}
+
 /* Is it one of our addresses? */
 static inline bool tern_route_is_local(const struct tern_stack *st, const struct tern_addr *addr)
 {
+	if (TERN_LIKELY(addr->family == TERN_INET))
+		return tern_route_is_local4(st, addr->b);
 	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
 		if (tern_addr_eq(&st->cfg.addrs[i].addr, addr))
 			return true;
@@ -161,7 +188,8 @@ int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 /*
  * Chooses a local port for flow (lport is filled in) from the range of ip_local_port_range, from a
  * start that nobody foresees (RFC 6056); O(1) also when 99 % of the range is held. Takes over a
- * TIME-WAIT that may be (then *ret_tw is its index, else 0). -EADDRNOTAVAIL (counted).
+ * TIME-WAIT that may be (then *ret_tw is its index, else 0). -EADDRNOTAVAIL (counted): lport may
+ * be anything then.
  */
 int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *ret_tw);
 

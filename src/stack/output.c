@@ -9,23 +9,33 @@
  * and goes through input at once, at most LOOP_MAX of them in an entry; when more wait, the
  * deadline is now.
  */
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
 #include "stack/internal.h"
 #include "wire/emit.h"
 
 #define LOOP_MAX 64
 
-/* The event ring's record of a segment that leaves. */
-static void trace_segment(struct tern_stack *st, const struct tern_tx *tx)
-{
-	struct tern_trace_record *r = tern_trace_next(&st->trace);
-	const struct tern_segment *seg = &tx->seg;
+static_assert(offsetof(struct tern_reply, seq) == offsetof(struct tern_segment, seq) &&
+		      offsetof(struct tern_reply, wnd) == offsetof(struct tern_segment, wnd) &&
+		      offsetof(struct tern_reply, options) == offsetof(struct tern_segment, urgent),
+	      "a reply begins as a segment does: ports, numbers, window, flags");
+static_assert(TERN_OUT_HEADER >= TERN_IP6_HEADER + TERN_TCP_HEADER_MAX, "headers have room");
 
-	if (!r)
-		return;
+/* The event ring's record of a segment that leaves. */
+static TERN_COLD void trace_segment(struct tern_stack *st, const struct tern_tx *tx)
+{
+	struct tern_trace_record *r = tern_trace_take(&st->trace);
+	const struct tern_segment *seg = &tx->seg;
+	struct tern_flow flow;
+
+	tern_flow_unpack(tx->family, seg->sport, seg->dport, tx->addrs, &flow);
 	r->time_ns = st->tcp.now;
 	r->kind = TERN_TRACE_SEGMENT_OUT;
-	r->local = (struct tern_endpoint){ tx->flow.local, tx->flow.lport };
-	r->remote = (struct tern_endpoint){ tx->flow.remote, tx->flow.rport };
+	r->local = (struct tern_endpoint){ flow.local, flow.lport };
+	r->remote = (struct tern_endpoint){ flow.remote, flow.rport };
 	r->seq = seg->seq;
 	r->ack = seg->ack;
 	r->window = seg->wnd;
@@ -44,86 +54,106 @@ static void trace_segment(struct tern_stack *st, const struct tern_tx *tx)
 	r->after = tx->state;
 }
 
-/* The headers in IPv6, written by the common emitters. */
-static void emit_ip6(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
-		     uint8_t ttl)
+/* The headers in IPv6, written by the common emitters. Returns their length. */
+static uint32_t emit_ip6(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
+			 uint8_t ttl)
 {
-	struct tern_packet pkt = { .src = tx->flow.local,
-				   .dst = tx->flow.remote,
-				   .proto = TERN_PROTO_TCP,
-				   .ttl = ttl,
-				   .tos = tx->tos };
+	struct tern_packet pkt = { .proto = TERN_PROTO_TCP, .ttl = ttl, .tos = tx->tos };
 	uint8_t *tcp = out->header + TERN_IP6_HEADER;
-	uint32_t len = tern_tcp_emit(tcp, TERN_OUT_HEADER - TERN_IP6_HEADER, &tx->seg);
+	uint32_t len = tern_tcp_emit(tcp, TERN_TCP_HEADER_MAX, &tx->seg);
+	struct tern_flow flow;
 
-	if (!st->cfg.csum_offload)
-		tern_tcp_cksum_full(&pkt.src, &pkt.dst, tcp, len, out->piece + 1, out->pieces - 1);
+	tern_flow_unpack(tx->family, tx->seg.sport, tx->seg.dport, tx->addrs, &flow);
+	pkt.src = flow.local;
+	pkt.dst = flow.remote;
 	pkt.payload_len = len + tx->seg.len;
-	pkt.flow_label = tern_flow_hash(st->port_key, &tx->flow) & 0xfffff;
-	tern_ip6_emit(out->header, TERN_IP6_HEADER, &pkt);
-	out->csum_start = TERN_IP6_HEADER;
-	out->header_len = (uint16_t)(TERN_IP6_HEADER + len);
-}
-
-static inline void emit_ip4(struct tern_stack *st, struct tern_out *out, const struct tern_tx *tx,
-			    uint8_t ttl)
-{
-	const struct tern_addr *src = &tx->flow.local, *dst = &tx->flow.remote;
-	uint8_t *tcp = out->header + TERN_IP4_HEADER;
-	uint32_t room = TERN_OUT_HEADER - TERN_IP4_HEADER, len;
-
+	pkt.flow_label = tern_flow_hash(st->port_key, &flow) & 0xfffff;
 	if (st->cfg.csum_offload)
-		len = tern_tcp_emit(tcp, room, &tx->seg);
+		tern_tcp_cksum_partial(&pkt.src, &pkt.dst, tcp, len, tx->seg.len);
 	else
-		len = tern_tcp_emit_full(tcp, room, &tx->seg, src, dst, out->piece + 1,
-					 out->pieces - 1);
-	tern_ip4_emit_atomic(out->header, src, dst, TERN_PROTO_TCP, ttl, tx->tos,
-			     len + tx->seg.len);
-	out->csum_start = TERN_IP4_HEADER;
-	out->header_len = (uint16_t)(TERN_IP4_HEADER + len);
+		tern_tcp_cksum_full(&pkt.src, &pkt.dst, tcp, len, tx->piece, tx->pieces);
+	tern_ip6_emit(out->header, TERN_IP6_HEADER, &pkt);
+	return TERN_IP6_HEADER + len;
 }
 
-/* Writes IP and TCP headers and the checksum; the payload's pieces are in place behind piece[0]. */
-static inline void emit_segment(struct tern_stack *st, struct tern_out *out,
-				const struct tern_tx *tx)
+/* Is the segment for one of our own addresses? */
+static bool is_for_us(const struct tern_stack *st, const struct tern_tx *tx)
+{
+	struct tern_addr to;
+
+	if (tx->family == TERN_INET)
+		return tern_route_is_local4(st, tx->addrs + 4);
+	to = tern_addr_from_bytes(TERN_INET6, tx->addrs + 16);
+	return tern_route_is_local(st, &to);
+}
+
+/* The frame of any segment: headers, checksums, references to the payload. Is it for us? */
+static TERN_OUTLINE bool fill_any(struct tern_stack *st, const struct tern_tx *tx, uint8_t ttl,
+				  struct tern_out *out)
+{
+	bool v6 = tx->family == TERN_INET6, offload = st->cfg.csum_offload;
+	uint32_t len = v6 ? emit_ip6(st, out, tx, ttl)
+			  : tern_tcp4_emit(out->header, &tx->seg, tx->addrs, ttl, tx->tos,
+					   tx->piece, tx->pieces, offload);
+
+	for (unsigned int i = 0; i < tx->pieces; i++)
+		out->piece[i + 1] = tx->piece[i];
+	out->piece[0].ptr = out->header;
+	out->piece[0].len = len;
+	out->pieces = tx->pieces + 1;
+	out->len = len + tx->seg.len;
+	out->gso_size = tx->gso_size;
+	out->header_len = (uint16_t)len;
+	out->csum_start = v6 ? TERN_IP6_HEADER : TERN_IP4_HEADER;
+	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
+	out->family = tx->family;
+	out->csum = offload ? TERN_CSUM_PARTIAL : TERN_CSUM_FULL;
+	tern_count(&st->trace, v6 ? TERN_CNT_Ip6OutRequests : TERN_CNT_IpOutRequests);
+	return is_for_us(st, tx);
+}
+
+/* The same of a usual segment over IPv4: see tern_tcp4_emit_usual(). */
+TERN_INLINE bool fill_usual(struct tern_stack *st, const struct tern_tx *tx, uint8_t ttl,
+			    struct tern_out *out, bool syn)
+{
+	uint32_t len = tern_tcp4_emit_usual(out->header, &tx->seg, tx->addrs, ttl, tx->tos, syn);
+
+	out->piece[0].ptr = out->header;
+	out->piece[0].len = len;
+	out->pieces = 1;
+	out->len = len;
+	out->gso_size = 0;
+	out->header_len = (uint16_t)len;
+	out->csum_start = TERN_IP4_HEADER;
+	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
+	out->family = TERN_INET;
+	out->csum = TERN_CSUM_FULL;
+	tern_count(&st->trace, TERN_CNT_IpOutRequests);
+	return tern_route_is_local4(st, tx->addrs + 4);
+}
+
+TERN_INLINE bool fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct tern_out *out)
 {
 	uint8_t ttl = tx->ttl ? tx->ttl : (uint8_t)st->knobs.ip_default_ttl;
 
-	out->family = tx->flow.local.family;
-	if (TERN_LIKELY(out->family == TERN_INET))
-		emit_ip4(st, out, tx, ttl);
-	else
-		emit_ip6(st, out, tx, ttl);
-	out->csum = TERN_CSUM_FULL;
-	if (st->cfg.csum_offload) {
-		tern_tcp_cksum_partial(&tx->flow.local, &tx->flow.remote,
-				       out->header + out->csum_start,
-				       out->header_len - out->csum_start, tx->seg.len);
-		out->csum = TERN_CSUM_PARTIAL;
-	}
-	out->csum_offset = TERN_TCP_CKSUM_OFFSET;
-	out->piece[0].ptr = out->header;
-	out->piece[0].len = out->header_len;
-	out->len = out->header_len + tx->seg.len;
+	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
+		trace_segment(st, tx);
+	if (tx->family != TERN_INET || tx->pieces || st->cfg.csum_offload)
+		return fill_any(st, tx, ttl, out);
+	if (tx->seg.opt.present == TERN_OPT_TS)
+		return fill_usual(st, tx, ttl, out, false);
+	if (tx->seg.opt.present == TERN_TCP_SYN_USUAL) /* on a SYN only, as we use them */
+		return fill_usual(st, tx, ttl, out, true);
+	return fill_any(st, tx, ttl, out);
 }
 
 /* The segment that a reply asks for. */
-static void build_reply(struct tern_stack *st, const struct tern_reply *reply, struct tern_tx *tx)
+static inline void build_reply(struct tern_stack *st, const struct tern_reply *reply,
+			       struct tern_tx *tx)
 {
 	struct tern_segment *seg = &tx->seg;
 
-	tx->flow = reply->flow;
-	tx->pieces = 0;
-	tx->gso_size = 0;
-	tx->ttl = reply->ttl;
-	tx->tos = reply->tos;
-	tx->state = reply->state;
-	seg->sport = reply->flow.lport;
-	seg->dport = reply->flow.rport;
-	seg->seq = reply->seq;
-	seg->ack = reply->ack;
-	seg->wnd = reply->wnd;
-	seg->flags = reply->flags;
+	memcpy(seg, reply, offsetof(struct tern_segment, urgent));
 	seg->urgent = 0;
 	seg->len = 0;
 	seg->opt.present = reply->options;
@@ -131,17 +161,17 @@ static void build_reply(struct tern_stack *st, const struct tern_reply *reply, s
 	seg->opt.wscale = reply->wscale;
 	seg->opt.tsval = reply->tsval;
 	seg->opt.tsecr = reply->tsecr;
-	tern_count(&st->trace, reply->flags & TERN_RST ? TERN_CNT_TcpOutRsts : TERN_CNT_TcpOutSegs);
-}
-
-static void fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct tern_out *out)
-{
-	for (unsigned int i = 0; i < tx->pieces; i++)
-		out->piece[i + 1] = tx->piece[i];
-	out->pieces = tx->pieces + 1;
-	out->gso_size = tx->gso_size;
-	emit_segment(st, out, tx);
-	trace_segment(st, tx);
+	tx->addrs = reply->addrs;
+	tx->family = reply->family;
+	tx->state = reply->state;
+	tx->ttl = reply->ttl;
+	tx->tos = reply->tos;
+	tx->pieces = 0;
+	tx->gso_size = 0;
+	if (TERN_UNLIKELY(reply->flags & TERN_RST))
+		tern_count(&st->trace, TERN_CNT_TcpOutRsts);
+	else
+		tern_count(&st->trace, TERN_CNT_TcpOutSegs);
 }
 
 static void fill_packet(const struct tern_packet *pkt, struct tern_out *out)
@@ -158,14 +188,16 @@ static void fill_packet(const struct tern_packet *pkt, struct tern_out *out)
 	out->csum_offset = 0;
 }
 
-/* The next whole packet. */
-static bool next_packet(struct tern_stack *st, struct tern_out *out, bool *ret_local)
+/* The next whole packet; the queue is not empty. */
+static TERN_OUTLINE bool next_packet(struct tern_stack *st, struct tern_out *out, bool *ret_local)
 {
 	struct tern_packet pkt;
 
-	if (tern_queue_is_empty(st->queue) || !tern_queue_pop(st, &pkt))
+	if (!tern_queue_pop(st, &pkt))
 		return false;
 	fill_packet(&pkt, out);
+	tern_count(&st->trace,
+		   out->family == TERN_INET6 ? TERN_CNT_Ip6OutRequests : TERN_CNT_IpOutRequests);
 	*ret_local = tern_route_is_local(st, &pkt.dst);
 	return true;
 }
@@ -179,14 +211,13 @@ static bool next_frame(struct tern_stack *st, struct tern_out *out, bool *ret_lo
 	if (reply)
 		build_reply(st, reply, &tx);
 	else if (!tern_tcp_wants_output(&st->tcp) || !tern_tcp_output(&st->tcp, &tx))
-		return next_packet(st, out, ret_local);
-	fill_segment(st, &tx, out);
-	*ret_local = tern_route_is_local(st, &tx.flow.remote);
+		return !tern_queue_is_empty(st->queue) && next_packet(st, out, ret_local);
+	*ret_local = fill_segment(st, &tx, out);
 	return true;
 }
 
 /* Carries a frame to ourselves. Without memory for it, it is lost as on a wire. */
-static void loop_back(struct tern_stack *st, const struct tern_out *out)
+static TERN_OUTLINE void loop_back(struct tern_stack *st, const struct tern_out *out)
 {
 	struct tern_frame frame = { .len = out->len,
 				    .gso_size = out->gso_size,
@@ -209,27 +240,15 @@ static void loop_back(struct tern_stack *st, const struct tern_out *out)
 	tern_input_looped(st, &frame);
 }
 
-/* Most entries end in asking for a frame that is not there. */
-static inline bool nothing_waits(const struct tern_stack *st)
-{
-	return !tern_tcp_wants_output(&st->tcp) && !tern_ring_count(&st->tcp.replies.ring) &&
-	       tern_queue_is_empty(st->queue);
-}
-
-static unsigned int drain(struct tern_stack *st, struct tern_out *outs, unsigned int n)
+static inline unsigned int drain(struct tern_stack *st, struct tern_out *out, unsigned int n)
 {
 	unsigned int filled = 0, looped = 0;
 	bool local;
 
-	while (filled < n && !nothing_waits(st)) {
-		struct tern_out *out = &outs[filled];
-
-		if (!next_frame(st, out, &local))
-			break;
-		tern_count(&st->trace, out->family == TERN_INET6 ? TERN_CNT_Ip6OutRequests
-								 : TERN_CNT_IpOutRequests);
+	while (filled < n && next_frame(st, out, &local)) {
 		if (TERN_LIKELY(!local)) {
 			filled++;
+			out++;
 			continue;
 		}
 		loop_back(st, out);
@@ -244,8 +263,8 @@ static unsigned int drain(struct tern_stack *st, struct tern_out *outs, unsigned
 unsigned int tern_stack_output(struct tern_stack *st, uint64_t now, struct tern_out *outs,
 			       unsigned int n)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	st->loop_more = false;
 	tern_queue_reap(st->queue);
-	return nothing_waits(st) ? 0 : drain(st, outs, n);
+	return drain(st, outs, n);
 }

@@ -2,7 +2,7 @@
 /*
  * stack/port.c: the choice of local ports, and bind conflicts.
  *
- * Where the search begins is drawn anew for each choice: one half after the other of SipHash under
+ * Where the search begins is drawn anew for each choice: one third after the other of SipHash under
  * a secret key over a counter that no one sees. Nothing that one peer learns from the ports it saw
  * says anything about the next port, or about what was opened to others in between (RFC 6056
  * §3.3.1 with a keyed generator; CVE-2022-1012 and CVE-2022-32296 were about algorithms that share
@@ -15,9 +15,10 @@
  *	1. the port where the search begins, if nothing at all uses it
  *	2. the next port that nothing uses (O(1): the ledger's set)
  *	3. towards a crowded destination: the next port free towards it (O(1): its own set)
- *	4. towards any other: one of the next PROBES ports whose flow is free. If all of them
+ *	4. towards any other: the first of PROBES drawn ports whose flow is free. If all of them
  *	   are taken, the destination is crowded: its set is made, once, by looking at every
- *	   flow, and 3. decides.
+ *	   flow, and 3. decides. Each is drawn: ports taken side by side would make long runs
+ *	   of taken ones, and a destination look crowded that is not.
  *	5. a port whose flow is a TIME-WAIT that may be taken over (tcp_tw_reuse): some ports
  *	   are tried each time, the whole range at most every SEARCH_NS.
  *
@@ -34,7 +35,11 @@
 #include "base/siphash.h"
 #include "tcp/port.h"
 
-enum { PROBES = 8, REUSE_PROBES = 64 };
+enum {
+	PROBES = 8,
+	REUSE_PROBES = 64,
+	DRAW_BITS = 21, /* a place in a range of 2^16 ports, even to a few percent */
+};
 
 #define SEARCH_NS UINT64_C(100000000)
 
@@ -42,15 +47,28 @@ struct range {
 	uint16_t low, high, from; /* from: where the search begins */
 };
 
-/* 32 bits that nobody foresees: half of a hash of how many hashes there were. */
+/*
+ * DRAW_BITS bits that nobody foresees: a third of a hash of how many hashes there were. The bit
+ * above the thirds is set: when it has come down to the end, all three are spent.
+ */
 static uint32_t draw(struct tern_stack *st)
 {
-	uint32_t half = (uint32_t)(st->port_random >> 32);
+	uint32_t third;
 
-	if (st->port_draws++ % 2)
-		return half;
-	st->port_random = tern_siphash24_words(st->port_key, &st->port_draws, 1);
-	return (uint32_t)st->port_random;
+	if (st->port_random <= 1) {
+		st->port_random = tern_siphash24_words(st->port_key, &st->port_draws, 1);
+		st->port_random |= UINT64_C(1) << 3 * DRAW_BITS;
+		st->port_draws++;
+	}
+	third = (uint32_t)st->port_random & ((1u << DRAW_BITS) - 1);
+	st->port_random >>= DRAW_BITS;
+	return third;
+}
+
+/* A place in the range. */
+static uint16_t draw_place(struct tern_stack *st, uint32_t low, uint32_t high)
+{
+	return (uint16_t)(low + ((uint64_t)draw(st) * (high - low + 1) >> DRAW_BITS));
 }
 
 /*
@@ -64,8 +82,7 @@ static struct range draw_range(struct tern_stack *st)
 
 	return (struct range){ .low = (uint16_t)low,
 			       .high = (uint16_t)high,
-			       .from = (uint16_t)(low +
-						  ((uint64_t)draw(st) * (high - low + 1) >> 32)) };
+			       .from = draw_place(st, low, high) };
 }
 
 /* The port behind another one in the range. */
@@ -125,7 +142,7 @@ static bool choose_probing(struct tern_stack *st, const struct range *r, struct 
 	while (n--) {
 		if (flow_is_free(st, flow))
 			return true;
-		flow->lport = next_port(r, flow->lport);
+		flow->lport = draw_place(st, r->low, r->high);
 	}
 	return false;
 }
@@ -221,36 +238,36 @@ static bool choose_timewait(struct tern_stack *st, const struct range *r, struct
 	return false;
 }
 
+/* Steps 3 to 5: every port of the range is in use by somebody. */
+TERN_COLD static bool choose_used(struct tern_stack *st, const struct range *r,
+				  struct tern_flow *flow, uint32_t *ret_tw)
+{
+	struct tern_crowd *crowd = tern_ports_crowd(st->ports, flow, r->low, r->high);
+	bool found = false;
+
+	if (!crowd) {
+		found = choose_probing(st, r, flow);
+		if (!found)
+			crowd = tern_ports_crowd_new(st->ports, flow, r->low, r->high);
+		if (crowd)
+			fill_crowd(st, r, flow, crowd);
+	}
+	if (crowd)
+		found = choose_in_crowd(r, crowd, flow);
+	else if (!found)
+		found = choose_scanning(st, r, flow);
+	return found || choose_timewait(st, r, crowd, flow, ret_tw);
+}
+
 int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *ret_tw)
 {
 	struct range r = draw_range(st);
-	struct tern_flow f = *flow;
-	struct tern_crowd *crowd;
 	uint32_t tw = 0;
-	bool found;
 
-	found = choose_unused(st, &r, &f);
-	if (!found) {
-		crowd = tern_ports_crowd(st->ports, &f, r.low, r.high);
-		if (!crowd) {
-			found = choose_probing(st, &r, &f);
-			if (!found)
-				crowd = tern_ports_crowd_new(st->ports, &f, r.low, r.high);
-			if (crowd)
-				fill_crowd(st, &r, &f, crowd);
-		}
-		if (crowd)
-			found = choose_in_crowd(&r, crowd, &f);
-		else if (!found)
-			found = choose_scanning(st, &r, &f);
-		if (!found)
-			found = choose_timewait(st, &r, crowd, &f, &tw);
-	}
-	if (!found) {
+	if (!choose_unused(st, &r, flow) && !choose_used(st, &r, flow, &tw)) {
 		tern_count(&st->trace, TERN_CNT_TernEphemeralExhausted);
 		return -EADDRNOTAVAIL;
 	}
-	flow->lport = f.lport;
 	*ret_tw = tw;
 	return 0;
 }

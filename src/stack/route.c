@@ -15,6 +15,16 @@
 
 #include "stack/internal.h"
 
+void tern_route_init(struct tern_stack *st)
+{
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++) {
+		const struct tern_addr *addr = &st->cfg.addrs[i].addr;
+
+		if (addr->family == TERN_INET)
+			memcpy(&st->own4[st->own4_count++], addr->b, sizeof(st->own4[0]));
+	}
+}
+
 /* All ones behind the prefix; a prefix of 31 or 32 bits has no broadcast address (RFC 3021). */
 static bool is_broadcast_of(const struct tern_prefix *prefix, const struct tern_addr *addr)
 {

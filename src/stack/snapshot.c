@@ -147,7 +147,7 @@ int tern_stack_knob(struct tern_stack *st, uint64_t now, const char *name, const
 {
 	int err = tern_knob_set(&st->knobs, name, value);
 
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	tern_tcp_set_memory(&st->tcp);
 	return err;
 }

@@ -6,8 +6,8 @@
  * entry, and carries records from one room to the next. This file makes and frees it, and holds the
  * verbs that need no packet: tick, deadline, event. input.c and output.c hold the other two.
  *
- * Every entry sets tcp.now once; nobody inside asks a clock. Everything random comes from one
- * generator, seeded by the configuration: the same entries give the same frames.
+ * Every entry sets tcp.now once, by tern_tcp_set_now; nobody inside asks a clock. Everything random
+ * comes from one generator, seeded by the configuration: the same entries give the same frames.
  */
 #include <errno.h>
 
@@ -75,6 +75,7 @@ int tern_stack_new(const struct tern_config *cfg, uint64_t now, struct tern_stac
 		tern_rng_bytes(&st->rng, st->port_key, sizeof(st->port_key));
 		tern_rng_bytes(&st->rng, st->icmp_key, sizeof(st->icmp_key));
 		st->ipv6 = speaks_ipv6(&st->cfg);
+		tern_route_init(st);
 		err = make_rooms(st, now);
 	}
 	if (err) {
@@ -108,7 +109,7 @@ void tern_stack_free(struct tern_stack *st)
 
 void tern_stack_tick(struct tern_stack *st, uint64_t now)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	tern_tcp_tick(&st->tcp);
 	tern_syn_tick(&st->syn);
 	tern_timewait_tick(&st->tw);
@@ -121,7 +122,7 @@ uint64_t tern_stack_deadline(const struct tern_stack *st)
 
 	if (st->loop_more)
 		return st->tcp.now;
-	due = TERN_MIN(due, tern_wheel_deadline(&st->syn.wheel));
+	due = TERN_MIN(due, tern_syn_deadline(&st->syn));
 	due = TERN_MIN(due, tern_timewait_deadline(&st->tw));
 	return TERN_MIN(due, tern_frags_deadline(st->frags));
 }
@@ -143,7 +144,7 @@ bool tern_stack_event(struct tern_stack *st, struct tern_event *ev)
 
 void tern_stack_set_realtime(struct tern_stack *st, uint64_t now, uint64_t realtime_ns)
 {
-	st->tcp.now = now;
+	tern_tcp_set_now(&st->tcp, now);
 	st->realtime_offset_ns = realtime_ns - now;
 }
 

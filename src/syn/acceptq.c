@@ -15,26 +15,40 @@
  */
 #include "syn/internal.h"
 
-void tern_acceptq_push(struct tern_syn *s, uint32_t listener, uint32_t conn)
+void tern_acceptq_push(struct tern_syn *s, uint32_t listener, struct tern_listener *l,
+		       uint32_t conn)
 {
-	struct tern_listener *l = tern_listener_at(s, listener);
 	struct tern_conn *c = tern_conn_at(s->tcp, conn);
 
 	c->listener = listener;
 	c->flags |= TERN_CF_IN_ACCEPTQ;
-	tern_list_push_back(&l->acceptq, &s->tcp->conns, TERN_ACCEPTQ_LINK, conn);
+	tern_list_append(&l->acceptq, &s->tcp->conns, TERN_ACCEPTQ_LINK, conn, &c->queue);
 	s->accept_queued++;
 	tern_conn_notify(s->tcp, l->conn, tern_conn_at(s->tcp, l->conn), TERN_EV_ACCEPTABLE);
 }
 
+static void take_off(struct tern_syn *s, struct tern_listener *l, struct tern_conn *c)
+{
+	tern_list_unlink(&l->acceptq, &s->tcp->conns, TERN_ACCEPTQ_LINK, &c->queue);
+	c->flags &= ~(uint32_t)TERN_CF_IN_ACCEPTQ;
+	c->listener = 0;
+	s->accept_queued--;
+}
+
 uint32_t tern_listener_accept(struct tern_syn *s, uint32_t listener)
 {
-	uint32_t idx = tern_listener_at(s, listener)->acceptq.head;
+	struct tern_listener *l = tern_listener_at(s, listener);
+	uint32_t idx = l->acceptq.head;
 
-	while (idx && tern_conn_at(s->tcp, idx)->state == TERN_SYN_RECEIVED)
-		idx = tern_list_next(&s->tcp->conns, TERN_ACCEPTQ_LINK, idx);
-	if (idx)
-		tern_listener_forget(s, idx);
+	while (idx) {
+		struct tern_conn *c = tern_conn_at(s->tcp, idx);
+
+		if (c->state != TERN_SYN_RECEIVED) {
+			take_off(s, l, c);
+			break;
+		}
+		idx = c->queue.next;
+	}
 	return idx;
 }
 
@@ -42,11 +56,6 @@ void tern_listener_forget(struct tern_syn *s, uint32_t conn)
 {
 	struct tern_conn *c = tern_conn_at(s->tcp, conn);
 
-	if (!(c->flags & TERN_CF_IN_ACCEPTQ))
-		return;
-	tern_list_remove(&tern_listener_at(s, c->listener)->acceptq, &s->tcp->conns,
-			 TERN_ACCEPTQ_LINK, conn);
-	c->flags &= ~(uint32_t)TERN_CF_IN_ACCEPTQ;
-	c->listener = 0;
-	s->accept_queued--;
+	if (c->flags & TERN_CF_IN_ACCEPTQ)
+		take_off(s, tern_listener_at(s, c->listener), c);
 }

@@ -28,6 +28,8 @@
 struct visit {
 	struct tern_syn *s;
 	struct tern_half *h;
+	struct tern_listener *l;
+	const struct tern_conn *parent;
 	const struct tern_flow *flow;
 	const struct tern_segment *seg;
 };
@@ -36,8 +38,7 @@ static bool may_answer(const struct visit *v, enum tern_counter skipped)
 {
 	const struct tern_tcp *t = v->s->tcp;
 
-	if (tern_oow_may_answer(&v->h->oow_ms, v->seg, tern_ms(t->now),
-				t->knobs->tcp_invalid_ratelimit))
+	if (tern_oow_may_answer(&v->h->oow_ms, v->seg, t->now_ms, t->knobs->tcp_invalid_ratelimit))
 		return true;
 	tern_count(t->trace, skipped);
 	return false;
@@ -47,7 +48,7 @@ static bool may_answer(const struct visit *v, enum tern_counter skipped)
 static void answer(const struct visit *v)
 {
 	if (may_answer(v, TERN_CNT_TcpExtTCPACKSkippedSynRecv))
-		tern_half_send_ack(v->s, v->h, v->flow);
+		tern_half_send_ack(v->s, v->h, v->parent, v->flow);
 }
 
 static void challenge(const struct visit *v)
@@ -55,7 +56,7 @@ static void challenge(const struct visit *v)
 	if (!may_answer(v, TERN_CNT_TcpExtTCPACKSkippedChallenge))
 		return;
 	tern_count(v->s->tcp->trace, TERN_CNT_TcpExtTCPChallengeACK);
-	tern_half_send_ack(v->s, v->h, v->flow);
+	tern_half_send_ack(v->s, v->h, v->parent, v->flow);
 }
 
 /* RST: TCP_RESET if it is believed. */
@@ -65,7 +66,7 @@ static enum tern_drop judge_reset(const struct visit *v)
 
 	if (v->seg->seq == rcv_nxt)
 		return TERN_DROP_TCP_RESET;
-	if (!tern_seq_in(v->seg->seq, rcv_nxt, tern_half_window(v->s, v->h)))
+	if (!tern_seq_in(v->seg->seq, rcv_nxt, tern_half_window(v->parent)))
 		return TERN_DROP_TCP_INVALID_RST;
 	challenge(v);
 	return TERN_DROP_TCP_RST_CHALLENGED;
@@ -80,7 +81,7 @@ static enum tern_drop repeat_synack(const struct visit *v)
 	    tern_seq_ge(v->seg->opt.tsval, h->ts_recent))
 		h->ts_recent = v->seg->opt.tsval;
 	if (may_answer(v, TERN_CNT_TcpExtTCPACKSkippedSynRecv))
-		tern_half_resend_synack(v->s, h, v->flow);
+		tern_half_resend_synack(v->s, h, v->parent, v->flow);
 	return TERN_DROP_TCP_OLD_SEQUENCE;
 }
 
@@ -89,7 +90,7 @@ static bool tsecr_was_sent(const struct visit *v)
 {
 	uint64_t now = v->s->tcp->now;
 	uint32_t age = (uint32_t)(now >> TERN_HALF_CLOCK_SHIFT) - v->h->born;
-	uint32_t last = tern_ms(now) + v->h->ts_offset;
+	uint32_t last = v->s->tcp->now_ms + v->h->ts_offset;
 	uint32_t span = tern_ms((uint64_t)age << TERN_HALF_CLOCK_SHIFT) + 1;
 
 	return last - v->seg->opt.tsecr <= span;
@@ -120,7 +121,7 @@ static enum tern_drop judge_timestamp(const struct visit *v)
 static enum tern_drop judge_sequence(const struct visit *v)
 {
 	tern_seq seq = v->seg->seq, rcv_nxt = v->h->irs + 1;
-	uint32_t len = tern_segment_len(v->seg), wnd = tern_half_window(v->s, v->h);
+	uint32_t len = tern_segment_len(v->seg), wnd = tern_half_window(v->parent);
 
 	if (tern_seq_in(seq, rcv_nxt, wnd) || (len && tern_seq_in(seq + len - 1, rcv_nxt, wnd)))
 		return TERN_DROP_NONE;
@@ -132,6 +133,8 @@ static enum tern_drop judge_sequence(const struct visit *v)
 /* Flags that no honest peer combines, options that cannot be read. */
 static enum tern_drop judge_form(const struct tern_segment *seg)
 {
+	if (TERN_LIKELY((seg->flags & (TERN_SYN | TERN_RST | TERN_ACK)) == TERN_ACK))
+		return seg->options_malformed ? TERN_DROP_TCP_OPTIONS : TERN_DROP_NONE;
 	if ((seg->flags & (TERN_SYN | TERN_RST)) == (TERN_SYN | TERN_RST))
 		return TERN_DROP_TCP_FLAGS;
 	if ((seg->flags & (TERN_SYN | TERN_FIN)) == (TERN_SYN | TERN_FIN))
@@ -172,16 +175,16 @@ static enum tern_drop judge(const struct visit *v)
 static uint32_t complete(const struct visit *v, uint32_t half, uint32_t hash,
 			 enum tern_drop *ret_reason)
 {
-	uint32_t conn = tern_half_promote(v->s, v->h, v->flow, v->seg, ret_reason);
+	uint32_t conn = tern_half_promote(v->s, v->h, v->l, v->flow, v->seg, ret_reason);
 
 	if (conn) {
-		tern_half_remove(v->s, half, hash);
+		tern_half_remove(v->s, half, v->h, v->l, hash);
 		return conn;
 	}
 	if (v->s->tcp->knobs->tcp_abort_on_overflow) {
-		tern_half_send_reset(v->s, v->h, v->flow);
+		tern_half_send_reset(v->s, v->h, v->parent, v->flow);
 		tern_count(v->s->tcp->trace, TERN_CNT_TcpAttemptFails);
-		tern_half_remove(v->s, half, hash);
+		tern_half_remove(v->s, half, v->h, v->l, hash);
 	} else {
 		v->h->flags |= TERN_HALF_ACKED;
 	}
@@ -191,7 +194,9 @@ static uint32_t complete(const struct visit *v, uint32_t half, uint32_t hash,
 uint32_t tern_half_input(struct tern_syn *s, uint32_t half, const struct tern_flow *flow,
 			 uint32_t hash, const struct tern_segment *seg, enum tern_drop *ret_reason)
 {
-	struct visit v = { .s = s, .h = tern_half_at(s, half), .flow = flow, .seg = seg };
+	struct tern_half *h = tern_half_at(s, half);
+	struct tern_listener *l = tern_listener_at(s, h->listener);
+	struct visit v = { s, h, l, tern_conn_at(s->tcp, l->conn), flow, seg };
 	enum tern_drop reason = judge(&v);
 
 	if (reason == TERN_DROP_NONE)
@@ -199,7 +204,7 @@ uint32_t tern_half_input(struct tern_syn *s, uint32_t half, const struct tern_fl
 	if (reason == TERN_DROP_TCP_RESET) {
 		tern_count(s->tcp->trace, TERN_CNT_TcpExtEmbryonicRsts);
 		tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
-		tern_half_remove(s, half, hash);
+		tern_half_remove(s, half, h, l, hash);
 	}
 	*ret_reason = reason;
 	return 0;

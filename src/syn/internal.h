@@ -18,6 +18,7 @@
 #include "syn/syn.h"
 
 #define TERN_SYNQ_LINK    offsetof(struct tern_half, queue)
+#define TERN_WAIT_LINK    offsetof(struct tern_half, wait)
 #define TERN_ACCEPTQ_LINK offsetof(struct tern_conn, queue)
 
 static inline struct tern_half *tern_half_at(const struct tern_syn *s, uint32_t idx)
@@ -28,12 +29,6 @@ static inline struct tern_half *tern_half_at(const struct tern_syn *s, uint32_t 
 static inline struct tern_listener *tern_listener_at(const struct tern_syn *s, uint32_t idx)
 {
 	return tern_pool_at(&s->listeners, idx);
-}
-
-/* The connection record that a listener's children take after. */
-static inline const struct tern_conn *tern_listener_conn(const struct tern_syn *s, uint32_t idx)
-{
-	return tern_conn_at(s->tcp, tern_listener_at(s, idx)->conn);
 }
 
 static inline uint8_t tern_half_family(const struct tern_half *h)
@@ -57,30 +52,38 @@ void tern_listener_count_overflow(struct tern_syn *s, uint32_t listener);
 /* ---- synq.c ---- */
 
 /* Links a new record, its fields filled in, into map and SYN queue and starts its timer. */
-void tern_half_enter(struct tern_syn *s, uint32_t half, uint32_t hash);
+void tern_half_enter(struct tern_syn *s, uint32_t half, struct tern_half *h,
+		     struct tern_listener *l, uint32_t hash);
 
-/* Takes the record out of map, queue and wheel and frees it. */
-void tern_half_remove(struct tern_syn *s, uint32_t half, uint32_t hash);
+/* Takes the record out of map and queues and frees it. */
+void tern_half_remove(struct tern_syn *s, uint32_t half, struct tern_half *h,
+		      struct tern_listener *l, uint32_t hash);
 
 /* ---- synack.c ---- */
 
+/* parent is the listening socket: the connection record that the children take after. */
+
 /* Window in our SYN-ACK, bytes: never scaled there, and half of the children's receive buffer. */
-uint16_t tern_half_window(const struct tern_syn *s, const struct tern_half *h);
+static inline uint16_t tern_half_window(const struct tern_conn *parent)
+{
+	return (uint16_t)TERN_MIN(parent->rcv.buf / 2, 65535u);
+}
 
 /* Queues <SEQ=ISS><ACK=IRS+1><CTL=SYN,ACK>. False when the ring of replies is full. */
 bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
-			   const struct tern_flow *flow);
+			   const struct tern_conn *parent, const struct tern_flow *flow);
 
 /* The same once more: counted, and no RTT sample any more. */
-void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow);
+void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h,
+			     const struct tern_conn *parent, const struct tern_flow *flow);
 
 /* Queues <SEQ=ISS+1><ACK=IRS+1><CTL=ACK>. */
 void tern_half_send_ack(struct tern_syn *s, const struct tern_half *h,
-			const struct tern_flow *flow);
+			const struct tern_conn *parent, const struct tern_flow *flow);
 
 /* Queues <SEQ=ISS+1><ACK=IRS+1><CTL=RST,ACK>: the peer believes it before and after our SYN-ACK. */
 void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,
-			  const struct tern_flow *flow);
+			  const struct tern_conn *parent, const struct tern_flow *flow);
 
 /* ---- promote.c ---- */
 
@@ -88,7 +91,7 @@ void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,
  * Makes the connection of h, which the segment completes, and puts it into the accept queue. h need
  * not be in the table: a rebuilt record will do. Returns the connection, or 0 with *ret_reason.
  */
-uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h,
+uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h, struct tern_listener *l,
 			   const struct tern_flow *flow, const struct tern_segment *seg,
 			   enum tern_drop *ret_reason);
 
@@ -101,6 +104,7 @@ static inline bool tern_acceptq_full(const struct tern_listener *l)
 }
 
 /* Appends a child and tells the listening socket. */
-void tern_acceptq_push(struct tern_syn *s, uint32_t listener, uint32_t conn);
+void tern_acceptq_push(struct tern_syn *s, uint32_t listener, struct tern_listener *l,
+		       uint32_t conn);
 
 #endif

@@ -33,8 +33,8 @@ int tern_syn_init(struct tern_syn *s, struct tern_tcp *tcp, uint32_t listeners_m
 	*s = (struct tern_syn){ .tcp = tcp };
 	err = tern_pool_init(&s->listeners, tcp->mem, sizeof(struct tern_listener), listeners_max);
 	if (!err)
-		err = tern_pool_init(&s->halves, tcp->mem, sizeof(struct tern_half) + addrs_len,
-				     halfopens_max);
+		err = tern_pool_init_bare(&s->halves, tcp->mem,
+					  sizeof(struct tern_half) + addrs_len, halfopens_max);
 	if (!err)
 		err = tern_map_init(&s->listener_map, tcp->mem, listeners_max);
 	if (!err)
@@ -43,7 +43,8 @@ int tern_syn_init(struct tern_syn *s, struct tern_tcp *tcp, uint32_t listeners_m
 		tern_syn_free(s);
 		return err;
 	}
-	tern_wheel_init(&s->wheel, &s->halves, offsetof(struct tern_half, timer), now);
+	s->tick = now >> TERN_TICK_SHIFT;
+	s->next = UINT64_MAX;
 	return 0;
 }
 
@@ -146,17 +147,19 @@ void tern_listener_hold(struct tern_syn *s, uint32_t listener, uint32_t count)
 }
 
 /* Half-open connections are told and forgotten. */
-static void drop_halves(struct tern_syn *s, const struct tern_listener *l)
+static void drop_halves(struct tern_syn *s, struct tern_listener *l)
 {
+	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
+
 	while (l->synq.head) {
 		uint32_t idx = l->synq.head;
-		const struct tern_half *h = tern_half_at(s, idx);
+		struct tern_half *h = tern_half_at(s, idx);
 		struct tern_flow flow;
 
 		tern_half_flow(h, &flow);
-		tern_half_send_reset(s, h, &flow);
+		tern_half_send_reset(s, h, parent, &flow);
 		tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
-		tern_half_remove(s, idx, tern_tcp_hash(s->tcp, &flow));
+		tern_half_remove(s, idx, h, l, tern_tcp_hash(s->tcp, &flow));
 	}
 }
 

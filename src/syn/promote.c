@@ -20,7 +20,7 @@ static uint64_t synack_ns(const struct tern_half *h, uint64_t now)
 	return now - ((uint64_t)age << TERN_HALF_CLOCK_SHIFT);
 }
 
-static void birth_fill(const struct tern_syn *s, const struct tern_half *h,
+static void birth_fill(const struct tern_syn *s, const struct tern_half *h, uint32_t parent,
 		       const struct tern_flow *flow, const struct tern_segment *seg,
 		       struct tern_birth *ret)
 {
@@ -35,33 +35,33 @@ static void birth_fill(const struct tern_syn *s, const struct tern_half *h,
 		.ts_offset = h->ts_offset,
 		.ts_recent = h->ts_recent,
 		.window = seg->wnd,
-		.advertised = tern_half_window(s, h),
+		.advertised = tern_half_window(tern_conn_at(s->tcp, parent)),
 		.synack_ns = synack_ns(h, s->tcp->now),
-		.settings = tern_listener_at(s, h->listener)->conn,
+		.settings = parent,
 		.retransmitted = h->retries != 0,
 	};
 }
 
-uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h,
+uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h, struct tern_listener *l,
 			   const struct tern_flow *flow, const struct tern_segment *seg,
 			   enum tern_drop *ret_reason)
 {
 	struct tern_birth birth;
 	uint32_t conn;
 
-	if (tern_acceptq_full(tern_listener_at(s, h->listener))) {
+	if (tern_acceptq_full(l)) {
 		tern_listener_count_overflow(s, h->listener);
 		*ret_reason = TERN_DROP_TCP_LISTEN_OVERFLOW;
 		return 0;
 	}
-	birth_fill(s, h, flow, seg, &birth);
+	birth_fill(s, h, l->conn, flow, seg, &birth);
 	conn = tern_tcp_adopt(s->tcp, &birth);
 	if (!conn) {
 		tern_listener_count_drop(s, h->listener);
 		*ret_reason = TERN_DROP_NOMEM;
 		return 0;
 	}
-	tern_acceptq_push(s, h->listener, conn);
+	tern_acceptq_push(s, h->listener, l, conn);
 	*ret_reason = TERN_DROP_NONE;
 	return conn;
 }

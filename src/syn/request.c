@@ -54,11 +54,10 @@ static uint32_t half_new(struct tern_syn *s, uint32_t listener, enum tern_drop *
 }
 
 /* Fills in a record: what the SYN says, what we answer. */
-static void half_fill(const struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow,
-		      const struct tern_segment *seg, const struct tern_reopen *reopen)
+static void half_fill(const struct tern_tcp *t, struct tern_half *h, uint32_t rcvbuf,
+		      const struct tern_flow *flow, const struct tern_segment *seg,
+		      const struct tern_reopen *reopen)
 {
-	const struct tern_tcp *t = s->tcp;
-	uint32_t rcvbuf = tern_listener_conn(s, h->listener)->rcv.buf;
 	struct tern_terms terms;
 
 	tern_negotiate(t->knobs, flow->local.family, tern_offered_options(t->knobs),
@@ -70,9 +69,10 @@ static void half_fill(const struct tern_syn *s, struct tern_half *h, const struc
 	h->ts_recent = terms.options & TERN_OPT_TS ? seg->opt.tsval : 0;
 	h->lport = flow->lport;
 	h->rport = flow->rport;
+	h->oow_ms = 0;
+	h->retries = 0;
 	h->born = (uint32_t)(t->now >> TERN_HALF_CLOCK_SHIFT);
-	if (flow->local.family == TERN_INET6)
-		h->flags |= TERN_HALF_INET6;
+	h->flags = flow->local.family == TERN_INET6 ? TERN_HALF_INET6 : 0;
 	tern_flow_pack(flow, h->addrs);
 	if (reopen) {
 		h->flags |= TERN_HALF_REOPEN;
@@ -89,11 +89,13 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 			       uint32_t hash, const struct tern_segment *seg,
 			       const struct tern_reopen *reopen)
 {
+	struct tern_listener *l = tern_listener_at(s, listener);
+	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
 	enum tern_drop reason = TERN_DROP_NONE;
 	struct tern_half *h;
 	uint32_t idx;
 
-	switch (admit(s, tern_listener_at(s, listener), reopen != NULL)) {
+	switch (admit(s, l, reopen != NULL)) {
 	case ADMITTED:
 		break;
 	case SYNQ_FULL:
@@ -109,30 +111,36 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 		return reason;
 	h = tern_half_at(s, idx);
 	h->listener = listener;
-	half_fill(s, h, flow, seg, reopen);
-	tern_half_enter(s, idx, hash);
-	tern_half_send_synack(s, h,
-			      flow); /* a full ring has dropped it: the timer sends it again */
+	half_fill(s->tcp, h, parent->rcv.buf, flow, seg, reopen);
+	tern_half_enter(s, idx, h, l, hash);
+	/* a full ring has dropped it: the timer sends it again */
+	tern_half_send_synack(s, h, parent, flow);
 	return TERN_DROP_NONE;
+}
+
+/* What is no SYN, or one that cannot be taken. */
+TERN_COLD static enum tern_drop refuse(struct tern_syn *s, const struct tern_flow *flow,
+				       const struct tern_segment *seg)
+{
+	if (seg->flags & TERN_RST)
+		return seg->flags & TERN_SYN ? TERN_DROP_TCP_FLAGS : TERN_DROP_TCP_INVALID_RST;
+	if (seg->flags & TERN_ACK) {
+		tern_reply_reset(&s->tcp->replies, flow, seg);
+		return TERN_DROP_TCP_INVALID_ACK_SEQUENCE;
+	}
+	if (!(seg->flags & TERN_SYN))
+		return TERN_DROP_TCP_FLAGS;
+	return seg->flags & TERN_FIN ? TERN_DROP_TCP_SYN_FIN : TERN_DROP_TCP_OPTIONS;
 }
 
 void tern_listener_input(struct tern_syn *s, uint32_t listener, const struct tern_flow *flow,
 			 uint32_t hash, const struct tern_segment *seg,
 			 const struct tern_reopen *reopen, enum tern_drop *ret_reason)
 {
-	if (seg->flags & TERN_RST) {
-		*ret_reason = seg->flags & TERN_SYN ? TERN_DROP_TCP_FLAGS
-						    : TERN_DROP_TCP_INVALID_RST;
-	} else if (seg->flags & TERN_ACK) {
-		tern_reply_reset(&s->tcp->replies, flow, seg);
-		*ret_reason = TERN_DROP_TCP_INVALID_ACK_SEQUENCE;
-	} else if (!(seg->flags & TERN_SYN)) {
-		*ret_reason = TERN_DROP_TCP_FLAGS;
-	} else if (seg->flags & TERN_FIN) {
-		*ret_reason = TERN_DROP_TCP_SYN_FIN;
-	} else if (seg->options_malformed) {
-		*ret_reason = TERN_DROP_TCP_OPTIONS;
-	} else {
+	uint16_t meant = seg->flags & (TERN_SYN | TERN_ACK | TERN_RST | TERN_FIN);
+
+	if (meant == TERN_SYN && !seg->options_malformed)
 		*ret_reason = take_syn(s, listener, flow, hash, seg, reopen);
-	}
+	else
+		*ret_reason = refuse(s, flow, seg);
 }

@@ -29,8 +29,9 @@
  * flow.
  */
 struct tern_half {
-	struct tern_timer timer;
+	struct tern_list_link wait;  /* for the next expiry, among those that wait as long */
 	struct tern_list_link queue; /* the listener's SYN queue */
+	uint32_t due;                /* tick of the next expiry, modulo 2^32 */
 	uint32_t listener;
 	tern_seq iss, irs;
 	uint32_t ts_offset, ts_recent;
@@ -68,11 +69,21 @@ struct tern_listener {
 	uint64_t drops, overflows;
 };
 
+/* Halves that wait equally long for their next expiry, in the order in which it comes. */
+struct tern_half_queue {
+	struct tern_list list;
+	uint64_t last; /* tick at which the last one is due, if there is one */
+};
+
+#define TERN_HALF_WAITS 8 /* 1, 2, 4, … 64, 120 s */
+
 struct tern_syn {
 	struct tern_tcp *tcp;
 	struct tern_pool listeners, halves;
 	struct tern_map listener_map, half_map;
-	struct tern_wheel wheel; /* of halves */
+	struct tern_half_queue waits[TERN_HALF_WAITS];
+	uint64_t tick; /* halves that were due by then have been served */
+	uint64_t next; /* none is due before this tick */
 	uint32_t accept_queued;
 };
 
@@ -166,6 +177,10 @@ void tern_half_icmp(struct tern_syn *s, uint32_t half, int error, tern_seq quote
 
 /* Runs due SYN-ACK retransmissions (tcp_synack_retries) and gives up. */
 void tern_syn_tick(struct tern_syn *s);
+
+/* When the first SYN-ACK is due again (TERN_NEVER: there is none), and when one record's is. */
+uint64_t tern_syn_deadline(const struct tern_syn *s);
+uint64_t tern_half_when(const struct tern_syn *s, uint32_t half);
 
 /* Adds a listener's queue lengths, limits and drops to the row of its connection record. */
 void tern_listener_describe(const struct tern_syn *s, uint32_t listener,

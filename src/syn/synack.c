@@ -10,14 +10,13 @@
 
 /* A reply with everything that SYN-ACK, ACK and RST have in common; NULL when the ring is full. */
 static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *h,
-				    const struct tern_flow *flow, uint16_t flags)
+				    const struct tern_conn *parent, const struct tern_flow *flow,
+				    uint16_t flags)
 {
-	const struct tern_conn *parent = tern_listener_conn(s, h->listener);
-	struct tern_reply *reply = tern_reply_push(&s->tcp->replies);
+	struct tern_reply *reply = tern_reply_push(&s->tcp->replies, flow);
 
 	if (!reply)
 		return NULL;
-	reply->flow = *flow;
 	reply->flags = flags;
 	reply->seq = flags & TERN_SYN ? h->iss : h->iss + 1;
 	reply->ack = h->irs + 1;
@@ -26,32 +25,20 @@ static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *
 	reply->state = TERN_SYN_RECEIVED;
 	if ((h->options & TERN_OPT_TS) && !(flags & TERN_RST)) {
 		reply->options = TERN_OPT_TS;
-		reply->tsval = tern_ms(s->tcp->now) + h->ts_offset;
+		reply->tsval = s->tcp->now_ms + h->ts_offset;
 		reply->tsecr = h->ts_recent;
 	}
 	return reply;
 }
 
-/* The window of the children of a listening socket before they scale it. */
-static uint16_t window_of(const struct tern_conn *parent)
-{
-	return (uint16_t)TERN_MIN(parent->rcv.buf / 2, 65535u);
-}
-
-uint16_t tern_half_window(const struct tern_syn *s, const struct tern_half *h)
-{
-	return window_of(tern_listener_conn(s, h->listener));
-}
-
 bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
-			   const struct tern_flow *flow)
+			   const struct tern_conn *parent, const struct tern_flow *flow)
 {
-	const struct tern_conn *parent = tern_listener_conn(s, h->listener);
-	struct tern_reply *reply = reply_new(s, h, flow, TERN_SYN | TERN_ACK);
+	struct tern_reply *reply = reply_new(s, h, parent, flow, TERN_SYN | TERN_ACK);
 
 	if (!reply)
 		return false;
-	reply->wnd = window_of(parent);
+	reply->wnd = tern_half_window(parent);
 	reply->mss = tern_advertised_mss(flow->local.family, s->tcp->mtu);
 	if (parent->max_seg && parent->max_seg < reply->mss)
 		reply->mss = parent->max_seg;
@@ -60,25 +47,27 @@ bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 	return true;
 }
 
-void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h, const struct tern_flow *flow)
+void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h,
+			     const struct tern_conn *parent, const struct tern_flow *flow)
 {
 	h->flags |= TERN_HALF_RESENT;
-	if (!tern_half_send_synack(s, h, flow))
+	if (!tern_half_send_synack(s, h, parent, flow))
 		return;
 	tern_count(s->tcp->trace, TERN_CNT_TcpRetransSegs);
 	tern_count(s->tcp->trace, TERN_CNT_TcpExtTCPSynRetrans);
 }
 
-void tern_half_send_ack(struct tern_syn *s, const struct tern_half *h, const struct tern_flow *flow)
+void tern_half_send_ack(struct tern_syn *s, const struct tern_half *h,
+			const struct tern_conn *parent, const struct tern_flow *flow)
 {
-	struct tern_reply *reply = reply_new(s, h, flow, TERN_ACK);
+	struct tern_reply *reply = reply_new(s, h, parent, flow, TERN_ACK);
 
 	if (reply)
-		reply->wnd = (uint16_t)(tern_half_window(s, h) >> (h->wscales & 15));
+		reply->wnd = (uint16_t)(tern_half_window(parent) >> (h->wscales & 15));
 }
 
 void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,
-			  const struct tern_flow *flow)
+			  const struct tern_conn *parent, const struct tern_flow *flow)
 {
-	reply_new(s, h, flow, TERN_RST | TERN_ACK);
+	reply_new(s, h, parent, flow, TERN_RST | TERN_ACK);
 }

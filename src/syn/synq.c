@@ -3,10 +3,11 @@
  * Theory of operation
  *
  * A half-open record stands in the keyed map of flows, on its listener's SYN queue (oldest first)
- * and in the wheel. Its one timer sends the SYN-ACK again after 1, 2, 4, … s, 120 s at most. After
- * tcp_synack_retries times (TCP_SYNCNT of the socket, if set) the next expiry ends it: 63 s with
- * the standard 5. Only the timer prolongs its life: a peer that repeats its SYN gets the SYN-ACK
- * again, but no new deadline, so that periodic SYNs cannot hold a place in the queue.
+ * and in a queue of those that wait as long as it does. Its one timer sends the SYN-ACK again after
+ * 1, 2, 4, … s, 120 s at most. After tcp_synack_retries times (TCP_SYNCNT of the socket, if set)
+ * the next expiry ends it: 63 s with the standard 5. Only the timer prolongs its life: a peer that
+ * repeats its SYN gets the SYN-ACK again, but no new deadline, so that periodic SYNs cannot hold a
+ * place in the queue.
  *
  * As in Linux, a queue that is more than half full gives up on old records sooner: each halving of
  * the share of young ones (whose timer has not yet run out) costs the old ones a retransmission,
@@ -15,6 +16,10 @@
  * A record whose ACK came while the accept queue was full (TERN_HALF_ACKED) is no different: its
  * SYN-ACK goes out again, and the peer's answer, or its data, completes the handshake when there is
  * room.
+ *
+ * There are eight lengths to wait, so timers need no wheel: who waits equally long is due in the
+ * order in which the waits began. Times are ticks of the wheel's length (timer/wheel.h), rounded as
+ * there. The tick before which nothing is due is kept, so that looking in vain is a comparison.
  */
 #include <assert.h>
 
@@ -26,32 +31,64 @@
 #define LEAST_RETRIES   2
 #define UNHURRIED_QUEUE 8 /* records; a shorter queue is never hurried */
 
+static_assert(DOUBLINGS + 1 == TERN_HALF_WAITS, "a queue for each length");
+
 /* Time to the next expiry, by the retransmissions there were. */
-static uint64_t timeout_ns(const struct tern_half *h)
+static uint64_t timeout_ns(unsigned int retries)
 {
-	return TERN_MIN(1u << TERN_MIN(h->retries, DOUBLINGS), TIMEOUT_MAX_S) * NS_PER_S;
+	return TERN_MIN(1u << TERN_MIN(retries, DOUBLINGS), TIMEOUT_MAX_S) * NS_PER_S;
 }
 
-void tern_half_enter(struct tern_syn *s, uint32_t half, uint32_t hash)
+static struct tern_half_queue *queue_of(struct tern_syn *s, const struct tern_half *h)
 {
-	struct tern_half *h = tern_half_at(s, half);
-	struct tern_listener *l = tern_listener_at(s, h->listener);
+	return &s->waits[TERN_MIN(h->retries, DOUBLINGS)];
+}
+
+/* The 64-bit tick of the next expiry. */
+static uint64_t due_tick(const struct tern_syn *s, const struct tern_half *h)
+{
+	return s->tick + (h->due - (uint32_t)s->tick);
+}
+
+/* Begins to wait for the next expiry. */
+static void wait(struct tern_syn *s, uint32_t half, struct tern_half *h)
+{
+	struct tern_half_queue *q = queue_of(s, h);
+	uint64_t end_ns = s->tcp->now + timeout_ns(h->retries);
+	uint64_t tick = (end_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
+	uint64_t least = q->list.tail ? q->last : s->tick;
+
+	/* Time that goes back stands still: nobody overtakes. */
+	tick = TERN_MIN(TERN_MAX(tick, least), s->tick + TERN_WHEEL_HORIZON);
+	q->last = tick;
+	s->next = TERN_MIN(s->next, tick);
+	h->due = (uint32_t)tick;
+	tern_list_append(&q->list, &s->halves, TERN_WAIT_LINK, half, &h->wait);
+}
+
+/* Does not wait any more. To be called before retries changes. */
+static void unwait(struct tern_syn *s, struct tern_half *h)
+{
+	tern_list_unlink(&queue_of(s, h)->list, &s->halves, TERN_WAIT_LINK, &h->wait);
+}
+
+void tern_half_enter(struct tern_syn *s, uint32_t half, struct tern_half *h,
+		     struct tern_listener *l, uint32_t hash)
+{
 	int err = tern_map_insert(&s->half_map, hash, half);
 
 	assert(!err); /* it has room for as many as the pool */
-	tern_list_push_back(&l->synq, &s->halves, TERN_SYNQ_LINK, half);
+	tern_list_append(&l->synq, &s->halves, TERN_SYNQ_LINK, half, &h->queue);
 	l->young++;
-	tern_wheel_set(&s->wheel, half, s->tcp->now + timeout_ns(h));
+	wait(s, half, h);
 }
 
-void tern_half_remove(struct tern_syn *s, uint32_t half, uint32_t hash)
+void tern_half_remove(struct tern_syn *s, uint32_t half, struct tern_half *h,
+		      struct tern_listener *l, uint32_t hash)
 {
-	struct tern_half *h = tern_half_at(s, half);
-	struct tern_listener *l = tern_listener_at(s, h->listener);
-
-	tern_wheel_cancel(&s->wheel, half);
+	unwait(s, h);
 	tern_map_remove(&s->half_map, hash, half);
-	tern_list_remove(&l->synq, &s->halves, TERN_SYNQ_LINK, half);
+	tern_list_unlink(&l->synq, &s->halves, TERN_SYNQ_LINK, &h->queue);
 	if (!h->retries)
 		l->young--;
 	tern_pool_put(&s->halves, half);
@@ -71,10 +108,10 @@ uint32_t tern_half_find(const struct tern_syn *s, uint32_t hash, const struct te
 }
 
 /* How often a SYN-ACK may be sent again now: less when the queue is full of old records. */
-static unsigned int retries_max(const struct tern_syn *s, uint32_t listener)
+static unsigned int retries_max(const struct tern_syn *s, const struct tern_listener *l,
+				const struct tern_conn *parent)
 {
-	const struct tern_listener *l = tern_listener_at(s, listener);
-	unsigned int max = tern_listener_conn(s, listener)->patience.syn_retries;
+	unsigned int max = parent->patience.syn_retries;
 	uint64_t young = UINT64_C(2) * l->young;
 
 	if (!max)
@@ -102,41 +139,87 @@ static void trace_end(struct tern_syn *s, const struct tern_flow *flow)
 }
 
 /* A half-open connection that comes to nothing. */
-static void give_up(struct tern_syn *s, uint32_t half, const struct tern_flow *flow)
+static void give_up(struct tern_syn *s, uint32_t half, struct tern_half *h,
+		    const struct tern_flow *flow)
 {
 	tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
 	trace_end(s, flow);
-	tern_half_remove(s, half, tern_tcp_hash(s->tcp, flow));
+	tern_half_remove(s, half, h, tern_listener_at(s, h->listener), tern_tcp_hash(s->tcp, flow));
 }
 
 static void expired(struct tern_syn *s, uint32_t half)
 {
 	struct tern_half *h = tern_half_at(s, half);
+	struct tern_listener *l = tern_listener_at(s, h->listener);
+	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
 	struct tern_flow flow;
 
 	tern_half_flow(h, &flow);
 	tern_count(s->tcp->trace, TERN_CNT_TcpExtTCPTimeouts);
-	if (h->retries >= retries_max(s, h->listener)) {
-		give_up(s, half, &flow);
+	if (h->retries >= retries_max(s, l, parent)) {
+		give_up(s, half, h, &flow);
 		return;
 	}
+	unwait(s, h);
 	if (!h->retries++)
-		tern_listener_at(s, h->listener)->young--;
-	tern_half_resend_synack(s, h, &flow);
-	tern_wheel_set(&s->wheel, half, s->tcp->now + timeout_ns(h));
+		l->young--;
+	tern_half_resend_synack(s, h, parent, &flow);
+	wait(s, half, h);
+}
+
+/* The tick at which the first of a queue is due; UINT64_MAX if there is none. */
+static uint64_t head_tick(const struct tern_syn *s, const struct tern_half_queue *q)
+{
+	return q->list.head ? due_tick(s, tern_half_at(s, q->list.head)) : UINT64_MAX;
+}
+
+/* Serves what is due by this tick, earlier ticks first. */
+static __attribute__((noinline)) void serve(struct tern_syn *s, uint64_t tick)
+{
+	for (;;) {
+		uint32_t first = 0;
+
+		s->next = UINT64_MAX;
+		for (unsigned int i = 0; i < TERN_HALF_WAITS; i++) {
+			uint64_t due = head_tick(s, &s->waits[i]);
+
+			if (due < s->next) {
+				s->next = due;
+				first = s->waits[i].list.head;
+			}
+		}
+		if (!first || s->next > tick)
+			return;
+		expired(s, first);
+	}
 }
 
 void tern_syn_tick(struct tern_syn *s)
 {
-	uint32_t half;
+	uint64_t tick = s->tcp->now >> TERN_TICK_SHIFT;
 
-	while ((half = tern_wheel_expire(&s->wheel, s->tcp->now)) != 0)
-		expired(s, half);
+	if (tick >= s->next)
+		serve(s, tick);
+	s->tick = TERN_MAX(s->tick, tick);
+}
+
+uint64_t tern_syn_deadline(const struct tern_syn *s)
+{
+	uint64_t tick = UINT64_MAX;
+
+	for (unsigned int i = 0; i < TERN_HALF_WAITS; i++)
+		tick = TERN_MIN(tick, head_tick(s, &s->waits[i]));
+	return tick == UINT64_MAX ? TERN_NEVER : tick << TERN_TICK_SHIFT;
+}
+
+uint64_t tern_half_when(const struct tern_syn *s, uint32_t half)
+{
+	return due_tick(s, tern_half_at(s, half)) << TERN_TICK_SHIFT;
 }
 
 void tern_half_icmp(struct tern_syn *s, uint32_t half, int error, tern_seq quoted_seq)
 {
-	const struct tern_half *h = tern_half_at(s, half);
+	struct tern_half *h = tern_half_at(s, half);
 	struct tern_flow flow;
 
 	if (quoted_seq != h->iss) {
@@ -147,13 +230,13 @@ void tern_half_icmp(struct tern_syn *s, uint32_t half, int error, tern_seq quote
 		return;
 	tern_half_flow(h, &flow);
 	tern_listener_count_drop(s, h->listener);
-	give_up(s, half, &flow);
+	give_up(s, half, h, &flow);
 }
 
 void tern_half_describe(const struct tern_syn *s, uint32_t half, struct tern_socket_info *ret)
 {
 	const struct tern_half *h = tern_half_at(s, half);
-	uint64_t now = s->tcp->now, due = tern_wheel_when(&s->wheel, half);
+	uint64_t now = s->tcp->now, due = tern_half_when(s, half);
 	uint32_t age = (uint32_t)(now >> TERN_HALF_CLOCK_SHIFT) - h->born;
 	struct tern_flow flow;
 

@@ -257,7 +257,7 @@ static enum tern_step fin_acked(struct tern_input *in)
 		tern_conn_set_state(in->t, in->c, TERN_TIME_WAIT);
 		return TERN_DONE;
 	case TERN_LAST_ACK:
-		tern_conn_finish(in->t, in->idx, 0);
+		tern_conn_finish_at(in->t, in->idx, in->c, 0);
 		return TERN_GONE;
 	default:
 		return TERN_NEXT;
@@ -267,9 +267,9 @@ static enum tern_step fin_acked(struct tern_input *in)
 /* The peer was heard: keepalive and probes start over. */
 static void heard(struct tern_input *in)
 {
-	in->c->rcv_ms = tern_ms(in->t->now);
+	in->c->rcv_ms = in->t->now_ms;
 	in->c->patience.keep_probes = 0;
-	if (!tern_segment_len(in->seg))
+	if (!in->seg->len && !(in->seg->flags & (TERN_SYN | TERN_FIN)))
 		tern_count(in->t->trace, TERN_CNT_TcpExtTCPPureAcks);
 }
 

@@ -88,9 +88,8 @@ static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 	return false;
 }
 
-enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
+enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	bool resets;
 
 	disown(t, idx, c);
@@ -116,7 +115,6 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx)
 	}
 	c->flags |= TERN_CF_ORPHAN;
 	t->orphans++;
-	tern_conn_drop_unread(t, c);
 	return c->state == TERN_FIN_WAIT_2 ? TERN_MOVE_FIN_WAIT_2 : TERN_MOVE_NONE;
 }
 
@@ -131,6 +129,8 @@ void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error)
 
 void tern_tcp_retire(struct tern_tcp *t, uint32_t idx)
 {
-	tern_conn_unhash(t, idx);
-	tern_conn_finish(t, idx, 0);
+	struct tern_conn *c = tern_conn_at(t, idx);
+
+	tern_conn_unhash(t, idx, c);
+	tern_conn_finish_at(t, idx, c, 0);
 }

@@ -9,7 +9,7 @@
  *
  * The traffic record comes with the first byte, SYN or FIN that is queued or in flight, and goes
  * when nothing is queued, in flight or owed any more: an idle connection is one record and one map
- * slot.
+ * slot. One spare traffic record is kept: connections come to rest as often as they are woken.
  */
 #include "tcp/conn.h"
 
@@ -58,7 +58,7 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 	t->bufs.trace = t->trace;
 	tern_tcp_set_memory(t);
 	t->cc = &tern_cc_newreno;
-	t->now = now;
+	tern_tcp_set_now(t, now);
 	return 0;
 }
 
@@ -74,6 +74,7 @@ void tern_tcp_free(struct tern_tcp *t)
 	tern_replies_free(&t->replies);
 	tern_bufs_free(&t->bufs);
 	tern_map_free(&t->map);
+	t->spare_traffic = 0;
 	tern_pool_free(&t->reass);
 	tern_pool_free(&t->traffics);
 	tern_pool_free(&t->conns);
@@ -91,11 +92,29 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	}
 	c = tern_conn_at(t, idx);
 	c->state = (uint8_t)born;
-	c->state_ms = tern_ms(t->now);
+	c->state_ms = t->now_ms;
 	c->snd_buf = t->knobs->tcp_wmem_default;
 	c->rcv.buf = t->knobs->tcp_rmem_default;
 	c->pmtu = (uint16_t)t->mtu;
 	return idx;
+}
+
+TERN_NOINLINE static void drop_queues(struct tern_tcp *t, struct tern_traffic *x)
+{
+	x->wmem -= tern_chain_clear(&t->bufs, &x->send.chain);
+	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
+	if (x->recv.reass)
+		tern_reass_clear(t, x);
+	assert(!x->rmem && !x->wmem);
+}
+
+static inline void put_traffic(struct tern_tcp *t, struct tern_conn *c)
+{
+	if (t->spare_traffic)
+		tern_pool_put(&t->traffics, c->traffic);
+	else
+		t->spare_traffic = c->traffic;
+	c->traffic = 0;
 }
 
 /* The traffic record goes, with everything that was to be sent or read. */
@@ -103,23 +122,18 @@ static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 {
 	struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	x->wmem -= tern_chain_clear(&t->bufs, &x->send.chain);
-	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
-	if (x->recv.reass)
-		tern_reass_clear(t, x);
-	assert(!x->rmem && !x->wmem);
-	tern_pool_put(&t->traffics, c->traffic);
-	c->traffic = 0;
+	if (x->wmem | x->rmem | x->recv.reass)
+		drop_queues(t, x);
+	put_traffic(t, c);
 }
 
-void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
-
 	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	tern_conn_unhash(t, idx);
+	tern_conn_unhash(t, idx, c);
 	tern_conn_leave_output(t, c);
-	tern_wheel_cancel(&t->wheel, idx);
+	if (c->timer.next)
+		tern_wheel_stop(&t->wheel, &c->timer);
 	if (c->traffic)
 		free_traffic(t, c);
 	if (c->flags & TERN_CF_EVENT)
@@ -129,9 +143,16 @@ void tern_conn_free(struct tern_tcp *t, uint32_t idx)
 	tern_pool_put(&t->conns, idx);
 }
 
-int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow)
+TERN_NOINLINE void tern_tcp_flow_anew(struct tern_tcp *t, uint8_t family, uint16_t lport,
+				      uint16_t rport, const uint8_t *addrs)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
+	tern_flow_unpack(family, lport, rport, addrs, &t->last_flow);
+	t->last_hash = tern_flow_hash(t->map_key, &t->last_flow);
+}
+
+int tern_conn_hash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		   const struct tern_flow *flow)
+{
 	int err = tern_map_insert(&t->map, tern_tcp_hash(t, flow), idx);
 
 	if (err) {
@@ -147,21 +168,48 @@ int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flo
 	return 0;
 }
 
-const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx)
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	const struct tern_flow *flow = tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs);
 
 	assert(c->flags & TERN_CF_HASHED);
 	tern_map_remove(&t->map, t->last_hash, idx);
+	if (t->last_conn == idx)
+		t->last_conn = 0;
 	c->flags &= ~(uint32_t)TERN_CF_HASHED;
 	return flow;
 }
 
-void tern_conn_unhash(struct tern_tcp *t, uint32_t idx)
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	if (tern_conn_at(t, idx)->flags & TERN_CF_HASHED)
-		tern_ports_release(t->ports, tern_conn_hand_over(t, idx));
+	if (c->flags & TERN_CF_HASHED)
+		tern_ports_release(t->ports, tern_conn_hand_over(t, idx, c));
+}
+
+/* Nothing is queued, in flight or owed. Part by part: the whole at once would be a loop. */
+static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn *c)
+{
+	x->send = (struct tern_send_queue){ .bytes = 0 };
+	x->repair = (struct tern_repairs){ .recover = c->snd.una - 1 };
+	x->recv = (struct tern_recv_queue){ .read = c->rcv.nxt };
+	x->rexmt_ns = TERN_NEVER;
+	x->delack_ns = TERN_NEVER;
+	x->first_ns = 0;
+	x->unacked = 0;
+	x->rmem = 0;
+	x->wmem = 0;
+	x->persist = false;
+	x->loss_probe = false;
+	x->dup_acks = 0;
+}
+
+TERN_NOINLINE static uint32_t new_traffic(struct tern_tcp *t)
+{
+	uint32_t idx = tern_pool_get(&t->traffics);
+
+	if (!idx)
+		tern_count(t->trace, TERN_CNT_TernAllocFailures);
+	return idx;
 }
 
 struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn *c)
@@ -169,17 +217,12 @@ struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn
 	struct tern_traffic *x;
 
 	if (c->traffic)
-		return tern_pool_at(&t->traffics, c->traffic);
-	c->traffic = tern_pool_get(&t->traffics);
-	if (!c->traffic) {
-		tern_count(t->trace, TERN_CNT_TernAllocFailures);
-		return NULL;
-	}
-	x = tern_pool_at(&t->traffics, c->traffic);
-	x->rexmt_ns = TERN_NEVER;
-	x->delack_ns = TERN_NEVER;
-	x->recv.read = c->rcv.nxt;
-	x->repair.recover = c->snd.una - 1;
+		return tern_conn_traffic(t, c);
+	c->traffic = t->spare_traffic ? t->spare_traffic : new_traffic(t);
+	t->spare_traffic = 0;
+	x = tern_conn_traffic(t, c);
+	if (x)
+		clear_traffic(x, c);
 	return x;
 }
 
@@ -191,8 +234,7 @@ void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 	    (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
 		return;
 	assert(!x->rmem && !x->wmem);
-	tern_pool_put(&t->traffics, c->traffic);
-	c->traffic = 0;
+	put_traffic(t, c);
 }
 
 void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, unsigned int bits)
@@ -208,12 +250,13 @@ void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, uns
 
 uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits)
 {
-	uint32_t idx = tern_list_pop_front(&t->events, &t->conns, EVENT_LINK);
+	uint32_t idx = t->events.head;
 	struct tern_conn *c;
 
 	if (!idx)
 		return 0;
 	c = tern_conn_at(t, idx);
+	tern_list_unlink(&t->events, &t->conns, EVENT_LINK, &c->event);
 	c->flags &= ~(uint32_t)TERN_CF_EVENT;
 	*ret_bits = c->events;
 	c->events = 0;
@@ -227,7 +270,8 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 
 	tern_conn_leave_output(t, c);
 	c->flags &= ~(uint32_t)(TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_FIN_QUEUED);
-	tern_wheel_cancel(&t->wheel, idx);
+	if (c->timer.next)
+		tern_wheel_stop(&t->wheel, &c->timer);
 	c->snd.una = c->snd.nxt;
 	if (!x)
 		return;

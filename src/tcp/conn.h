@@ -196,6 +196,7 @@ struct tern_recv_queue {
 	uint32_t reass; /* struct tern_reass, 0: nothing out of order */
 };
 
+/* A new field is a new line of clear_traffic() in conn.c. */
 struct tern_traffic {
 	struct tern_send_queue send;
 	struct tern_repairs repair;
@@ -208,7 +209,6 @@ struct tern_traffic {
 	bool persist;        /* rexmt_ns is the persist timer's */
 	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
 	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
-	uint8_t ato;         /* quick ACKs left at the start */
 };
 
 /* Room that an application writes bytes into; one connection at a time has some. */
@@ -232,6 +232,8 @@ struct tern_tcp {
 	uint64_t map_key[2];
 	struct tern_flow last_flow; /* whose hash was asked for last, and its hash */
 	uint32_t last_hash;
+	uint32_t spare_traffic; /* given back last, in no connection's hands; or 0 */
+	uint32_t last_conn;     /* whom the last segment was for; 0: none, or it has left the map */
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
 	struct tern_list out;    /* connections that may have something to send */
@@ -242,12 +244,19 @@ struct tern_tcp {
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */
 	uint32_t mtu;
-	uint64_t now; /* of this entry */
+	uint64_t now;    /* of this entry; written by tern_tcp_set_now */
+	uint32_t now_ms; /* tern_ms(now) */
 };
 
 static inline struct tern_conn *tern_conn_at(const struct tern_tcp *t, uint32_t idx)
 {
 	return tern_pool_at(&t->conns, idx);
+}
+
+/* How many connections have a traffic record. */
+static inline uint32_t tern_tcp_traffics(const struct tern_tcp *t)
+{
+	return t->traffics.used - (t->spare_traffic != 0);
 }
 
 /* The traffic record, or NULL while the connection is idle. */
@@ -263,6 +272,15 @@ static inline uint32_t tern_ms(uint64_t now_ns)
 	return (uint32_t)(now_ns / 1000000);
 }
 
+/* The time of an entry into the stack; often that of the entry before. */
+static inline void tern_tcp_set_now(struct tern_tcp *t, uint64_t now)
+{
+	if (t->now == now)
+		return;
+	t->now = now;
+	t->now_ms = tern_ms(now);
+}
+
 /*
  * The hash of a flow in all tables of flows: tern_flow_hash(t->map_key, flow). Segments of a flow
  * come in runs, and each may move its record from one table to another: the last one is kept.
@@ -276,6 +294,10 @@ static inline uint32_t tern_tcp_hash(struct tern_tcp *t, const struct tern_flow 
 	return t->last_hash;
 }
 
+/* Makes the flow of a record the last one. */
+void tern_tcp_flow_anew(struct tern_tcp *t, uint8_t family, uint16_t lport, uint16_t rport,
+			const uint8_t *addrs);
+
 /*
  * The flow of a record that keeps it packed. Most often it is the last one: then nothing is copied
  * or hashed. Valid until the hash of another flow is asked for.
@@ -284,10 +306,8 @@ static inline const struct tern_flow *tern_tcp_flow(struct tern_tcp *t, uint8_t 
 						    uint16_t lport, uint16_t rport,
 						    const uint8_t *addrs)
 {
-	if (!tern_flow_matches(&t->last_flow, family, lport, rport, addrs)) {
-		tern_flow_unpack(family, lport, rport, addrs, &t->last_flow);
-		t->last_hash = tern_flow_hash(t->map_key, &t->last_flow);
-	}
+	if (!tern_flow_matches(&t->last_flow, family, lport, rport, addrs))
+		tern_tcp_flow_anew(t, family, lport, rport, addrs);
 	return &t->last_flow;
 }
 
@@ -315,17 +335,23 @@ void tern_tcp_set_memory(struct tern_tcp *t);
 uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born);
 
 /* Frees a record and everything it holds: buffers, timer, lists, map entry. */
-void tern_conn_free(struct tern_tcp *t, uint32_t idx);
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+
+static inline void tern_conn_free(struct tern_tcp *t, uint32_t idx)
+{
+	tern_conn_free_at(t, idx, tern_conn_at(t, idx));
+}
 
 /* Writes the flow into the record and enters it in the map. -ENOBUFS (map full). */
-int tern_conn_hash(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow);
-void tern_conn_unhash(struct tern_tcp *t, uint32_t idx);
+int tern_conn_hash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		   const struct tern_flow *flow);
+void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /*
  * Takes a record that is in the map out of it, for one that takes its flow over, and with it the
  * claim on the port. Returns the flow, valid as tern_tcp_flow() has it; its hash is t->last_hash.
  */
-const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx);
+const struct tern_flow *tern_conn_hand_over(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* The connection of a flow, or 0. hash is tern_tcp_hash(t, flow). */
 TERN_INLINE uint32_t tern_conn_find(const struct tern_tcp *t, uint32_t hash,

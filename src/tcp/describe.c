@@ -57,7 +57,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->unaccepted = (c->flags & TERN_CF_IN_ACCEPTQ) != 0;
 	ret->nodelay = (c->flags & TERN_CF_NODELAY) != 0;
 	ret->keepalive = (c->flags & TERN_CF_KEEPALIVE) != 0;
-	ret->age_ns = (uint64_t)(tern_ms(t->now) - c->state_ms) * 1000000;
+	ret->age_ns = (uint64_t)(t->now_ms - c->state_ms) * 1000000;
 	describe_queues(c, tern_conn_traffic(t, c), ret);
 	ret->options = c->options;
 	ret->snd_wscale = c->snd_wscale;
@@ -75,7 +75,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->snd_wnd = c->snd.wnd;
 	ret->rcv_wnd = c->rcv.adv - c->rcv.nxt;
 	describe_totals(c, ret);
-	ret->last_snd_ms = tern_ms(t->now) - c->snd_ms;
-	ret->last_rcv_ms = tern_ms(t->now) - c->rcv_ms;
+	ret->last_snd_ms = t->now_ms - c->snd_ms;
+	ret->last_rcv_ms = t->now_ms - c->rcv_ms;
 	ret->congestion = t->cc->name;
 }

@@ -31,7 +31,7 @@ static enum tern_step check_timestamp(struct tern_input *in)
 		return TERN_NEXT;
 	if (!(opt->present & TERN_OPT_TS))
 		return tern_input_drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
-	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, tern_ms(in->t->now)))
+	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, in->t->now_ms))
 		return TERN_NEXT;
 	tern_count(in->t->trace, TERN_CNT_TcpExtPAWSEstab);
 	tern_conn_answer_invalid(in->t, in->idx, c, TERN_CNT_TcpExtTCPACKSkippedPAWS);
@@ -124,7 +124,7 @@ static enum tern_step check_sequence(struct tern_input *in)
 		answer_outside(in);
 		in->len = 0;
 		in->flags &= (uint16_t)~TERN_FIN;
-		in->out->reason = reason;
+		in->out.reason = reason;
 		return TERN_NEXT;
 	}
 	if (reason == TERN_DROP_NONE) {
@@ -164,7 +164,7 @@ static enum tern_step check_reset(struct tern_input *in)
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_RST_CHALLENGED);
 	}
-	in->out->reason = TERN_DROP_TCP_RESET;
+	in->out.reason = TERN_DROP_TCP_RESET;
 	tern_conn_finish(in->t, in->idx, reset_error(c));
 	return TERN_GONE;
 }
@@ -187,7 +187,7 @@ static void note_timestamp(struct tern_input *in)
 {
 	const struct tern_tcp_options *opt = &in->seg->opt;
 	struct tern_conn *c = in->c;
-	uint32_t now_ms = tern_ms(in->t->now);
+	uint32_t now_ms = in->t->now_ms;
 
 	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
 	    tern_seq_le(in->seg->seq, c->rcv.acked) &&
@@ -221,7 +221,7 @@ static bool is_expected(const struct tern_input *in)
 }
 
 /* §3.10.7.4 from the first step to the last. */
-static enum tern_step walk(struct tern_input *in)
+static inline enum tern_step walk(struct tern_input *in)
 {
 	enum tern_step step = TERN_NEXT;
 
@@ -233,11 +233,7 @@ static enum tern_step walk(struct tern_input *in)
 	if (step != TERN_NEXT)
 		return step;
 	note_timestamp(in);
-	if (in->len)
-		step = tern_input_text(in);
-	if (step == TERN_NEXT && (in->flags & TERN_FIN))
-		step = tern_input_fin(in);
-	return step;
+	return tern_input_payload(in);
 }
 
 /* After the last step: does the record have to leave the room? */
@@ -245,14 +241,14 @@ static void settle(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
 
-	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN))
-		in->out->move = TERN_MOVE_FIN_WAIT_2;
-	if (c->state == TERN_TIME_WAIT) {
-		in->out->move = TERN_MOVE_TIME_WAIT;
-		in->out->ack = in->fin_now;
-	}
-	if (in->out->move == TERN_MOVE_NONE && c->traffic)
+	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN)) {
+		in->out.move = TERN_MOVE_FIN_WAIT_2;
+	} else if (c->state == TERN_TIME_WAIT) {
+		in->out.move = TERN_MOVE_TIME_WAIT;
+		in->out.ack = in->fin_now;
+	} else {
 		tern_conn_rest(in->t, c);
+	}
 }
 
 void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
@@ -262,7 +258,6 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 	struct tern_input in = { .t = t,
 				 .c = c,
 				 .seg = seg,
-				 .out = ret,
 				 .idx = idx,
 				 .seq = seg->seq,
 				 .len = seg->len,
@@ -270,7 +265,6 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 				 .flags = seg->flags };
 	enum tern_step step;
 
-	*ret = (struct tern_outcome){ .reason = TERN_DROP_NONE };
 	c->totals.segs_in++;
 	c->totals.data_segs_in += seg->len != 0;
 	if (c->state == TERN_SYN_SENT)
@@ -279,4 +273,5 @@ void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment 
 		step = walk(&in);
 	if (step != TERN_GONE)
 		settle(&in);
+	*ret = in.out;
 }

@@ -11,7 +11,7 @@
 enum tern_step {
 	TERN_NEXT,    /* on to the next step */
 	TERN_DONE,    /* taken; no more to do */
-	TERN_DROPPED, /* not taken: in->out->reason says why */
+	TERN_DROPPED, /* not taken: in->out.reason says why */
 	TERN_GONE,    /* taken, and the record may be gone */
 };
 
@@ -20,19 +20,19 @@ struct tern_input {
 	struct tern_tcp *t;
 	struct tern_conn *c;
 	const struct tern_segment *seg;
-	struct tern_outcome *out;
-	uint32_t idx;
-	tern_seq seq; /* of data[0], or of the FIN where there is no data left */
-	uint32_t len;
 	const uint8_t *data;
+	tern_seq seq; /* of data[0], or of the FIN where there is no data left */
 	uint16_t flags;
 	bool fin_now; /* the peer's FIN was taken with this segment */
+	uint32_t len;
+	struct tern_outcome out;
+	uint32_t idx;
 };
 
 /* Ends the segment's way: not taken, for this reason. */
 static inline enum tern_step tern_input_drop(struct tern_input *in, enum tern_drop reason)
 {
-	in->out->reason = reason;
+	in->out.reason = reason;
 	return TERN_DROPPED;
 }
 
@@ -45,6 +45,18 @@ enum tern_step tern_input_ack(struct tern_input *in);
 /* §3.10.7.4, seventh: the text; and eighth: the FIN. */
 enum tern_step tern_input_text(struct tern_input *in);
 enum tern_step tern_input_fin(struct tern_input *in);
+
+/* Both, as far as the segment has them. */
+static inline enum tern_step tern_input_payload(struct tern_input *in)
+{
+	enum tern_step step = TERN_NEXT;
+
+	if (in->len)
+		step = tern_input_text(in);
+	if (step == TERN_NEXT && (in->flags & TERN_FIN))
+		step = tern_input_fin(in);
+	return step;
+}
 
 /* Enters ESTABLISHED: congestion window, buffers, the news. The caller then tells the timers. */
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost);

@@ -32,7 +32,7 @@ static enum tern_step check_ack(struct tern_input *in)
 {
 	const struct tern_conn *c = in->c;
 	const struct tern_tcp_options *opt = &in->seg->opt;
-	uint32_t clock = tern_ms(in->t->now) + c->ts.offset;
+	uint32_t clock = in->t->now_ms + c->ts.offset;
 
 	if (!(in->flags & TERN_ACK))
 		return TERN_NEXT;
@@ -68,7 +68,7 @@ static void learn(struct tern_input *in)
 	c->snd.wl2 = seg->ack;
 	if (terms.options & TERN_OPT_TS) {
 		c->ts.recent = seg->opt.tsval;
-		c->ts.recent_ms = tern_ms(in->t->now);
+		c->ts.recent_ms = in->t->now_ms;
 	}
 	tern_conn_traffic(in->t, c)->recv.read = c->rcv.nxt;
 }
@@ -123,7 +123,7 @@ enum tern_step tern_input_syn_sent(struct tern_input *in)
 	if (in->flags & TERN_RST) {
 		if (!(in->flags & TERN_ACK))
 			return tern_input_drop(in, TERN_DROP_TCP_INVALID_RST);
-		in->out->reason = TERN_DROP_TCP_RESET;
+		in->out.reason = TERN_DROP_TCP_RESET;
 		tern_conn_finish(in->t, in->idx, ECONNREFUSED);
 		return TERN_GONE;
 	}
@@ -132,7 +132,5 @@ enum tern_step tern_input_syn_sent(struct tern_input *in)
 	if (!(in->flags & TERN_ACK))
 		return cross(in);
 	step = connected(in);
-	if (step == TERN_NEXT)
-		step = tern_input_text(in);
-	return step == TERN_NEXT ? tern_input_fin(in) : step;
+	return step == TERN_NEXT ? tern_input_payload(in) : step;
 }

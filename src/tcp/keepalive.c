@@ -35,7 +35,7 @@ uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c
 	idle_s = c->patience.keep_idle_s ? c->patience.keep_idle_s : t->knobs->tcp_keepalive_time;
 	intvl_s = c->patience.keep_intvl_s ? c->patience.keep_intvl_s
 					   : t->knobs->tcp_keepalive_intvl;
-	since_ms = tern_ms(t->now) - (c->patience.keep_probes ? c->patience.probe_ms : c->rcv_ms);
+	since_ms = t->now_ms - (c->patience.keep_probes ? c->patience.probe_ms : c->rcv_ms);
 	wait_ms = (uint64_t)(c->patience.keep_probes ? intvl_s : idle_s) * 1000;
 	return (t->now / NS_PER_MS - since_ms + wait_ms) * NS_PER_MS;
 }
@@ -43,7 +43,7 @@ uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c
 void tern_keepalive_timeout(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	uint32_t heard_ms = tern_ms(t->now) - c->rcv_ms;
+	uint32_t heard_ms = t->now_ms - c->rcv_ms;
 	uint32_t patience_ms = c->patience.user_timeout_ms;
 
 	if (patience_ms ? heard_ms >= patience_ms && c->patience.keep_probes
@@ -54,7 +54,7 @@ void tern_keepalive_timeout(struct tern_tcp *t, uint32_t idx)
 		return;
 	}
 	c->patience.keep_probes++;
-	c->patience.probe_ms = tern_ms(t->now);
+	c->patience.probe_ms = t->now_ms;
 	c->flags |= TERN_CF_PROBE;
 	tern_conn_want_output(t, idx, c);
 }

@@ -20,15 +20,14 @@
 	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_QUICKACK | TERN_CF_KEEPALIVE | \
 		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK))
 
-int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
-		     uint32_t ts_offset, uint32_t pmtu)
+int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	int err;
 
 	if (!tern_conn_need_traffic(t, c))
 		return -ENOBUFS;
-	err = tern_conn_hash(t, idx, flow);
+	err = tern_conn_hash(t, idx, c, flow);
 	if (err) {
 		tern_conn_rest(t, c);
 		return err;
@@ -40,7 +39,7 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *f
 	c->options = (uint8_t)tern_offered_options(t->knobs);
 	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf);
 	c->pmtu = (uint16_t)pmtu;
-	c->rcv_ms = tern_ms(t->now);
+	c->rcv_ms = t->now_ms;
 	tern_conn_set_state(t, c, TERN_SYN_SENT);
 	tern_conn_want_output(t, idx, c);
 	return 0;
@@ -67,7 +66,7 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	if (!idx)
 		return 0;
 	c = tern_conn_at(t, idx);
-	if (tern_conn_hash(t, idx, birth->flow)) {
+	if (tern_conn_hash(t, idx, c, birth->flow)) {
 		tern_conn_free(t, idx);
 		return 0;
 	}
@@ -85,7 +84,7 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	c->rcv.adv = c->rcv.nxt + birth->advertised;
 	c->ts.offset = birth->ts_offset;
 	c->ts.recent = birth->ts_recent;
-	c->ts.recent_ms = tern_ms(t->now);
+	c->ts.recent_ms = t->now_ms;
 	c->options = birth->terms.options;
 	c->peer_mss = birth->terms.peer_mss;
 	c->snd_wscale = birth->terms.snd_wscale;
@@ -98,24 +97,30 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	return idx;
 }
 
-void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
+/* The congestion window, and a send buffer that is no smaller than it can use. */
+static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_was_lost)
 {
 	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
 
-	tern_conn_set_state(t, c, TERN_ESTABLISHED);
-	c->flags |= TERN_CF_CONNECTED;
 	t->cc->init(&c->cc, mss);
 	if (syn_was_lost)
 		c->cc.cwnd = mss;
-	if (!c->rtt.rto_us)
-		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
 		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
-	c->rcv_ms = tern_ms(t->now);
-	c->snd_ms = c->rcv_ms;
+}
+
+void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
+{
+	tern_conn_set_state(t, c, TERN_ESTABLISHED);
+	c->flags |= TERN_CF_CONNECTED;
+	if (!c->rtt.rto_us)
+		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
+	c->rcv_ms = c->state_ms;
+	c->snd_ms = c->state_ms;
 	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
 		tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
 		tern_conn_want_output(t, idx, c);
 	}
 	tern_conn_notify(t, idx, c, TERN_EV_CONNECTED | TERN_EV_WRITABLE);
+	open_window(t, c, syn_was_lost);
 }

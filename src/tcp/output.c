@@ -22,7 +22,7 @@
 #define PINGPONG_MS 40
 #define SYN_STATES  (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
-/* One connection's turn. */
+/* One connection's turn; in registers, where functions are inlined. */
 struct turn {
 	struct tern_tcp *t;
 	uint32_t idx;
@@ -32,17 +32,18 @@ struct turn {
 };
 
 /* The header fields that every segment of a connection has; those of options only if present. */
-TERN_INLINE void start(const struct turn *u, tern_seq seq, uint16_t flags)
+TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 {
-	struct tern_conn *c = u->c;
-	struct tern_tx *tx = u->tx;
+	struct tern_conn *c = u.c;
+	struct tern_tx *tx = u.tx;
 
-	tern_conn_flow(c, &tx->flow);
+	tx->addrs = c->addrs;
 	tx->pieces = 0;
 	tx->gso_size = 0;
+	tx->family = c->family;
+	tx->state = c->state;
 	tx->ttl = c->ttl;
 	tx->tos = c->tos;
-	tx->state = c->state;
 	tx->seg.sport = c->lport;
 	tx->seg.dport = c->rport;
 	tx->seg.seq = seq;
@@ -51,19 +52,18 @@ TERN_INLINE void start(const struct turn *u, tern_seq seq, uint16_t flags)
 	tx->seg.urgent = 0;
 	tx->seg.len = 0;
 	tx->seg.opt.present = c->options & TERN_OPT_TS;
-	tx->seg.opt.sack_count = 0;
 	if (c->options & TERN_OPT_TS) {
-		tx->seg.opt.tsval = tern_ms(u->t->now) + c->ts.offset;
+		tx->seg.opt.tsval = u.t->now_ms + c->ts.offset;
 		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
 	}
 	c->totals.segs_out++;
 }
 
 /* A segment that acknowledges: the window, and nothing is owed any more. */
-TERN_INLINE void acknowledge(const struct turn *u)
+TERN_INLINE void acknowledge(struct turn u)
 {
-	u->tx->seg.wnd = tern_window_advertise(u->t, u->c, u->x ? u->x->recv.bytes : 0);
-	tern_timers_ack_sent(u->c, u->x);
+	u.tx->seg.wnd = tern_window_advertise(u.t, u.c, u.x ? u.x->recv.bytes : 0);
+	tern_timers_ack_sent(u.c, u.x);
 }
 
 /* Takes n bytes off the end of the payload. */
@@ -79,12 +79,12 @@ static void shorten(struct tern_tx *tx, uint32_t n)
  * The payload of a segment, by reference. Returns how many bytes found place: where the pieces run
  * out, those of whole segments.
  */
-static uint32_t attach(const struct turn *u, uint32_t *cursor, tern_seq seq, uint32_t len)
+static TERN_OUTLINE uint32_t attach(struct turn u, uint32_t *cursor, tern_seq seq, uint32_t len)
 {
-	struct tern_tx *tx = u->tx;
-	uint32_t mss = u->c->cc.mss;
+	struct tern_tx *tx = u.tx;
+	uint32_t mss = u.c->cc.mss;
 
-	tx->pieces = tern_chain_pieces(&u->t->bufs, &u->x->send.chain, cursor, seq, len, tx->piece,
+	tx->pieces = tern_chain_pieces(&u.t->bufs, &u.x->send.chain, cursor, seq, len, tx->piece,
 				       TERN_OUT_PIECES - 1, &tx->seg.len);
 	if (TERN_UNLIKELY(tx->seg.len < len && tx->seg.len > mss)) {
 		shorten(tx, tx->seg.len % mss);
@@ -96,26 +96,26 @@ static uint32_t attach(const struct turn *u, uint32_t *cursor, tern_seq seq, uin
 }
 
 /* How many segments of the wire a (super-)segment is. */
-static uint32_t segments(const struct turn *u)
+static uint32_t segments(struct turn u)
 {
-	return u->tx->gso_size ? (u->tx->seg.len + u->tx->gso_size - 1) / u->tx->gso_size : 1;
+	return u.tx->gso_size ? (u.tx->seg.len + u.tx->gso_size - 1) / u.tx->gso_size : 1;
 }
 
-static void count_retransmission(const struct turn *u, enum tern_counter kind)
+static TERN_OUTLINE void count_retransmission(struct turn u, enum tern_counter kind)
 {
-	tern_count_n(u->t->trace, TERN_CNT_TcpRetransSegs, segments(u));
-	tern_count_n(u->t->trace, kind, segments(u));
-	u->c->totals.retrans += segments(u);
-	u->c->totals.bytes_retrans += u->tx->seg.len;
-	u->c->totals.bytes_sent += u->tx->seg.len;
+	tern_count_n(u.t->trace, TERN_CNT_TcpRetransSegs, segments(u));
+	tern_count_n(u.t->trace, kind, segments(u));
+	u.c->totals.retrans += segments(u);
+	u.c->totals.bytes_retrans += u.tx->seg.len;
+	u.c->totals.bytes_sent += u.tx->seg.len;
 }
 
 /* SYN, or SYN-ACK in SYN-RECEIVED: the first one and its repetitions. */
-static bool build_syn(const struct turn *u)
+TERN_INLINE bool build_syn(struct turn u)
 {
-	struct tern_conn *c = u->c;
-	struct tern_repairs *r = &u->x->repair;
-	struct tern_tcp_options *opt = &u->tx->seg.opt;
+	struct tern_conn *c = u.c;
+	struct tern_repairs *r = &u.x->repair;
+	struct tern_tcp_options *opt = &u.tx->seg.opt;
 	bool first = c->snd.nxt == c->snd.iss;
 	bool again = tern_seq_lt(r->rtx_nxt, r->rtx_end);
 	uint32_t window = TERN_MIN(c->rcv.buf / 2, 65535u);
@@ -128,21 +128,21 @@ static bool build_syn(const struct turn *u)
 	if (c->max_seg && c->max_seg < opt->mss)
 		opt->mss = c->max_seg;
 	opt->wscale = c->rcv_wscale;
-	u->tx->seg.wnd = (uint16_t)window;
+	u.tx->seg.wnd = (uint16_t)window;
 	c->rcv.adv = c->state == TERN_SYN_SENT ? window : c->rcv.nxt + window;
 	r->rtx_nxt = r->rtx_end;
 	c->snd.nxt = c->snd.iss + 1;
 	if (first) {
 		r->timed = true;
 		r->timed_seq = c->snd.nxt;
-		r->timed_ns = u->t->now;
-		tern_count(u->t->trace, TERN_CNT_TcpOutSegs);
+		r->timed_ns = u.t->now;
+		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 	} else {
 		count_retransmission(u, TERN_CNT_TcpExtTCPSynRetrans);
 	}
 	if (c->state == TERN_SYN_RECEIVED)
-		tern_timers_ack_sent(c, u->x);
-	tern_timers_sent(u->t, u->idx, c, u->x);
+		tern_timers_ack_sent(c, u.x);
+	tern_timers_sent(u.t, u.idx, c, u.x);
 	return true;
 }
 
@@ -162,16 +162,16 @@ static inline bool repair_waits(const struct tern_traffic *x)
 }
 
 /* What has to be sent again: the next piece of [rtx_nxt, rtx_end), of which there is something. */
-static bool build_repair(const struct turn *u)
+static TERN_OUTLINE bool build_repair(struct turn u)
 {
 	static const enum tern_counter kinds[] = {
 		[TERN_REPAIR_NONE] = TERN_CNT_TcpExtTCPLossProbes,
 		[TERN_REPAIR_FAST] = TERN_CNT_TcpExtTCPFastRetrans,
 		[TERN_REPAIR_LOSS] = TERN_CNT_TcpExtTCPSlowStartRetrans,
 	};
-	struct tern_conn *c = u->c;
-	struct tern_repairs *r = &u->x->repair;
-	tern_seq data_end = c->snd.una + u->x->send.bytes;
+	struct tern_conn *c = u.c;
+	struct tern_repairs *r = &u.x->repair;
+	tern_seq data_end = c->snd.una + u.x->send.bytes;
 	uint32_t ahead, len, room = c->cc.mss;
 	bool fin;
 
@@ -181,32 +181,32 @@ static bool build_repair(const struct turn *u)
 	    (r->phase == TERN_REPAIR_LOSS && ahead >= c->cc.cwnd))
 		return false;
 	if (r->phase == TERN_REPAIR_LOSS)
-		room = TERN_MIN(payload_max(u->t, c),
+		room = TERN_MIN(payload_max(u.t, c),
 				TERN_MAX((c->cc.cwnd - ahead) / room * room, room));
 	len = TERN_MIN(TERN_MIN(r->rtx_end - r->rtx_nxt, room), data_end - r->rtx_nxt);
 	if (tern_seq_ge(r->rtx_nxt, data_end))
 		len = 0;
 	start(u, r->rtx_nxt, TERN_ACK);
 	if (len)
-		len = attach(u, &u->x->send.at_rtx, r->rtx_nxt, len);
+		len = attach(u, &u.x->send.at_rtx, r->rtx_nxt, len);
 	fin = (c->flags & TERN_CF_FIN_SENT) && r->rtx_nxt + len == data_end;
 	if (fin)
-		u->tx->seg.flags |= TERN_FIN;
+		u.tx->seg.flags |= TERN_FIN;
 	if (len && r->rtx_nxt + len == data_end)
-		u->tx->seg.flags |= TERN_PSH;
+		u.tx->seg.flags |= TERN_PSH;
 	r->rtx_nxt += len + fin;
 	c->totals.data_segs_out += len ? segments(u) : 0;
 	count_retransmission(u, kinds[r->phase]);
 	acknowledge(u);
-	tern_timers_sent(u->t, u->idx, c, u->x);
+	tern_timers_sent(u.t, u.idx, c, u.x);
 	return true;
 }
 
 /* May a last piece below full size leave now? It is all there is to send. */
-static bool may_send_small(const struct turn *u, uint32_t len)
+static bool may_send_small(struct turn u, uint32_t len)
 {
-	const struct tern_conn *c = u->c;
-	const struct tern_send_queue *q = &u->x->send;
+	const struct tern_conn *c = u.c;
+	const struct tern_send_queue *q = &u.x->send;
 
 	if (c->flags & TERN_CF_FIN_QUEUED)
 		return true;
@@ -226,14 +226,14 @@ static uint32_t congestion_window(const struct tern_conn *c, const struct tern_r
 }
 
 /* Bytes of new data to send now: whole segments, and a small one behind them if it may. */
-static uint32_t new_bytes(const struct turn *u, uint32_t available, bool force)
+static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
 {
-	struct tern_conn *c = u->c;
+	struct tern_conn *c = u.c;
 	uint32_t mss = c->cc.mss;
-	uint32_t window = TERN_MIN(c->snd.wnd, congestion_window(c, &u->x->repair));
+	uint32_t window = TERN_MIN(c->snd.wnd, congestion_window(c, &u.x->repair));
 	uint32_t flight = c->snd.nxt - c->snd.una;
 	uint32_t usable = window > flight ? window - flight : 0;
-	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u->t, c));
+	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u.t, c));
 	uint32_t small = len % mss;
 
 	if (!small || force)
@@ -248,95 +248,106 @@ static uint32_t new_bytes(const struct turn *u, uint32_t available, bool force)
  * Before new data after a silence: the old congestion window is not known to be good (RFC 5681
  * 4.1).
  */
-static void check_idle(const struct turn *u)
+static void check_idle(struct turn u)
 {
-	struct tern_conn *c = u->c;
+	struct tern_conn *c = u.c;
 
-	if (c->snd.una == c->snd.nxt && u->t->knobs->tcp_slow_start_after_idle &&
-	    tern_ms(u->t->now) - c->snd_ms > c->rtt.rto_us / 1000)
-		u->t->cc->idle_restart(&c->cc);
+	if (c->snd.una == c->snd.nxt && u.t->knobs->tcp_slow_start_after_idle &&
+	    u.t->now_ms - c->snd_ms > c->rtt.rto_us / 1000)
+		u.t->cc->idle_restart(&c->cc);
 }
 
-/* Bookkeeping of new data that leaves. */
-static void sent_data(const struct turn *u, uint32_t len)
+/* Bookkeeping of new data that has left. */
+static void sent_data(struct turn u, uint32_t len)
 {
-	struct tern_conn *c = u->c;
+	struct tern_conn *c = u.c;
 
 	if (len % c->cc.mss) {
-		u->x->send.small = c->snd.nxt;
-		u->x->send.small_out = true;
+		u.x->send.small = c->snd.nxt;
+		u.x->send.small_out = true;
 	}
 	if (c->snd_ms - c->rcv_ms < PINGPONG_MS && c->totals.data_segs_in)
 		c->flags |= TERN_CF_PINGPONG;
 	c->totals.bytes_sent += len;
 	c->totals.data_segs_out += segments(u);
-	tern_count_n(u->t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
+	tern_count_n(u.t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
 }
 
-/* … and of a FIN. */
-static void sent_new(const struct turn *u, uint32_t len, bool fin)
+/* Bookkeeping of n new sequence numbers that leave in some segments. */
+TERN_INLINE void sent_new(struct turn u, uint32_t n, uint32_t count)
 {
-	struct tern_conn *c = u->c;
-	struct tern_repairs *r = &u->x->repair;
+	struct tern_conn *c = u.c;
+	struct tern_repairs *r = &u.x->repair;
 
-	c->snd.nxt += len + fin;
-	c->snd_ms = tern_ms(u->t->now);
-	if (len)
-		sent_data(u, len);
+	c->snd.nxt += n;
+	c->snd_ms = u.t->now_ms;
 	if (!r->timed && r->phase == TERN_REPAIR_NONE) {
 		r->timed = true;
 		r->timed_seq = c->snd.nxt;
-		r->timed_ns = u->t->now;
+		r->timed_ns = u.t->now;
 	}
-	tern_count_n(u->t->trace, TERN_CNT_TcpOutSegs, segments(u));
-	tern_timers_sent(u->t, u->idx, c, u->x);
+	tern_count_n(u.t->trace, TERN_CNT_TcpOutSegs, count);
+	tern_timers_sent(u.t, u.idx, c, u.x);
 }
 
-/*
- * New data, and the FIN behind the last of it. `force`: the persist timer has waited long enough.
- */
-static bool build_new(const struct turn *u, bool force)
+/* Does the peer's window have room for a FIN behind len bytes of new data? */
+static inline bool fin_fits(const struct tern_conn *c, uint32_t len)
 {
-	struct tern_conn *c = u->c;
-	tern_seq data_end = c->snd.una + u->x->send.bytes;
-	uint32_t available, len = 0;
-	bool fin;
+	return c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
+}
 
-	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
-	    (u->x->repair.phase == TERN_REPAIR_LOSS && repair_waits(u->x)))
-		return false;
-	available = data_end - c->snd.nxt;
-	if (available) {
-		check_idle(u);
-		len = new_bytes(u, available, force);
-	}
-	fin = (c->flags & TERN_CF_FIN_QUEUED) && len == available &&
-	      c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
-	if (!len && !fin)
+/* New data, of which some is available, and the FIN behind the last of it. */
+static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool force)
+{
+	struct tern_conn *c = u.c;
+	bool fin = false;
+	uint32_t len;
+
+	check_idle(u);
+	len = new_bytes(u, available, force);
+	if (!len)
 		return false;
 	start(u, c->snd.nxt, TERN_ACK);
-	if (len) {
-		uint32_t fits = attach(u, &u->x->send.at_nxt, c->snd.nxt, len);
-
-		fin = fin && fits == len;
-		len = fits;
-		if (len == available)
-			u->tx->seg.flags |= TERN_PSH;
+	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
+	if (len == available) {
+		u.tx->seg.flags |= TERN_PSH;
+		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
 	}
 	if (fin) {
-		u->tx->seg.flags |= TERN_FIN;
+		u.tx->seg.flags |= TERN_FIN;
 		c->flags |= TERN_CF_FIN_SENT;
 	}
 	acknowledge(u);
-	sent_new(u, len, fin);
+	sent_new(u, len + fin, segments(u));
+	sent_data(u, len);
+	return true;
+}
+
+/* New data, or a FIN alone. `force`: the persist timer has waited long enough. */
+TERN_INLINE bool build_new(struct turn u, bool force)
+{
+	struct tern_conn *c = u.c;
+	tern_seq data_end = c->snd.una + u.x->send.bytes;
+
+	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
+	    (u.x->repair.phase == TERN_REPAIR_LOSS && repair_waits(u.x)))
+		return false;
+	if (c->snd.nxt != data_end)
+		return build_data(u, data_end - c->snd.nxt, force);
+	if (!(c->flags & TERN_CF_FIN_QUEUED) || !fin_fits(c, 0))
+		return false;
+	start(u, c->snd.nxt, TERN_ACK | TERN_FIN);
+	c->flags |= TERN_CF_FIN_SENT;
+	acknowledge(u);
+	sent_new(u, 1, 1);
 	return true;
 }
 
 /* A probe of the window or of the peer's life: an old sequence number, no data. */
-static bool build_probe(const struct turn *u)
+static TERN_OUTLINE bool build_probe(struct turn u)
 {
-	struct tern_conn *c = u->c;
-	struct tern_traffic *x = u->x;
+	struct tern_conn *c = u.c;
+	struct tern_traffic *x = u.x;
 	bool persist = x && x->persist;
 
 	c->flags &= ~(uint32_t)TERN_CF_PROBE;
@@ -346,86 +357,89 @@ static bool build_probe(const struct turn *u)
 		return true;
 	start(u, c->snd.una - 1, TERN_ACK);
 	acknowledge(u);
-	tern_count(u->t->trace, TERN_CNT_TcpOutSegs);
+	tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 	if (!persist) {
-		tern_count(u->t->trace, TERN_CNT_TcpExtTCPKeepAlive);
+		tern_count(u.t->trace, TERN_CNT_TcpExtTCPKeepAlive);
 		return true;
 	}
-	tern_count(u->t->trace, TERN_CNT_TcpExtTCPWinProbe);
+	tern_count(u.t->trace, TERN_CNT_TcpExtTCPWinProbe);
 	if (c->patience.retries < UINT8_MAX)
 		c->patience.retries++;
 	if (c->patience.keep_probes < UINT8_MAX)
 		c->patience.keep_probes++;
-	tern_timers_blocked(u->t, u->idx, c, x);
+	tern_timers_blocked(u.t, u.idx, c, x);
 	return true;
 }
 
 /* An ACK alone, with what came early if the peer wants to know. */
-static bool build_ack(const struct turn *u)
+TERN_INLINE bool build_ack(struct turn u)
 {
-	struct tern_conn *c = u->c;
-	struct tern_tcp_options *opt = &u->tx->seg.opt;
+	struct tern_conn *c = u.c;
+	struct tern_tcp_options *opt = &u.tx->seg.opt;
 	unsigned int blocks = 0;
 
 	start(u, c->snd.nxt, TERN_ACK);
-	if (u->x && u->x->recv.reass && (c->options & TERN_OPT_SACKOK))
-		blocks = tern_reass_blocks(u->t, u->x, opt->sack, c->options & TERN_OPT_TS ? 3 : 4);
+	if (u.x && u.x->recv.reass && (c->options & TERN_OPT_SACKOK))
+		blocks = tern_reass_blocks(u.t, u.x, opt->sack, c->options & TERN_OPT_TS ? 3 : 4);
 	if (blocks) {
 		opt->present |= TERN_OPT_SACK;
 		opt->sack_count = (uint8_t)blocks;
 	}
 	acknowledge(u);
-	if (u->x && u->x->dup_acks)
-		u->x->dup_acks--;
-	tern_count(u->t->trace, TERN_CNT_TcpOutSegs);
+	if (u.x && u.x->dup_acks)
+		u.x->dup_acks--;
+	tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 	return true;
 }
 
-static bool build(const struct turn *u)
+TERN_INLINE bool build(struct turn u)
 {
-	struct tern_conn *c = u->c;
+	struct tern_conn *c = u.c;
 
 	if (tern_state_in(c->state, SYN_STATES)) {
-		if (u->x && build_syn(u))
+		if (u.x && build_syn(u))
 			return true;
 		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) &&
 		       build_ack(u);
 	}
-	if (u->x && ((repair_waits(u->x) && build_repair(u)) || build_new(u, false)))
+	if (u.x && ((repair_waits(u.x) && build_repair(u)) || build_new(u, false)))
 		return true;
 	if ((c->flags & TERN_CF_PROBE) && build_probe(u))
 		return true;
-	if ((c->flags & TERN_CF_ACK_NOW) || (u->x && u->x->dup_acks))
+	if ((c->flags & TERN_CF_ACK_NOW) || (u.x && u.x->dup_acks))
 		return build_ack(u);
 	return false;
 }
 
 /* Nothing (more) to send now: does something wait for the peer's window or for a cork? */
-static void wait_for_room(const struct turn *u)
+static TERN_OUTLINE void wait_for_room(struct turn u)
 {
-	struct tern_conn *c = u->c;
+	struct tern_conn *c = u.c;
 
-	if (u->x && c->snd.una == c->snd.nxt && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) &&
-	    !(c->flags & TERN_CF_FIN_SENT) && (u->x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
-		tern_timers_blocked(u->t, u->idx, c, u->x);
-	tern_conn_rest(u->t, c);
+	if (u.x && c->snd.una == c->snd.nxt && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) &&
+	    !(c->flags & TERN_CF_FIN_SENT) && (u.x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
+		tern_timers_blocked(u.t, u.idx, c, u.x);
+	tern_conn_rest(u.t, c);
 }
 
-/* Is it plain, without asking build() once more, that nothing is left to send? */
-static bool is_done(const struct turn *u)
+/*
+ * Is it plain, without asking build() once more, that nothing is left to send? To say no is never
+ * wrong.
+ */
+TERN_INLINE bool is_done(struct turn u)
 {
-	const struct tern_conn *c = u->c;
-	const struct tern_traffic *x = u->x;
+	const struct tern_conn *c = u.c;
+	const struct tern_traffic *x = u.x;
 
 	if (c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE))
 		return false;
-	if (!x || tern_state_in(c->state, SYN_STATES))
+	if (!x)
 		return true;
 	if (x->dup_acks || repair_waits(x))
 		return false;
 	if (c->flags & TERN_CF_FIN_QUEUED)
 		return (c->flags & TERN_CF_FIN_SENT) != 0;
-	return c->snd.una + x->send.bytes == c->snd.nxt;
+	return tern_seq_ge(c->snd.nxt, c->snd.una + x->send.bytes);
 }
 
 bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
@@ -436,8 +450,8 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 		struct tern_conn *c = tern_conn_at(t, idx);
 		struct turn u = { t, idx, c, tern_conn_traffic(t, c), tx };
 
-		if (build(&u)) {
-			if (is_done(&u)) {
+		if (build(u)) {
+			if (is_done(u)) {
 				tern_conn_leave_output(t, c);
 				tern_conn_rest(t, c);
 			} else if (t->out.tail != idx) {
@@ -447,7 +461,7 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 			return true;
 		}
 		tern_conn_leave_output(t, c);
-		wait_for_room(&u);
+		wait_for_room(u);
 	}
 	return false;
 }

@@ -183,7 +183,7 @@ static uint8_t addr_tag(const struct tern_addr *addr)
 {
 	uint32_t v = tern_flow_le32(addr->b) ^ tern_flow_le32(addr->b + 12);
 
-	return (uint8_t)(1 + (v * 0x9e3779b1u >> 16) % 254);
+	return (uint8_t)(1 + ((v * 0x9e3779b1u >> 16) * 254 >> 16));
 }
 
 /* ---- crowds ---- */
@@ -322,21 +322,40 @@ void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow)
 	}
 }
 
-void tern_ports_release(struct tern_ports *p, const struct tern_flow *flow)
+static void flow_leaves(struct tern_ports *p, uint16_t port)
 {
-	uint16_t port = flow->lport;
-
 	assert(p->flows[port]);
 	if (--p->flows[port] == 0 && !tern_ports_bound(p, port))
 		tern_portset_remove(&p->used, port);
-	if (TERN_UNLIKELY(p->crowd_count)) {
-		struct tern_crowd *c = crowd_find(p, flow);
+}
 
-		if (!c)
-			return;
-		crowd_unmark(c, port);
-		if (crowd_is_thin(c))
-			crowd_drop(p, c);
+TERN_COLD static void flow_leaves_crowd(struct tern_ports *p, const struct tern_flow *flow)
+{
+	struct tern_crowd *c = crowd_find(p, flow);
+
+	if (!c)
+		return;
+	crowd_unmark(c, flow->lport);
+	if (crowd_is_thin(c))
+		crowd_drop(p, c);
+}
+
+void tern_ports_release(struct tern_ports *p, const struct tern_flow *flow)
+{
+	flow_leaves(p, flow->lport);
+	if (TERN_UNLIKELY(p->crowd_count))
+		flow_leaves_crowd(p, flow);
+}
+
+void tern_ports_release_packed(struct tern_ports *p, uint8_t family, uint16_t lport, uint16_t rport,
+			       const uint8_t *addrs)
+{
+	flow_leaves(p, lport);
+	if (TERN_UNLIKELY(p->crowd_count)) {
+		struct tern_flow flow;
+
+		tern_flow_unpack(family, lport, rport, addrs, &flow);
+		flow_leaves_crowd(p, &flow);
 	}
 }
 

@@ -67,6 +67,10 @@ void tern_ports_free(struct tern_ports *p);
 void tern_ports_claim(struct tern_ports *p, const struct tern_flow *flow);
 void tern_ports_release(struct tern_ports *p, const struct tern_flow *flow);
 
+/* The same of a record that keeps its flow packed. */
+void tern_ports_release_packed(struct tern_ports *p, uint8_t family, uint16_t lport, uint16_t rport,
+			       const uint8_t *addrs);
+
 /*
  * A socket is bound to an endpoint by bind(), or by a listen() that chose the port, whatever
  * becomes of it later. owner is its connection record: it names the binding to tern_ports_unbind

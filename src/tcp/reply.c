@@ -8,6 +8,9 @@
  */
 #include "tcp/reply.h"
 
+#include <stddef.h>
+#include <string.h>
+
 int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_trace *trace,
 		      const struct tern_knobs *knobs, const uint64_t *now)
 {
@@ -22,14 +25,19 @@ void tern_replies_free(struct tern_replies *r)
 	tern_ring_free(&r->ring);
 }
 
-struct tern_reply *tern_reply_push(struct tern_replies *r)
+struct tern_reply *tern_reply_push(struct tern_replies *r, const struct tern_flow *flow)
 {
 	struct tern_reply *reply = tern_ring_push(&r->ring);
 
-	if (reply)
-		*reply = (struct tern_reply){ .seq = 0 };
-	else
+	if (!reply) {
 		tern_count(r->trace, TERN_CNT_TernReplyDrops);
+		return NULL;
+	}
+	memset(reply, 0, offsetof(struct tern_reply, addrs));
+	reply->family = flow->local.family;
+	reply->lport = flow->lport;
+	reply->rport = flow->rport;
+	tern_flow_pack(flow, reply->addrs);
 	return reply;
 }
 
@@ -47,11 +55,10 @@ static bool may_reset(struct tern_replies *r)
 void tern_reply_reset(struct tern_replies *r, const struct tern_flow *flow,
 		      const struct tern_segment *seg)
 {
-	struct tern_reply *reply = may_reset(r) ? tern_reply_push(r) : NULL;
+	struct tern_reply *reply = may_reset(r) ? tern_reply_push(r, flow) : NULL;
 
 	if (!reply)
 		return;
-	reply->flow = *flow;
 	reply->state = TERN_CLOSED;
 	if (seg->flags & TERN_ACK) {
 		reply->seq = seg->ack;

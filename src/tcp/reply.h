@@ -19,14 +19,19 @@
 
 enum { TERN_REPLIES_MAX = 1024 };
 
+/* It begins as a struct tern_segment does: that much is copied in one. */
 struct tern_reply {
-	struct tern_flow flow; /* from our side */
+	uint16_t lport, rport;
 	tern_seq seq, ack;
-	uint32_t tsval, tsecr;
-	uint16_t flags, wnd, mss;
+	uint16_t wnd, flags;
 	uint16_t options; /* enum tern_tcp_option bits present: MSS, WSCALE, SACKOK, TS */
-	uint8_t wscale, ttl, tos;
-	uint8_t state; /* our state, for the trace */
+	uint16_t mss;
+	uint32_t tsval, tsecr;
+	uint8_t family;
+	uint8_t state; /* ours, for the trace */
+	uint8_t ttl, tos;
+	uint8_t wscale;
+	uint8_t addrs[TERN_FLOW_ADDRS_MAX]; /* packed, of the flow as we see it */
 };
 
 struct tern_replies {
@@ -42,8 +47,11 @@ int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_
 		      const struct tern_knobs *knobs, const uint64_t *now);
 void tern_replies_free(struct tern_replies *r);
 
-/* A zeroed place for a reply, or NULL (counted as TernReplyDrops) when the ring is full. */
-struct tern_reply *tern_reply_push(struct tern_replies *r);
+/*
+ * A place for a reply of a flow, zeroed but for that, or NULL (counted as TernReplyDrops) when the
+ * ring is full.
+ */
+struct tern_reply *tern_reply_push(struct tern_replies *r, const struct tern_flow *flow);
 
 /*
  * The reset that answers a segment which belongs to nothing (RFC 9293 §3.10.7.1):

@@ -12,11 +12,13 @@
 void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 {
 	const struct tern_conn *c = tern_conn_at(t, idx);
-	struct tern_reply *reply = tern_reply_push(&t->replies);
+	struct tern_reply *reply;
+	struct tern_flow flow;
 
+	tern_conn_flow(c, &flow);
+	reply = tern_reply_push(&t->replies, &flow);
 	if (!reply)
 		return;
-	tern_conn_flow(c, &reply->flow);
 	reply->seq = c->snd.nxt;
 	reply->ack = c->rcv.nxt;
 	reply->flags = TERN_RST | TERN_ACK;
@@ -28,7 +30,7 @@ void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 bool tern_conn_answer_invalid(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			      enum tern_counter skipped)
 {
-	uint32_t now_ms = tern_ms(t->now) | 1;
+	uint32_t now_ms = t->now_ms | 1;
 
 	if (c->oow_ms && now_ms - c->oow_ms < t->knobs->tcp_invalid_ratelimit) {
 		tern_count(t->trace, skipped);

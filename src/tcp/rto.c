@@ -79,8 +79,7 @@ static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn
 static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
-	       !(c->flags & TERN_CF_ORPHAN) &&
-	       tern_ms(t->now) - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
+	       !(c->flags & TERN_CF_ORPHAN) && t->now_ms - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
 }
 
 /* R2: a user timeout stands in the place of the number of tries; of SYNs both count (as Linux). */

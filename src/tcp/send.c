@@ -192,7 +192,7 @@ static int64_t recv_nothing(struct tern_conn *c)
 /* The receive buffer follows the application's reading, a round trip at a time. */
 static void tune(struct tern_tcp *t, struct tern_conn *c, tern_seq read)
 {
-	uint32_t now_ms = tern_ms(t->now), bytes, want;
+	uint32_t now_ms = t->now_ms, bytes, want;
 
 	if (!c->tune.ms)
 		c->tune = (struct tern_tune){ .read = c->rcv.irs + 1, .ms = c->state_ms | 1 };

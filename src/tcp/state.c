@@ -46,18 +46,13 @@ void tern_conn_trace_move(struct tern_tcp *t, const struct tern_conn *c, enum te
 	record->after = (uint8_t)to;
 }
 
-void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
+/* What is left for the application that holds the record, or that will accept it. */
+TERN_NOINLINE static void leave_dead(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+				     int error)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	unsigned int bits = TERN_EV_CLOSED | TERN_EV_READABLE | TERN_EV_WRITABLE;
 
-	if (c->state != TERN_CLOSED)
-		tern_conn_set_state(t, c, TERN_CLOSED);
-	if (!(c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))) {
-		tern_conn_free(t, idx);
-		return;
-	}
-	tern_conn_unhash(t, idx);
+	tern_conn_unhash(t, idx, c);
 	tern_conn_drop_unsent(t, idx);
 	c->flags |= TERN_CF_DEAD;
 	if (error) {
@@ -65,4 +60,14 @@ void tern_conn_finish(struct tern_tcp *t, uint32_t idx, int error)
 		bits |= TERN_EV_ERROR;
 	}
 	tern_conn_notify(t, idx, c, bits);
+}
+
+void tern_conn_finish_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, int error)
+{
+	if (c->state != TERN_CLOSED)
+		tern_conn_set_state(t, c, TERN_CLOSED);
+	if (c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))
+		leave_dead(t, idx, c, error);
+	else
+		tern_conn_free_at(t, idx, c);
 }

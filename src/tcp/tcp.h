@@ -46,14 +46,18 @@ struct tern_birth {
 	bool retransmitted;  /* the SYN-ACK was: start with one segment (RFC 5681 §3.1) */
 };
 
-/* A segment to be sent: header fields, flow, and payload by reference. */
+/*
+ * A segment to be sent: header fields, addresses, and payload by reference. Of seg, data is not
+ * used, and of the options only what is present is set.
+ */
 struct tern_tx {
-	struct tern_flow flow;
-	struct tern_segment seg; /* with ports; data is not used, len is the payload's */
-	struct tern_piece piece[TERN_OUT_PIECES];
+	struct tern_segment seg;
+	const uint8_t *addrs; /* packed, as they stand in the record */
+	uint8_t family, state;
 	unsigned int pieces;
 	uint32_t gso_size; /* 0: one segment */
-	uint8_t ttl, tos, state;
+	uint8_t ttl, tos;
+	struct tern_piece piece[TERN_OUT_PIECES];
 };
 
 /*
@@ -66,8 +70,8 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth);
  * Active open (RFC 9293 §3.10.1): flow is complete, iss and ts_offset chosen. The SYN leaves with
  * the next output. -ENOBUFS.
  */
-int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, const struct tern_flow *flow, tern_seq iss,
-		     uint32_t ts_offset, uint32_t pmtu);
+int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu);
 
 /* A segment for a connection that is neither CLOSED nor LISTEN (RFC 9293 §3.10.7.3 and .4). */
 void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
@@ -107,7 +111,7 @@ int tern_tcp_shutdown(struct tern_tcp *t, uint32_t idx, enum tern_how how);
  * After TERN_MOVE_NONE the caller must not touch idx again; else it moves the record and calls
  * tern_tcp_retire.
  */
-enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx);
+enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* ABORT (§3.10.5): RST where the state asks for one. The record stays if an application owns it. */
 void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error);

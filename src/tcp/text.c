@@ -176,7 +176,7 @@ enum tern_step tern_input_text(struct tern_input *in)
 	if (nobody_reads(c)) {
 		tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
 		tern_conn_reset_peer(in->t, in->idx);
-		in->out->reason = TERN_DROP_TCP_ABORT_ON_DATA;
+		in->out.reason = TERN_DROP_TCP_ABORT_ON_DATA;
 		tern_conn_finish(in->t, in->idx, ECONNRESET);
 		return TERN_GONE;
 	}

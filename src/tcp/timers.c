@@ -29,52 +29,26 @@ static inline uint64_t next_due(const struct tern_tcp *t, const struct tern_conn
 	return due;
 }
 
-/* Makes the wheel fire no later than due_ns, a deadline that is new. */
-static inline void arm(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c, uint64_t due_ns)
-{
-	if (tern_timer_when(&t->wheel, &c->timer) > due_ns + TERN_TICK_NS)
-		tern_wheel_set(&t->wheel, idx, due_ns);
-}
-
-/* The same for all deadlines there are. */
-static void update(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
+/* Makes the wheel fire no later than the earliest deadline there is. */
+static void update(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		   const struct tern_traffic *x)
 {
 	uint64_t due = next_due(t, c, x);
 
 	if (due != TERN_NEVER)
-		arm(t, idx, c, due);
+		tern_timers_arm(t, idx, c, due);
 }
 
-/* Starts the wait for an acknowledgment: for a loss probe if one comes first, else for the RTO. */
-static void await_ack(struct tern_tcp *t, uint32_t idx, const struct tern_conn *c,
-		      struct tern_traffic *x)
+void tern_timers_sent_more(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			   struct tern_traffic *x)
 {
-	uint64_t rto_ns = tern_rto_ns(t, c), probe_ns = tern_loss_probe_ns(t, c, x);
+	uint64_t probe_ns = x->loss_probe ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
 
-	x->persist = false;
-	x->loss_probe = probe_ns < rto_ns;
-	x->rexmt_ns = t->now + TERN_MIN(probe_ns, rto_ns);
-	arm(t, idx, c, x->rexmt_ns);
-}
-
-void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
-{
-	bool waiting = x->rexmt_ns != TERN_NEVER && !x->persist;
-	uint64_t probe_ns;
-
-	if (waiting) { /* more is in flight now: perhaps enough for a loss probe */
-		probe_ns = x->loss_probe ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
-		if (probe_ns == TERN_NEVER || t->now + probe_ns >= x->rexmt_ns)
-			return;
-		x->loss_probe = true;
-		x->rexmt_ns = t->now + probe_ns;
-		arm(t, idx, c, x->rexmt_ns);
+	if (probe_ns == TERN_NEVER || t->now + probe_ns >= x->rexmt_ns)
 		return;
-	}
-	await_ack(t, idx, c, x);
-	if (!c->patience.retries)
-		x->first_ns = t->now;
+	x->loss_probe = true;
+	x->rexmt_ns = t->now + probe_ns;
+	tern_timers_arm(t, idx, c, x->rexmt_ns);
 }
 
 void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -85,7 +59,7 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	x->rexmt_ns = TERN_NEVER;
 	x->first_ns = t->now;
 	if (c->snd.una != c->snd.nxt)
-		await_ack(t, idx, c, x);
+		tern_timers_await_ack(t, idx, c, x);
 	else
 		tern_timers_keepalive(t, idx, c);
 }
@@ -99,7 +73,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c));
 	if (!c->patience.retries)
 		x->first_ns = t->now;
-	arm(t, idx, c, x->rexmt_ns);
+	tern_timers_arm(t, idx, c, x->rexmt_ns);
 }
 
 void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -108,7 +82,7 @@ void tern_timers_ack_owed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (x->delack_ns != TERN_NEVER)
 		return;
 	x->delack_ns = t->now + DELACK_NS;
-	arm(t, idx, c, x->delack_ns);
+	tern_timers_arm(t, idx, c, x->delack_ns);
 }
 
 void tern_timers_keepalive_on(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)

@@ -14,11 +14,45 @@
 #define TERN_TCP_TIMERS_H
 
 #include "tcp/conn.h"
+#include "tcp/rto.h"
 #include "tern/snapshot.h"
 
+/* Makes the wheel fire no later than due_ns, a deadline that is new. */
+static inline void tern_timers_arm(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+				   uint64_t due_ns)
+{
+	if (tern_timer_when(&t->wheel, &c->timer) > due_ns + TERN_TICK_NS)
+		tern_wheel_start(&t->wheel, idx, &c->timer, due_ns);
+}
+
+/* Starts the wait for an acknowledgment: for a loss probe if one comes first, else for the RTO. */
+static inline void tern_timers_await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+					 struct tern_traffic *x)
+{
+	uint64_t rto_ns = tern_rto_ns(t, c), probe_ns = tern_loss_probe_ns(t, c, x);
+
+	x->persist = false;
+	x->loss_probe = probe_ns < rto_ns;
+	x->rexmt_ns = t->now + TERN_MIN(probe_ns, rto_ns);
+	tern_timers_arm(t, idx, c, x->rexmt_ns);
+}
+
+/* More is in flight now: perhaps enough for a loss probe. */
+void tern_timers_sent_more(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			   struct tern_traffic *x);
+
 /* Something that must be acknowledged has left. */
-void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
-		      struct tern_traffic *x);
+static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+				    struct tern_traffic *x)
+{
+	if (x->rexmt_ns != TERN_NEVER && !x->persist) {
+		tern_timers_sent_more(t, idx, c, x);
+		return;
+	}
+	tern_timers_await_ack(t, idx, c, x);
+	if (!c->patience.retries)
+		x->first_ns = t->now;
+}
 
 /* Something new was acknowledged. */
 void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,

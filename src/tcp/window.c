@@ -26,7 +26,7 @@ static uint32_t step_of(const struct tern_conn *c)
 }
 
 /* What may still come in. */
-static inline uint32_t room_of(const struct tern_conn *c, uint32_t queued)
+static uint32_t room_of(const struct tern_conn *c, uint32_t queued)
 {
 	uint32_t half = c->rcv.buf / 2;
 
@@ -35,11 +35,10 @@ static inline uint32_t room_of(const struct tern_conn *c, uint32_t queued)
 
 static inline uint32_t gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t room)
 {
-	uint32_t left = c->rcv.adv - c->rcv.nxt, step;
+	uint32_t left = c->rcv.adv - c->rcv.nxt, step = step_of(c);
 
-	if (room <= left)
+	if (room < left + step)
 		return 0;
-	step = step_of(c);
 	if (tern_bufs_pressure(&t->bufs))
 		room = TERN_MIN(room, TERN_MAX(left, 4 * step));
 	return room >= left + step ? room - left : 0;
@@ -65,7 +64,7 @@ static uint32_t turn(struct tern_tcp *t, struct tern_conn *c, uint32_t units)
 	return units;
 }
 
-uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
+uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, uint32_t queued)
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt, room = room_of(c, queued);
 	uint32_t window = left + gain(t, c, room), scale = c->rcv_wscale;

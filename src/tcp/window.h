@@ -13,10 +13,23 @@
  */
 uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t queued);
 
+/* tern_window_advertise() where what is shown may change. */
+uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, uint32_t queued);
+
 /*
  * The window field of a segment that leaves now, in units of the scale, and the new right edge,
- * rcv.adv. That never moves left (SHLD-14).
+ * rcv.adv. That never moves left (SHLD-14). Who sends more than he receives shows the same again,
+ * since there is no room beyond it.
  */
-uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c, uint32_t queued);
+static inline uint16_t tern_window_advertise(struct tern_tcp *t, struct tern_conn *c,
+					     uint32_t queued)
+{
+	uint32_t left = c->rcv.adv - c->rcv.nxt, units = left >> c->rcv_wscale;
+
+	if (units << c->rcv_wscale != left || units - 1 >= 65535 ||
+	    c->rcv.buf / 2 > left + queued || (c->flags & (TERN_CF_NOMEM | TERN_CF_ZERO_WINDOW)))
+		return tern_window_move(t, c, queued);
+	return (uint16_t)units;
+}
 
 #endif

@@ -110,9 +110,8 @@ static __attribute__((noinline)) void move(struct tern_wheel *w, uint32_t idx, s
 	place(w, idx, t, tick);
 }
 
-void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns)
+void tern_wheel_start(struct tern_wheel *w, uint32_t idx, struct tern_timer *t, uint64_t when_ns)
 {
-	struct tern_timer *t = tern_wheel_timer(w, idx);
 	uint64_t tick = (when_ns >> TERN_TICK_SHIFT) + ((when_ns & (TERN_TICK_NS - 1)) != 0);
 
 	tick = TERN_MIN(TERN_MAX(tick, w->tick), w->tick + TERN_WHEEL_HORIZON);
@@ -128,12 +127,8 @@ void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns)
 	place(w, idx, t, tick);
 }
 
-void tern_wheel_cancel(struct tern_wheel *w, uint32_t idx)
+void tern_wheel_stop(struct tern_wheel *w, struct tern_timer *t)
 {
-	struct tern_timer *t = tern_wheel_timer(w, idx);
-
-	if (!t->next)
-		return;
 	list_remove(w, t);
 	if (!--w->count)
 		w->next = NOTHING;

@@ -47,14 +47,36 @@ struct tern_wheel {
 void tern_wheel_init(struct tern_wheel *w, const struct tern_pool *pool, size_t timer_offset,
 		     uint64_t now_ns);
 
+/* The timer of an item. */
+static inline struct tern_timer *tern_wheel_timer(const struct tern_wheel *w, uint32_t idx)
+{
+	return (struct tern_timer *)(void *)((uint8_t *)tern_pool_at(w->pool, idx) +
+					     w->timer_offset);
+}
+
 /*
- * Set the timer of an item to when_ns, wherever it stood before. A time that has passed is due at
+ * Set the timer t of an item to when_ns, wherever it stood before. A time that has passed is due at
  * once; one beyond the horizon is brought down to it, so that who waits longer must look again.
  */
-void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns);
+void tern_wheel_start(struct tern_wheel *w, uint32_t idx, struct tern_timer *t, uint64_t when_ns);
+
+/* Unset a timer that is set. */
+void tern_wheel_stop(struct tern_wheel *w, struct tern_timer *t);
+
+/* tern_wheel_start() where only the item is known. */
+static inline void tern_wheel_set(struct tern_wheel *w, uint32_t idx, uint64_t when_ns)
+{
+	tern_wheel_start(w, idx, tern_wheel_timer(w, idx), when_ns);
+}
 
 /* Unset the timer of an item; an unset one stays so. An item must be cancelled before it is put. */
-void tern_wheel_cancel(struct tern_wheel *w, uint32_t idx);
+static inline void tern_wheel_cancel(struct tern_wheel *w, uint32_t idx)
+{
+	struct tern_timer *t = tern_wheel_timer(w, idx);
+
+	if (t->next)
+		tern_wheel_stop(w, t);
+}
 
 /* tern_wheel_expire() at or behind the tick w->next. */
 TERN_NODISCARD uint32_t tern_wheel_take(struct tern_wheel *w, uint64_t target);
@@ -79,13 +101,6 @@ TERN_NODISCARD static inline uint32_t tern_wheel_expire(struct tern_wheel *w, ui
  * sort a slot of an upper level (at most five times for one timer). TERN_NEVER when none is set.
  */
 uint64_t tern_wheel_deadline(const struct tern_wheel *w);
-
-/* The timer of an item. */
-static inline struct tern_timer *tern_wheel_timer(const struct tern_wheel *w, uint32_t idx)
-{
-	return (struct tern_timer *)(void *)((uint8_t *)tern_pool_at(w->pool, idx) +
-					     w->timer_offset);
-}
 
 /* The 64-bit tick of a set timer, which is never behind the wheel: it waits for the due ones. */
 static inline uint64_t tern_timer_tick(const struct tern_wheel *w, const struct tern_timer *t)

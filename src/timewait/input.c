@@ -41,7 +41,7 @@ static bool answer(const struct visit *v)
 {
 	struct tern_tcp *t = v->tw->tcp;
 
-	if (!tern_oow_may_answer(&v->w->oow_ms, v->seg, tern_ms(t->now),
+	if (!tern_oow_may_answer(&v->w->oow_ms, v->seg, t->now_ms,
 				 t->knobs->tcp_invalid_ratelimit)) {
 		tern_count(t->trace, v->w->finwait2 ? TERN_CNT_TcpExtTCPACKSkippedFinWait2
 						    : TERN_CNT_TcpExtTCPACKSkippedTimeWait);
@@ -140,7 +140,7 @@ static enum tern_drop finwait2_fin(const struct visit *v)
 {
 	/* The window stays: a unit of it may be many bytes, and none must be lost. */
 	v->w->rcv_nxt++;
-	tern_tw_enter(v->tw, v->idx);
+	tern_tw_enter(v->tw, v->idx, v->w);
 	tern_tw_send_ack(v->tw, v->w, v->flow);
 	return TERN_DROP_NONE;
 }
@@ -197,7 +197,7 @@ static enum tern_drop timewait_input(const struct visit *v)
 		if (fin_again || seg->seq == v->w->rcv_nxt)
 			note_timestamp(v);
 		if (fin_again)
-			tern_tw_restart(v->tw, v->idx);
+			tern_tw_restart(v->tw, v->idx, v->w);
 		if (seg->seq == v->w->rcv_nxt && !tern_segment_len(seg))
 			return TERN_DROP_NONE;
 	}

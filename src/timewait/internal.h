@@ -23,21 +23,21 @@ static inline void tern_tw_flow(const struct tern_tw *w, struct tern_flow *ret)
 /* ---- table.c ---- */
 
 /* From FIN-WAIT-2 to TIME-WAIT: state, age, the full length to wait; counted. */
-void tern_tw_enter(struct tern_timewait *tw, uint32_t idx);
+void tern_tw_enter(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w);
 
 /* The 2 MSL begin anew. */
-void tern_tw_restart(struct tern_timewait *tw, uint32_t idx);
+void tern_tw_restart(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w);
 
 /* ---- queue.c ---- */
 
 /* A record that waits for nothing yet begins to: it ends len_ns from now. Its state is set. */
-void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, uint64_t len_ns);
+void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w, uint64_t len_ns);
 
 /* The record does not wait any more. To be called before its state changes. */
-void tern_tw_unwait(struct tern_timewait *tw, uint32_t idx);
+void tern_tw_unwait(struct tern_timewait *tw, struct tern_tw *w);
 
-/* A record that has ended by this tick, or 0. */
-uint32_t tern_tw_ended(const struct tern_timewait *tw, uint64_t tick);
+/* A record that has ended by this tick, or 0 after the last one. */
+uint32_t tern_tw_ended(struct tern_timewait *tw, uint64_t tick);
 
 /* ---- reuse.c ---- */
 

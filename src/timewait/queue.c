@@ -10,7 +10,8 @@
  *
  * Ends are ticks of the wheel's length (timer/wheel.h), and rounded as there: never early, and at
  * most a tick late. A record keeps 32 bits of its tick: it ends less than 2^31 ticks after
- * tw->tick, the last tick whose records have gone.
+ * tw->tick, the last tick whose records have gone. The tick before which none ends is kept, so that
+ * looking in vain is a comparison; it is found out anew when it has come.
  */
 #include "timewait/internal.h"
 
@@ -21,14 +22,13 @@ static struct tern_tw_queue *queue_of(struct tern_timewait *tw, const struct ter
 	return &tw->queues[w->finwait2][w->second];
 }
 
-/* Which of the two queues of a state is for this length? */
-static unsigned int choose(struct tern_tw_queue *q, uint64_t len_ns)
+/* Which of the two queues of a state is for this length, if the first is not? */
+TERN_NOINLINE static unsigned int choose(struct tern_tw_queue *q, uint64_t len_ns)
 {
 	unsigned int longer;
 
-	for (unsigned int i = 0; i < 2; i++)
-		if (q[i].len_ns == len_ns)
-			return i;
+	if (q[1].len_ns == len_ns)
+		return 1;
 	for (unsigned int i = 0; i < 2; i++) {
 		if (!q[i].list.count) {
 			q[i].len_ns = len_ns;
@@ -48,33 +48,40 @@ static uint64_t end_tick(const struct tern_timewait *tw, const struct tern_tw *w
 	return tw->tick + (w->expires - (uint32_t)tw->tick);
 }
 
-void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, uint64_t len_ns)
+void tern_tw_wait(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w, uint64_t len_ns)
 {
-	struct tern_tw *w = tern_tw_at(tw, idx);
-	unsigned int second = choose(tw->queues[w->finwait2], len_ns);
-	struct tern_tw_queue *q = &tw->queues[w->finwait2][second];
-	uint64_t tick = (tw->tcp->now + q->len_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
-	uint64_t least = q->list.tail ? end_tick(tw, tern_tw_at(tw, q->list.tail)) : tw->tick;
+	struct tern_tw_queue *q = tw->queues[w->finwait2];
+	unsigned int second = q->len_ns == len_ns ? 0 : choose(q, len_ns);
+	uint64_t tick, least;
+
+	q += second;
+	tick = (tw->tcp->now + q->len_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
+	least = q->list.tail ? q->last : tw->tick;
 
 	/* Time that goes back stands still: nobody overtakes. */
 	tick = TERN_MIN(TERN_MAX(tick, least), tw->tick + HORIZON);
+	q->last = tick;
+	tw->next = TERN_MIN(tw->next, tick);
 	w->second = second & 1u;
 	w->expires = (uint32_t)tick;
-	tern_list_push_back(&q->list, &tw->pool, TERN_TW_LINK, idx);
+	tern_list_append(&q->list, &tw->pool, TERN_TW_LINK, idx, &w->queue);
 }
 
-void tern_tw_unwait(struct tern_timewait *tw, uint32_t idx)
+void tern_tw_unwait(struct tern_timewait *tw, struct tern_tw *w)
 {
-	tern_list_remove(&queue_of(tw, tern_tw_at(tw, idx))->list, &tw->pool, TERN_TW_LINK, idx);
+	tern_list_unlink(&queue_of(tw, w)->list, &tw->pool, TERN_TW_LINK, &w->queue);
 }
 
-uint32_t tern_tw_ended(const struct tern_timewait *tw, uint64_t tick)
+uint32_t tern_tw_ended(struct tern_timewait *tw, uint64_t tick)
 {
+	tw->next = UINT64_MAX;
 	for (unsigned int i = 0; i < 4; i++) {
 		uint32_t idx = tw->queues[i / 2][i % 2].list.head;
+		uint64_t end = idx ? end_tick(tw, tern_tw_at(tw, idx)) : UINT64_MAX;
 
-		if (idx && end_tick(tw, tern_tw_at(tw, idx)) <= tick)
+		if (end <= tick)
 			return idx;
+		tw->next = TERN_MIN(tw->next, end);
 	}
 	return 0;
 }

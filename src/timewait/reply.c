@@ -10,11 +10,10 @@
 static struct tern_reply *reply_new(struct tern_timewait *tw, const struct tern_tw *w,
 				    const struct tern_flow *flow, uint16_t flags)
 {
-	struct tern_reply *reply = tern_reply_push(&tw->tcp->replies);
+	struct tern_reply *reply = tern_reply_push(&tw->tcp->replies, flow);
 
 	if (!reply)
 		return NULL;
-	reply->flow = *flow;
 	reply->flags = flags;
 	reply->seq = w->snd_nxt;
 	reply->ack = w->rcv_nxt;
@@ -32,7 +31,7 @@ void tern_tw_send_ack(struct tern_timewait *tw, const struct tern_tw *w,
 	reply->wnd = w->rcv_wnd;
 	if (w->timestamps) {
 		reply->options = TERN_OPT_TS;
-		reply->tsval = tern_ms(tw->tcp->now) + w->ts_offset;
+		reply->tsval = tw->tcp->now_ms + w->ts_offset;
 		reply->tsecr = w->ts_recent;
 	}
 }

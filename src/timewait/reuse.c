@@ -52,7 +52,7 @@ bool tern_timewait_may_connect(const struct tern_timewait *tw, uint32_t idx, boo
 {
 	const struct tern_tw *w = tern_tw_at(tw, idx);
 	const struct tern_knobs *knobs = tw->tcp->knobs;
-	uint32_t age_ms = (tern_ms(tw->tcp->now) - w->entered_ms) & 0xffffff;
+	uint32_t age_ms = (tw->tcp->now_ms - w->entered_ms) & 0xffffff;
 	struct tern_flow flow;
 
 	if (w->finwait2 || !w->timestamps || !knobs->tcp_timestamps || !knobs->tcp_tw_reuse)

@@ -27,7 +27,7 @@ int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct te
 	int err;
 
 	*tw = (struct tern_timewait){ .tcp = tcp, .ports = ports };
-	err = tern_pool_init(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
+	err = tern_pool_init_bare(&tw->pool, tcp->mem, sizeof(struct tern_tw) + addrs_len, max);
 	if (!err)
 		err = tern_map_init(&tw->map, tcp->mem, max);
 	if (err) {
@@ -35,6 +35,7 @@ int tern_timewait_init(struct tern_timewait *tw, struct tern_tcp *tcp, struct te
 		return err;
 	}
 	tw->tick = now >> TERN_TICK_SHIFT;
+	tw->next = UINT64_MAX;
 	return 0;
 }
 
@@ -45,37 +46,37 @@ void tern_timewait_free(struct tern_timewait *tw)
 }
 
 /* The 2 MSL of a record that waits for nothing. */
-static void wait_2msl(struct tern_timewait *tw, uint32_t idx)
+static void wait_2msl(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 {
-	tern_tw_wait(tw, idx, tw->tcp->knobs->tern_timewait_len * NS_PER_S);
+	tern_tw_wait(tw, idx, w, tw->tcp->knobs->tern_timewait_len * NS_PER_S);
 }
 
-void tern_tw_restart(struct tern_timewait *tw, uint32_t idx)
+void tern_tw_restart(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 {
-	tern_tw_unwait(tw, idx);
-	wait_2msl(tw, idx);
+	tern_tw_unwait(tw, w);
+	wait_2msl(tw, idx, w);
 }
 
 /* Notes when the record came to its state. */
 static void stamp(struct tern_timewait *tw, struct tern_tw *w)
 {
-	w->entered_ms = tern_ms(tw->tcp->now) & 0xffffff;
+	w->entered_ms = tw->tcp->now_ms & 0xffffff;
 }
 
 /* Enters TIME-WAIT. */
-static void enter(struct tern_timewait *tw, uint32_t idx)
+static void enter(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 {
-	stamp(tw, tern_tw_at(tw, idx));
+	stamp(tw, w);
 	tern_count(tw->tcp->trace, TERN_CNT_TcpExtTW);
-	wait_2msl(tw, idx);
+	wait_2msl(tw, idx, w);
 }
 
-void tern_tw_enter(struct tern_timewait *tw, uint32_t idx)
+void tern_tw_enter(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 {
-	tern_tw_unwait(tw, idx);
-	tern_tw_at(tw, idx)->finwait2 = 0;
+	tern_tw_unwait(tw, w);
+	w->finwait2 = 0;
 	tw->finwait2--;
-	enter(tw, idx);
+	enter(tw, idx, w);
 }
 
 /* The window as the last segment showed it: 16 bits, scaled down, never less than shown. */
@@ -101,13 +102,16 @@ static void fill(struct tern_tw *w, const struct tern_conn *c)
 	w->lport = c->lport;
 	w->rport = c->rport;
 	w->rcv_wnd = shown_window(c);
+	w->oow_ms = 0;
+	w->finwait2 = 0;
 }
 
 /* The record of a connection, filled in; 0, counted, when there can be none. */
-static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct tern_conn *c)
+static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, struct tern_conn *c)
 {
 	struct tern_tcp *t = tw->tcp;
 	const struct tern_flow *flow;
+	struct tern_tw *w;
 	uint32_t idx = 0;
 	int err;
 
@@ -117,9 +121,10 @@ static uint32_t record_new(struct tern_timewait *tw, uint32_t conn, const struct
 		tern_count(t->trace, TERN_CNT_TcpExtTCPTimeWaitOverflow);
 		return 0;
 	}
-	flow = tern_conn_hand_over(t, conn);
-	fill(tern_tw_at(tw, idx), c);
-	tern_flow_pack(flow, tern_tw_at(tw, idx)->addrs);
+	flow = tern_conn_hand_over(t, conn, c);
+	w = tern_tw_at(tw, idx);
+	fill(w, c);
+	tern_flow_pack(flow, w->addrs);
 	err = tern_map_insert(&tw->map, t->last_hash, idx);
 	assert(!err); /* it has room for as many as the pool */
 	return idx;
@@ -138,7 +143,7 @@ static void send_last_ack(struct tern_timewait *tw, const struct tern_conn *c)
 uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state, bool ack)
 {
 	struct tern_tcp *t = tw->tcp;
-	const struct tern_conn *c = tern_conn_at(t, conn);
+	struct tern_conn *c = tern_conn_at(t, conn);
 	uint32_t idx = record_new(tw, conn, c);
 	struct tern_tw *w;
 
@@ -151,15 +156,20 @@ uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_st
 	if (ack)
 		tern_tw_send_ack(tw, w, tern_tcp_flow(t, c->family, c->lport, c->rport, c->addrs));
 	if (state == TERN_TIME_WAIT) {
-		enter(tw, idx);
+		enter(tw, idx, w);
 		return idx;
 	}
 	w->finwait2 = 1;
 	tw->finwait2++;
 	stamp(tw, w);
 	tern_count(t->trace, TERN_CNT_TernFinWait2Orphans);
-	tern_tw_wait(tw, idx, t->knobs->tcp_fin_timeout * NS_PER_S);
+	tern_tw_wait(tw, idx, w, t->knobs->tcp_fin_timeout * NS_PER_S);
 	return idx;
+}
+
+static uint8_t family_of(const struct tern_tw *w)
+{
+	return w->inet6 ? TERN_INET6 : TERN_INET;
 }
 
 uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash,
@@ -170,61 +180,66 @@ uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash,
 	for (; it.idx; tern_map_next(&tw->map, &it)) {
 		const struct tern_tw *w = tern_tw_at(tw, it.idx);
 
-		if (tern_flow_matches(flow, w->inet6 ? TERN_INET6 : TERN_INET, w->lport, w->rport,
-				      w->addrs))
+		if (tern_flow_matches(flow, family_of(w), w->lport, w->rport, w->addrs))
 			break;
 	}
 	return it.idx;
 }
 
-/* The flow of a record; its hash is the last one then. */
-static const struct tern_flow *flow_of(struct tern_timewait *tw, const struct tern_tw *w)
+static void record_free(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 {
-	return tern_tcp_flow(tw->tcp, w->inet6 ? TERN_INET6 : TERN_INET, w->lport, w->rport,
-			     w->addrs);
-}
+	uint32_t hash =
+		tern_flow_hash_packed(tw->tcp->map_key, family_of(w), w->lport, w->rport, w->addrs);
 
-void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx)
-{
-	const struct tern_tw *w = tern_tw_at(tw, idx);
-	const struct tern_flow *flow = flow_of(tw, w);
-
-	tern_tw_unwait(tw, idx);
-	tern_map_remove(&tw->map, tw->tcp->last_hash, idx);
-	tern_ports_release(tw->ports, flow);
+	tern_tw_unwait(tw, w);
+	tern_map_remove(&tw->map, hash, idx);
+	tern_ports_release_packed(tw->ports, family_of(w), w->lport, w->rport, w->addrs);
 	if (w->finwait2)
 		tw->finwait2--;
 	tern_pool_put(&tw->pool, idx);
 }
 
+void tern_timewait_remove(struct tern_timewait *tw, uint32_t idx)
+{
+	record_free(tw, idx, tern_tw_at(tw, idx));
+}
+
 /* The record's time is over: CLOSED, outside of any segment. */
 static void expired(struct tern_timewait *tw, uint32_t idx)
 {
-	const struct tern_tw *w = tern_tw_at(tw, idx);
+	struct tern_tw *w = tern_tw_at(tw, idx);
 	struct tern_trace_record *record = tern_trace_next(tw->tcp->trace);
 
 	if (w->finwait2)
 		tern_count(tw->tcp->trace, TERN_CNT_TcpExtTWKilled);
 	if (record) {
-		const struct tern_flow *flow = flow_of(tw, w);
+		struct tern_flow flow;
 
+		tern_tw_flow(w, &flow);
 		record->time_ns = tw->tcp->now;
 		record->kind = TERN_TRACE_STATE;
-		record->local = (struct tern_endpoint){ flow->local, flow->lport };
-		record->remote = (struct tern_endpoint){ flow->remote, flow->rport };
+		record->local = (struct tern_endpoint){ flow.local, flow.lport };
+		record->remote = (struct tern_endpoint){ flow.remote, flow.rport };
 		record->before = (uint8_t)tern_timewait_state(tw, idx);
 		record->after = TERN_CLOSED;
 	}
-	tern_timewait_remove(tw, idx);
+	record_free(tw, idx, w);
+}
+
+static __attribute__((noinline)) void sweep(struct tern_timewait *tw, uint64_t tick)
+{
+	uint32_t idx;
+
+	while ((idx = tern_tw_ended(tw, tick)) != 0)
+		expired(tw, idx);
 }
 
 void tern_timewait_tick(struct tern_timewait *tw)
 {
 	uint64_t tick = tw->tcp->now >> TERN_TICK_SHIFT;
-	uint32_t idx;
 
-	while ((idx = tern_tw_ended(tw, tick)) != 0)
-		expired(tw, idx);
+	if (tick >= tw->next)
+		sweep(tw, tick);
 	tw->tick = TERN_MAX(tw->tick, tick);
 }
 

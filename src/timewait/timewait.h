@@ -40,6 +40,7 @@ struct tern_tw {
 struct tern_tw_queue {
 	struct tern_list list;
 	uint64_t len_ns;
+	uint64_t last; /* tick at which the last record ends, if there is one */
 };
 
 struct tern_timewait {
@@ -49,6 +50,7 @@ struct tern_timewait {
 	struct tern_map map;
 	struct tern_tw_queue queues[2][2]; /* of TIME-WAIT, of FIN-WAIT-2 */
 	uint64_t tick;                     /* records that ended by then are gone */
+	uint64_t next;                     /* no record ends before this tick */
 	uint32_t finwait2;                 /* how many of the records are FIN-WAIT-2 */
 };
 

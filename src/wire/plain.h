@@ -54,18 +54,27 @@ static inline void tern_plain_addrs(const uint8_t *frame, struct tern_addr *ret_
 	tern_addr_set_v4(ret_dst, frame + TERN_PLAIN_FLOW + 4);
 }
 
-/* Are both checksums right, of the header and of the tcp_len bytes behind it (20 at least)? */
+/*
+ * Are both checksums right, of the header and of the tcp_len bytes behind it (20 at least)? Most
+ * often these are a TCP header with timestamps and nothing else. tcp_len is that of the packet less
+ * a header: for a sum, to which 0xffff is nothing, the subtraction can be done in its byte order.
+ */
 static inline bool tern_plain_cksum_ok(const uint8_t *frame, uint32_t tcp_len)
 {
 	const uint8_t *p = frame + TERN_IP4_HEADER;
 	uint64_t header = tern_sum_word(tern_sum_half(0, frame + 16), frame);
-	uint64_t pseudo =
-		tern_swap_u16(TERN_PROTO_TCP) + (uint64_t)tern_swap_u16((uint16_t)tcp_len);
+	uint64_t sum = 0xffffu + tern_swap_u16(TERN_PROTO_TCP) - tern_swap_u16(TERN_IP4_HEADER);
+	uint16_t total;
 
 	if (!tern_sum_is_whole(tern_sum_word(header, frame + 8)))
 		return false;
-	return tern_sum_is_whole(
-		tern_sum_add(tern_sum_word(pseudo, frame + TERN_PLAIN_FLOW), p, tcp_len));
+	memcpy(&total, frame + 2, sizeof(total));
+	sum = tern_sum_word(sum + total, frame + TERN_PLAIN_FLOW);
+	if (TERN_LIKELY(tcp_len == TERN_TCP_HEADER + TERN_TCP_TS_LEN))
+		sum = tern_sum_32(sum, p);
+	else
+		sum = tern_sum_add(sum, p, tcp_len);
+	return tern_sum_is_whole(sum);
 }
 
 /*
@@ -75,17 +84,20 @@ static inline bool tern_plain_cksum_ok(const uint8_t *frame, uint32_t tcp_len)
 static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool trusted,
 				    struct tern_segment *ret_seg)
 {
-	uint32_t total;
+	uint32_t more; /* bytes, beyond those that it must have */
+	uint16_t fragment;
 
-	if (len < TERN_PLAIN_MIN || frame[0] != TERN_PLAIN_START || frame[9] != TERN_PROTO_TCP ||
-	    (tern_get_u16(frame + 6) & TERN_PLAIN_FRAGMENT))
+	if (len < TERN_PLAIN_MIN || frame[0] != TERN_PLAIN_START || frame[9] != TERN_PROTO_TCP)
 		return false;
-	total = tern_get_u16(frame + 2);
-	if (total < TERN_PLAIN_MIN || total > len)
+	memcpy(&fragment, frame + 6, sizeof(fragment));
+	if (fragment & tern_swap_u16(TERN_PLAIN_FRAGMENT))
 		return false;
-	if (!trusted && !tern_plain_cksum_ok(frame, total - TERN_IP4_HEADER))
+	more = tern_get_u16(frame + 2) - (uint32_t)TERN_PLAIN_MIN;
+	if (more > len - TERN_PLAIN_MIN) /* or would be negative */
 		return false;
-	return tern_tcp_parse(frame + TERN_IP4_HEADER, total - TERN_IP4_HEADER, ret_seg) ==
+	if (!trusted && !tern_plain_cksum_ok(frame, TERN_TCP_HEADER + more))
+		return false;
+	return tern_tcp_parse(frame + TERN_IP4_HEADER, TERN_TCP_HEADER + more, ret_seg) ==
 		       TERN_PARSE_OK &&
 	       ret_seg->sport && ret_seg->dport;
 }

@@ -23,11 +23,67 @@
 #include "base/cksum.h"
 #include "wire/emit.h"
 
+/* tern_tcp_option_emit(); what is written is added to *sum. */
+static uint32_t emit_options(uint64_t *sum, uint8_t *p, const struct tern_segment *seg)
+{
+	uint32_t len;
+
+	if (seg->opt.present == TERN_OPT_TS) {
+		tern_tcp_emit_ts(sum, p, &seg->opt);
+		return TERN_TCP_TS_LEN;
+	}
+	len = tern_tcp_option_emit(p, &seg->opt, seg->flags & TERN_SYN);
+	*sum += tern_cksum_fold(tern_sum_add(0, p, len));
+	return len;
+}
+
 uint32_t tern_tcp_emit(uint8_t *buf, uint32_t cap, const struct tern_segment *seg)
 {
-	uint64_t sum;
+	uint32_t len = TERN_TCP_HEADER + tern_tcp_option_len(&seg->opt, seg->flags & TERN_SYN);
+	uint64_t sum = 0;
 
-	return tern_tcp_emit_sum(buf, cap, seg, &sum);
+	if (len > cap)
+		return 0;
+	tern_tcp_emit_start(&sum, buf, seg, len);
+	tern_put_u32(buf + TERN_TCP_CKSUM_OFFSET, seg->urgent);
+	tern_tcp_option_emit(buf + TERN_TCP_HEADER, &seg->opt, seg->flags & TERN_SYN);
+	return len;
+}
+
+/* The sum of the payload, as a number. */
+static uint64_t payload_sum(const struct tern_piece *pieces, uint32_t count)
+{
+	uint64_t sum = 0;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		sum = tern_cksum_piece(sum, pieces[i].ptr, pieces[i].len, at % 2 != 0);
+		at += pieces[i].len;
+	}
+	return tern_cksum_fold(sum);
+}
+
+uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint8_t *addrs,
+			uint8_t ttl, uint8_t tos, const struct tern_piece *pieces, uint32_t count,
+			bool partial)
+{
+	uint8_t *tcp = buf + TERN_IP4_HEADER;
+	uint64_t pair = tern_emit_pair(addrs), sum = 0;
+	uint32_t header_len = TERN_TCP_HEADER + emit_options(&sum, tcp + TERN_TCP_HEADER, seg);
+	uint32_t len = header_len + seg->len;
+	uint64_t pseudo = pair + TERN_PROTO_TCP + len;
+	uint16_t cksum;
+
+	tern_ip4_emit_atomic(buf, addrs, pair, TERN_PROTO_TCP, ttl, tos, len);
+	tern_tcp_emit_start(&sum, tcp, seg, header_len);
+	if (partial) {
+		cksum = tern_emit_fold(pseudo);
+	} else {
+		sum += count ? payload_sum(pieces, count) : 0;
+		cksum = (uint16_t)~tern_emit_fold(sum + pseudo);
+	}
+	tern_put_u32(tcp + TERN_TCP_CKSUM_OFFSET, (uint32_t)cksum << 16);
+	return TERN_IP4_HEADER + header_len;
 }
 
 bool tern_tcp_cksum_ok(const struct tern_packet *pkt)

@@ -23,6 +23,15 @@ enum {
 	TERN_TCP_TS_WORD = 0x0101080a, /* nop, nop, kind, length */
 };
 
+/* A SYN as Linux and we write it carries mss, sackOK, TS, nop, wscale; and the words of that. */
+enum {
+	TERN_TCP_SYN_USUAL = TERN_OPT_MSS | TERN_OPT_SACKOK | TERN_OPT_TS | TERN_OPT_WSCALE,
+	TERN_TCP_SYN_USUAL_LEN = 20,
+	TERN_TCP_MSS_WORD = 0x02040000, /* kind, length, and the value to be added */
+	TERN_TCP_SACKOK_TS_WORD = 0x0402080a,
+	TERN_TCP_WSCALE_WORD = 0x01030300, /* the value is added */
+};
+
 /* Option kinds on the wire. */
 enum tern_tcp_kind {
 	TERN_KIND_EOL = 0,
@@ -68,14 +77,15 @@ static inline bool tern_tcp_option_read(const uint8_t *p, uint32_t len, bool syn
 TERN_INLINE enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len,
 					   struct tern_segment *ret_seg)
 {
-	uint32_t word, header_len;
+	uint32_t word, options;
 
 	if (len < TERN_TCP_HEADER)
 		return TERN_PARSE_TRUNCATED;
-	word = tern_get_u32(p + 12);
-	header_len = (word >> 28) * 4;
-	if (header_len < TERN_TCP_HEADER || header_len > len)
+	len -= TERN_TCP_HEADER;
+	options = (uint32_t)(p[12] >> 4) * 4 - TERN_TCP_HEADER;
+	if (options > len) /* or would be negative */
 		return TERN_PARSE_BAD_OFFSET;
+	word = tern_get_u32(p + 12);
 	ret_seg->sport = tern_get_u16(p);
 	ret_seg->dport = tern_get_u16(p + 2);
 	ret_seg->seq = tern_get_u32(p + 4);
@@ -83,11 +93,10 @@ TERN_INLINE enum tern_parse tern_tcp_parse(const uint8_t *p, uint32_t len,
 	ret_seg->wnd = (uint16_t)word;
 	ret_seg->flags = (word >> 16) & TERN_TCP_FLAGS;
 	ret_seg->urgent = tern_get_u16(p + 18);
-	ret_seg->options_malformed =
-		!tern_tcp_option_read(p + TERN_TCP_HEADER, header_len - TERN_TCP_HEADER,
-				      (ret_seg->flags & TERN_SYN) != 0, &ret_seg->opt);
-	ret_seg->data = p + header_len;
-	ret_seg->len = len - header_len;
+	ret_seg->options_malformed = !tern_tcp_option_read(
+		p + TERN_TCP_HEADER, options, (ret_seg->flags & TERN_SYN) != 0, &ret_seg->opt);
+	ret_seg->data = p + TERN_TCP_HEADER + options;
+	ret_seg->len = len - options;
 	return TERN_PARSE_OK;
 }
 

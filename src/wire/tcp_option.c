@@ -19,12 +19,8 @@
 #include "base/bytes.h"
 
 enum {
-	WORD_SACKOK_TS = 0x0402080a,
 	WORD_SACKOK = 0x01010402, /* nop, nop, SACK permitted */
-	WORD_MSS = 0x02040000,
-	WORD_WSCALE = 0x01030300, /* nop, window scale */
 	WORD_SACK = 0x01010500,   /* nop, nop, SACK; its length is added */
-	LEN_USUAL_SYN = 20,
 };
 
 static void take_sack(struct tern_tcp_options *opt, const uint8_t *body, uint32_t len)
@@ -75,12 +71,12 @@ static void take_syn_option(struct tern_tcp_options *opt, uint8_t kind, const ui
 /* A SYN as Linux and put_syn_options() write it: mss, sackOK, TS, nop, wscale. */
 static bool take_usual_syn(const uint8_t *p, uint32_t len, struct tern_tcp_options *opt)
 {
-	if (len != LEN_USUAL_SYN || (tern_get_u32(p) & 0xffff0000) != WORD_MSS ||
-	    tern_get_u32(p + 4) != WORD_SACKOK_TS ||
-	    (tern_get_u32(p + 16) & 0xffffff00) != WORD_WSCALE)
+	if (len != TERN_TCP_SYN_USUAL_LEN || (tern_get_u32(p) & 0xffff0000) != TERN_TCP_MSS_WORD ||
+	    tern_get_u32(p + 4) != TERN_TCP_SACKOK_TS_WORD ||
+	    (tern_get_u32(p + 16) & 0xffffff00) != TERN_TCP_WSCALE_WORD)
 		return false;
 	take_ts(opt, p + 8);
-	opt->present = TERN_OPT_MSS | TERN_OPT_SACKOK | TERN_OPT_TS | TERN_OPT_WSCALE;
+	opt->present = TERN_TCP_SYN_USUAL;
 	opt->mss = tern_get_u16(p + 2);
 	opt->wscale = p[19];
 	return true;
@@ -194,13 +190,13 @@ static uint8_t *put_syn_options(uint8_t *p, const struct tern_tcp_options *opt)
 	bool sackok = (opt->present & TERN_OPT_SACKOK) != 0;
 
 	if (opt->present & TERN_OPT_MSS)
-		p = put_word(p, WORD_MSS | opt->mss);
+		p = put_word(p, TERN_TCP_MSS_WORD | opt->mss);
 	if (opt->present & TERN_OPT_TS)
-		p = put_ts(p, sackok ? WORD_SACKOK_TS : TERN_TCP_TS_WORD, opt);
+		p = put_ts(p, sackok ? TERN_TCP_SACKOK_TS_WORD : TERN_TCP_TS_WORD, opt);
 	else if (sackok)
 		p = put_word(p, WORD_SACKOK);
 	if (opt->present & TERN_OPT_WSCALE)
-		p = put_word(p, (uint32_t)WORD_WSCALE | opt->wscale);
+		p = put_word(p, (uint32_t)TERN_TCP_WSCALE_WORD | opt->wscale);
 	if (opt->present & TERN_OPT_FASTOPEN)
 		p = put_fastopen(p, opt);
 	return p;

@@ -178,7 +178,7 @@ void assert_all_back(struct puppet *p)
 	assert_int_equal(info.timewaits, 0);
 	assert_int_equal(info.conns, 0);
 	assert_false(tern_stack_next_socket(st, p->now, &cursor, &row));
-	assert_int_equal(st->tcp.traffics.used, 0);
+	assert_int_equal(tern_tcp_traffics(&st->tcp), 0);
 	assert_int_equal(st->tcp.reass.used, 0);
 	assert_int_equal(st->tcp.map.count, 0);
 	assert_int_equal(st->tcp.out.count, 0);

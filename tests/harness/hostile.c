@@ -542,7 +542,7 @@ static void check_all_back(const struct world *w)
 	HOLDS(info.tcp_buffer_bytes == 0 && info.udp_buffer_bytes == 0);
 	HOLDS(info.conns == 0 && info.orphans == 0 && info.halfopens == 0 && info.timewaits == 0);
 	HOLDS(info.listeners == 0 && info.udps == 0 && info.accept_queued == 0);
-	HOLDS(st->tcp.traffics.used == 0 && st->tcp.reass.used == 0);
+	HOLDS(tern_tcp_traffics(&st->tcp) == 0 && st->tcp.reass.used == 0);
 	HOLDS(st->tcp.map.count == 0 && st->tcp.out.count == 0 && st->tcp.events.count == 0);
 	HOLDS(tern_frags_bytes(st->frags) == 0 && tern_queue_bytes(st->queue) == 0);
 	HOLDS(tern_stack_deadline(st) == TERN_NEVER);

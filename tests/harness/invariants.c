@@ -224,7 +224,7 @@ const char *invariants_check(struct invariants *inv, const struct tern_stack *st
 	}
 	*ret_conn = 0;
 	MUST(sums.bytes == t->bufs.used);
-	MUST(sums.traffics == t->traffics.used);
+	MUST(sums.traffics == tern_tcp_traffics(t));
 	MUST(sums.reass == t->reass.used);
 	MUST(sums.timers == t->wheel.count);
 	MUST(sums.orphans == t->orphans);

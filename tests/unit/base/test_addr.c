@@ -362,11 +362,15 @@ static void the_hash_of_a_flow_is_siphash_over_its_packed_form(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		uint8_t packed[TERN_FLOW_ADDRS_MAX + 4];
 		size_t len = tern_flow_pack(&flows[i], packed);
+		uint32_t hash;
 
 		tern_put_u16(packed + len, flows[i].lport);
 		tern_put_u16(packed + len + 2, flows[i].rport);
-		assert_int_equal(tern_flow_hash(key, &flows[i]),
-				 (uint32_t)siphash13(key, packed, len + 4));
+		hash = (uint32_t)siphash13(key, packed, len + 4);
+		assert_int_equal(tern_flow_hash(key, &flows[i]), hash);
+		assert_int_equal(tern_flow_hash_packed(key, flows[i].local.family, flows[i].lport,
+						       flows[i].rport, packed),
+				 hash);
 	}
 }
 

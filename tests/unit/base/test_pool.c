@@ -127,6 +127,27 @@ static void an_item_comes_zeroed_and_aligned_again_and_again(void **state)
 	tern_pool_free(&p);
 }
 
+static void an_item_of_a_bare_pool_comes_as_it_was_left(void **state)
+{
+	struct tern_mem mem = { 0 };
+	struct tern_pool p;
+	struct item left;
+
+	(void)state;
+	memset(&left, 0xee, sizeof(left));
+	assert_int_equal(tern_pool_init_bare(&p, &mem, sizeof(struct item), 300), 0);
+	for (uint32_t i = 1; i <= 300; i++) {
+		assert_int_equal(tern_pool_get(&p), i);
+		memcpy(tern_pool_at(&p, i), &left, sizeof(left));
+	}
+	tern_pool_put(&p, 300);
+	assert_null(tern_pool_check(&p, 299, 0xeeeeeeee));
+	assert_int_equal(tern_pool_get(&p), 300);
+	assert_memory_equal(tern_pool_at(&p, 300), &left, sizeof(left));
+	tern_pool_free(&p);
+	assert_int_equal(mem.used, 0);
+}
+
 static void the_item_put_last_comes_first(void **state)
 {
 	struct tern_mem mem = { 0 };
@@ -425,6 +446,7 @@ int main(void)
 		cmocka_unit_test(the_chosen_allocation_fails_and_no_other),
 		cmocka_unit_test(a_pool_gives_exactly_max_distinct_items),
 		cmocka_unit_test(an_item_comes_zeroed_and_aligned_again_and_again),
+		cmocka_unit_test(an_item_of_a_bare_pool_comes_as_it_was_left),
 		cmocka_unit_test(the_item_put_last_comes_first),
 		cmocka_unit_test(the_item_put_last_comes_first_from_a_chunk_with_free_items_too),
 		cmocka_unit_test(free_chunks_are_given_back_but_for_one),

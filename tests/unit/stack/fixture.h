@@ -81,6 +81,7 @@ TERN_INLINE struct tern_stack *open_stack(const struct tern_config *cfg)
 	assert_non_null(st);
 	assert_int_equal(tern_config_complete(cfg, &st->cfg), 0);
 	tern_knobs_init(&st->knobs);
+	tern_route_init(st);
 	tern_rng_init(&st->rng, st->cfg.seed);
 	for (unsigned int i = 0; i < 2; i++) {
 		st->port_key[i] = tern_rng_u64(&st->rng);
@@ -122,7 +123,7 @@ TERN_INLINE uint32_t add_conn(struct tern_stack *st, const struct tern_flow *f)
 	uint32_t idx = tern_conn_new(&st->tcp, TERN_ESTABLISHED);
 
 	assert_true(idx);
-	assert_int_equal(tern_conn_hash(&st->tcp, idx, f), 0);
+	assert_int_equal(tern_conn_hash(&st->tcp, idx, tern_conn_at(&st->tcp, idx), f), 0);
 	return idx;
 }
 

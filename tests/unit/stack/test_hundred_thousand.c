@@ -23,12 +23,12 @@ static struct levels levels_of(const struct tern_stack *st)
 	for (uint32_t port = 1; port < 65536; port++)
 		ports += tern_ports_used(st->ports, (uint16_t)port);
 	return (struct levels){
-		.records = { st->tcp.conns.used, st->tcp.traffics.used, st->tcp.reass.used,
+		.records = { st->tcp.conns.used, tern_tcp_traffics(&st->tcp), st->tcp.reass.used,
 			     st->syn.halves.used, st->syn.listeners.used, st->tw.pool.used },
 		.buffers = st->tcp.bufs.used,
 		.ports = ports,
 		.mapped = { st->tcp.map.count, st->syn.half_map.count, st->tw.map.count },
-		.timers = { st->tcp.wheel.count, st->syn.wheel.count,
+		.timers = { st->tcp.wheel.count, tern_syn_deadline(&st->syn) != TERN_NEVER,
 			    tern_timewait_deadline(&st->tw) != TERN_NEVER },
 		.orphans = st->tcp.orphans,
 	};

@@ -132,6 +132,26 @@ static void a_crowded_destination_is_known_only_while_it_is_crowded(void **state
 	close_stack(st);
 }
 
+static void a_destination_a_fifth_full_is_not_crowded_however_long_it_goes_on(void **state)
+{
+	enum { HELD = RANGE / 5, CHANGES = 10000 };
+	static bool taken[TERN_PORTS];
+	struct tern_stack *st = narrow_stack();
+	struct tern_flow a = to_server(80), b = to_server(81);
+	uint32_t held[HELD], tw;
+
+	(void)state;
+	connect_until_exhausted(st, &a, taken);
+	for (unsigned int i = 0; i < HELD + CHANGES; i++) {
+		if (i >= HELD)
+			tern_conn_free(&st->tcp, held[i % HELD]);
+		assert_int_equal(tern_port_choose(st, &b, &tw), 0);
+		held[i % HELD] = add_conn(st, &b);
+		assert_int_equal(tern_ports_crowds(st->ports), 1); /* a's */
+	}
+	close_stack(st);
+}
+
 static void bound_ports_are_left_out_whatever_their_address(void **state)
 {
 	static bool taken[TERN_PORTS];
@@ -203,7 +223,7 @@ static void a_time_wait_holds_its_port_unless_it_may_be_taken_over(void **state)
 		if (f.lport == LOW + 77)
 			held = idx;
 	}
-	st->tcp.now += 10 * S;
+	tern_tcp_set_now(&st->tcp, st->tcp.now + 10 * S);
 	f = to_server(80);
 	st->knobs.tcp_tw_reuse = 0;
 	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
@@ -234,7 +254,7 @@ static void the_only_time_wait_that_may_be_taken_over_is_found(void **state)
 	last = add_timewait(st, &f);
 	f.lport = 0;
 	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
-	st->tcp.now += 10 * S;
+	tern_tcp_set_now(&st->tcp, st->tcp.now + 10 * S);
 	assert_int_equal(tern_port_choose(st, &f, &tw), 0);
 	assert_int_equal(f.lport, HIGH);
 	assert_int_equal(tw, last);
@@ -254,13 +274,13 @@ static void after_a_vain_search_only_some_time_waits_are_looked_at_for_a_while(v
 	for (f.lport = LOW; f.lport < HIGH; f.lport++)
 		add_conn(st, &f);
 	add_timewait(st, &f);
-	st->tcp.now = start + 1000 * MS; /* not old enough yet */
+	tern_tcp_set_now(&st->tcp, start + 1000 * MS); /* not old enough yet */
 	assert_int_equal(tern_port_choose(st, &f, &tw), -EADDRNOTAVAIL);
-	st->tcp.now = start + 1050 * MS;
+	tern_tcp_set_now(&st->tcp, start + 1050 * MS);
 	while (tern_port_choose(st, &f, &tw) < 0)
 		assert_true(++vain < 300);
 	assert_true(vain > 0);
-	st->tcp.now = start + 1150 * MS;
+	tern_tcp_set_now(&st->tcp, start + 1150 * MS);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(tern_port_choose(st, &f, &tw), 0);
 		assert_int_equal(f.lport, HIGH);
@@ -467,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_range_of_one_port_works),
 		cmocka_unit_test(ports_given_back_are_found_again),
 		cmocka_unit_test(a_crowded_destination_is_known_only_while_it_is_crowded),
+		cmocka_unit_test(a_destination_a_fifth_full_is_not_crowded_however_long_it_goes_on),
 		cmocka_unit_test(bound_ports_are_left_out_whatever_their_address),
 		cmocka_unit_test(bound_ports_are_left_out_also_when_every_port_is_in_use),
 		cmocka_unit_test(a_socket_is_never_connected_to_itself),

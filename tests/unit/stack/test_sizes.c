@@ -63,7 +63,7 @@ static void assert_nothing_but_the_record(const struct joined *j, const tern_id 
 		assert_true(idx);
 		assert_int_equal(tern_conn_at(&st->tcp, idx)->state, TERN_ESTABLISHED);
 		assert_int_equal(tern_conn_at(&st->tcp, idx)->traffic, 0);
-		assert_int_equal(st->tcp.traffics.used, 0);
+		assert_int_equal(tern_tcp_traffics(&st->tcp), 0);
 		assert_int_equal(st->tcp.reass.used, 0);
 		assert_int_equal(st->tcp.bufs.used, 0);
 		assert_int_equal(st->syn.halves.used, 0);
@@ -96,7 +96,7 @@ static void a_connection_that_carried_data_is_one_record_again(void **state)
 		int64_t n = tern_stack_send(from, j.now, ids[i], data, sizeof(data), 0);
 
 		assert_int_equal(n, sizeof(data));
-		assert_int_equal(from->tcp.traffics.used, 1);
+		assert_int_equal(tern_tcp_traffics(&from->tcp), 1);
 		joined_pump(&j);
 		n = tern_stack_recv(to, j.now, ids[!i], got, sizeof(got), 0);
 		assert_int_equal(n, sizeof(got));

@@ -22,7 +22,7 @@ static void assert_answer(struct world *w)
 	assert_int_equal(r.ack, PEER_ISN + 1);
 	assert_int_equal(r.wnd, 65535 >> (h->wscales & 15));
 	assert_int_equal(r.options, TERN_OPT_TS);
-	assert_int_equal(r.tsval, tern_ms(w->tcp.now) + h->ts_offset);
+	assert_int_equal(r.tsval, w->tcp.now_ms + h->ts_offset);
 	assert_int_equal(r.tsecr, h->ts_recent);
 	assert_int_equal(replies(w), 0);
 }
@@ -30,7 +30,7 @@ static void assert_answer(struct world *w)
 /* Longer than any limit between two answers. */
 static void wait_a_second(struct world *w)
 {
-	w->tcp.now += NS_PER_S;
+	tern_tcp_set_now(&w->tcp, w->tcp.now + NS_PER_S);
 }
 
 static void only_the_ack_of_our_syn_completes_the_handshake(void **state)
@@ -158,8 +158,8 @@ static void the_same_syn_again_gets_the_same_synack_again(void **state)
 	world_open(&w, 5);
 	half_open(&w, 1);
 	before = *half_of(&w, 1);
-	due = tern_wheel_when(&w.syn.wheel, find_half(&w, 1));
-	w.tcp.now += 600 * NS_PER_MS;
+	due = tern_half_when(&w.syn, find_half(&w, 1));
+	tern_tcp_set_now(&w.tcp, w.tcp.now + 600 * NS_PER_MS);
 	seg.opt.tsval += 600;
 	assert_int_equal(input(&w, 1, &seg), 0);
 	assert_reason(&w, TCP_OLD_SEQUENCE);
@@ -168,13 +168,13 @@ static void the_same_syn_again_gets_the_same_synack_again(void **state)
 	assert_int_equal(r.seq, before.iss);
 	assert_int_equal(r.ack, PEER_ISN + 1);
 	assert_int_equal(r.mss, 1460);
-	assert_int_equal(r.tsval, tern_ms(w.tcp.now) + before.ts_offset);
+	assert_int_equal(r.tsval, w.tcp.now_ms + before.ts_offset);
 	assert_int_equal(r.tsecr, PEER_TS + 600);
 	assert_int_equal(replies(&w), 0);
 	assert_int_equal(COUNT(&w, TcpExtTCPSynRetrans), 1);
 	assert_true((half_of(&w, 1)->flags & TERN_HALF_RESENT) != 0);
 	/* Repeated SYNs must not hold a place: the deadline stays. */
-	assert_int_equal(tern_wheel_when(&w.syn.wheel, find_half(&w, 1)), due);
+	assert_int_equal(tern_half_when(&w.syn, find_half(&w, 1)), due);
 	assert_int_equal(half_of(&w, 1)->retries, 0);
 	assert_int_equal(AT(&w)->synq.count, 1);
 	world_close(&w);
@@ -209,7 +209,7 @@ static void repeated_syns_are_answered_once_in_tcp_invalid_ratelimit(void **stat
 		half_open(&w, 1);
 		input(&w, 1, &seg);
 		next_reply(&w);
-		w.tcp.now += after_ms[i] * NS_PER_MS;
+		tern_tcp_set_now(&w.tcp, w.tcp.now + after_ms[i] * NS_PER_MS);
 		input(&w, 1, &seg);
 		assert_reason(&w, TCP_OLD_SEQUENCE);
 		assert_int_equal(replies(&w), after_ms[i] >= 500);
@@ -235,10 +235,10 @@ static void the_limit_is_a_knob_and_every_record_has_its_own(void **state)
 	input(&w, 1, &seg[0]);
 	assert_int_equal(replies(&w), 3);
 	w.knobs.tcp_invalid_ratelimit = UINT32_MAX; /* taken as 30 s */
-	w.tcp.now += 29999 * NS_PER_MS;
+	tern_tcp_set_now(&w.tcp, w.tcp.now + 29999 * NS_PER_MS);
 	input(&w, 1, &seg[0]);
 	assert_int_equal(replies(&w), 3);
-	w.tcp.now += NS_PER_MS;
+	tern_tcp_set_now(&w.tcp, w.tcp.now + NS_PER_MS);
 	input(&w, 1, &seg[0]);
 	assert_int_equal(replies(&w), 4);
 	world_close(&w);
@@ -400,8 +400,8 @@ static void an_echo_of_a_time_we_never_sent_is_refused(void **state)
 
 		world_open(&w, 5);
 		half_open(&w, 1);
-		first = tern_ms(w.tcp.now) + half_of(&w, 1)->ts_offset;
-		w.tcp.now += 100 * NS_PER_MS;
+		first = w.tcp.now_ms + half_of(&w, 1)->ts_offset;
+		tern_tcp_set_now(&w.tcp, w.tcp.now + 100 * NS_PER_MS);
 		seg = an_ack(&w, 1);
 		seg.opt.tsecr = first + (uint32_t)echo_ms[i];
 		conn = input(&w, 1, &seg);

@@ -154,7 +154,7 @@ static inline struct tern_segment an_ack(const struct world *w, unsigned int n)
 	if (h->options & TERN_OPT_TS) {
 		seg.opt.present = TERN_OPT_TS;
 		seg.opt.tsval = h->ts_recent + 1;
-		seg.opt.tsecr = tern_ms(w->tcp.now) + h->ts_offset;
+		seg.opt.tsecr = w->tcp.now_ms + h->ts_offset;
 	}
 	return seg;
 }
@@ -193,13 +193,19 @@ static inline uint32_t input(struct world *w, unsigned int n, const struct tern_
 /* Time passes, and timers run. */
 static inline void later(struct world *w, uint64_t ns)
 {
-	w->tcp.now += ns;
+	tern_tcp_set_now(&w->tcp, w->tcp.now + ns);
 	tern_syn_tick(&w->syn);
 }
 
 static inline unsigned int replies(const struct world *w)
 {
 	return tern_ring_count(&w->tcp.replies.ring);
+}
+
+/* Is the reply one of this flow? */
+static inline bool is_of(const struct tern_reply *reply, const struct tern_flow *flow)
+{
+	return tern_flow_matches(flow, reply->family, reply->lport, reply->rport, reply->addrs);
 }
 
 /* The oldest reply, which must be there. */

@@ -136,12 +136,12 @@ static inline void pass(struct room *r, uint64_t ns)
 
 		if (due > end)
 			break;
-		r->t.now = TERN_MAX(r->t.now, due);
+		tern_tcp_set_now(&r->t, TERN_MAX(r->t.now, due));
 		tern_tcp_tick(&r->t);
 		if (r->t.out.head)
 			return;
 	}
-	r->t.now = end;
+	tern_tcp_set_now(&r->t, end);
 }
 
 static inline struct tern_traffic *traffic(const struct room *r)
@@ -217,7 +217,9 @@ static inline struct room *room_connecting(const struct setup *s)
 		tern_tcp_set_option(&r->t, r->idx, TERN_SO_RCVBUF, s->rcvbuf);
 	if (s->sndbuf)
 		tern_tcp_set_option(&r->t, r->idx, TERN_SO_SNDBUF, s->sndbuf);
-	assert_int_equal(tern_tcp_connect(&r->t, r->idx, &flow, r->iss, 0, 1500), 0);
+	assert_int_equal(tern_tcp_connect(&r->t, r->idx, tern_conn_at(&r->t, r->idx), &flow, r->iss,
+					  0, 1500),
+			 0);
 	return r;
 }
 
@@ -249,11 +251,11 @@ static inline void room_free(struct room *r)
 	if (tern_pool_is_used(&r->t.conns, r->idx)) {
 		tern_conn_finish(&r->t, r->idx, 0);
 		if (tern_pool_is_used(&r->t.conns, r->idx))
-			tern_tcp_close(&r->t, r->idx);
+			tern_tcp_close(&r->t, r->idx, tern_conn_at(&r->t, r->idx));
 	}
 	assert_int_equal(r->t.bufs.used, 0);
 	assert_int_equal(r->t.conns.used, 0);
-	assert_int_equal(r->t.traffics.used, 0);
+	assert_int_equal(tern_tcp_traffics(&r->t), 0);
 	assert_int_equal(r->t.reass.used, 0);
 	assert_int_equal(r->t.wheel.count, 0);
 	assert_int_equal(r->t.out.head, 0);

@@ -283,7 +283,8 @@ static void connections_take_turns(void **state)
 
 	(void)state;
 	app_send(r, 0, 3000);
-	assert_int_equal(tern_tcp_connect(&r->t, other, &flow, 0, 0, 1500), 0);
+	assert_int_equal(
+		tern_tcp_connect(&r->t, other, tern_conn_at(&r->t, other), &flow, 0, 0, 1500), 0);
 	assert_out(r, 1, 1000, TERN_ACK);
 	assert_out(r, 0, 0, TERN_SYN);
 	assert_out(r, 1001, 1000, TERN_ACK);

@@ -417,7 +417,7 @@ static void a_timeout_that_is_overdue_is_not_put_off_by_a_probe(void **state)
 	due = traffic(r)->rexmt_ns;
 	assert_false(traffic(r)->loss_probe);
 	for (int d = -1; d <= 1; d++) {
-		r->t.now = due + (uint64_t)(int64_t)d;
+		tern_tcp_set_now(&r->t, due + (uint64_t)(int64_t)d);
 		app_send(r, MSS + MSS * (uint32_t)(d + 1), MSS);
 		drain(r);
 		assert_int_equal(traffic(r)->rexmt_ns, due);

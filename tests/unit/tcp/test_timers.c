@@ -220,7 +220,8 @@ static void an_orphan_is_not_held_by_a_closed_window(void **state)
 	unsigned int probes = 0;
 
 	(void)state;
-	assert_int_equal(tern_tcp_close(&r->t, r->idx), TERN_MOVE_NONE);
+	assert_int_equal(tern_tcp_close(&r->t, r->idx, tern_conn_at(&r->t, r->idx)),
+			 TERN_MOVE_NONE);
 	while (tern_pool_is_used(&r->t.conns, r->idx) && probes < 100) {
 		if (wait_out(r, 130 * S) == 130 * S)
 			continue;
@@ -509,7 +510,8 @@ static void an_orphan_whose_window_closed_with_data_in_flight_comes_to_an_end(vo
 	app_send(r, 0, 1000);
 	drain(r);
 	FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 0);
-	assert_int_equal(tern_tcp_close(&r->t, r->idx), TERN_MOVE_NONE);
+	assert_int_equal(tern_tcp_close(&r->t, r->idx, tern_conn_at(&r->t, r->idx)),
+			 TERN_MOVE_NONE);
 	drain(r);
 	while (tern_pool_is_used(&r->t.conns, r->idx) && n++ < 50) {
 		pass(r, 130 * S);

@@ -238,7 +238,7 @@ static void the_age_survives_the_turn_of_its_clock(void **state)
 	(void)state;
 	world_start(&w);
 	w.knobs.tcp_tw_reuse = 1;
-	w.tcp.now = (UINT64_C(3) << 24) * NS_PER_MS - 500 * NS_PER_MS;
+	tern_tcp_set_now(&w.tcp, (UINT64_C(3) << 24) * NS_PER_MS - 500 * NS_PER_MS);
 	tern_timewait_tick(&w.tw);
 	w.flow = peer(1);
 	w.idx = leave(&w, &w.flow, TERN_TIME_WAIT, false);

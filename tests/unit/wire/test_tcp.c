@@ -64,7 +64,7 @@ static void a_segment_written_in_line_is_the_same(void **state)
 	for (uint32_t i = 0; i < 20000; i++) {
 		struct tern_packet pkt = { .proto = TERN_PROTO_TCP, .df = true };
 		struct tern_segment seg = { .flags = i & TERN_TCP_FLAGS };
-		uint8_t data[64], want[80], got[80];
+		uint8_t data[64], want[80], got[80], addrs[8];
 		struct tern_piece piece[2] = { { data, tern_rng_below(&rng, 32) },
 					       { data + 32, tern_rng_below(&rng, 32) } };
 		uint32_t len;
@@ -84,14 +84,24 @@ static void a_segment_written_in_line_is_the_same(void **state)
 		tern_tcp_cksum_full(&pkt.src, &pkt.dst, want + 20, len, piece, 2);
 		pkt.payload_len = len + seg.len;
 		assert_int_equal(tern_ip4_emit(want, 20, &pkt), 20);
-		assert_int_equal(tern_tcp_emit_full(got + 20, len - 1, &seg, &pkt.src, &pkt.dst,
-						    piece, 2),
-				 0);
-		assert_int_equal(
-			tern_tcp_emit_full(got + 20, 60, &seg, &pkt.src, &pkt.dst, piece, 2), len);
-		tern_ip4_emit_atomic(got, &pkt.src, &pkt.dst, pkt.proto, pkt.ttl, pkt.tos,
-				     pkt.payload_len);
+		memcpy(addrs, pkt.src.b, 4);
+		memcpy(addrs + 4, pkt.dst.b, 4);
+		assert_int_equal(tern_tcp4_emit(got, &seg, addrs, pkt.ttl, pkt.tos, piece, 2,
+						false),
+				 20 + len);
 		assert_memory_equal(want, got, 20 + len);
+		tern_tcp_cksum_partial(&pkt.src, &pkt.dst, want + 20, len, seg.len);
+		tern_tcp4_emit(got, &seg, addrs, pkt.ttl, pkt.tos, piece, 2, true);
+		assert_memory_equal(want, got, 20 + len);
+		seg.len = 0;
+		for (unsigned int syn = 0; syn < 2; syn++) {
+			seg.opt.present = syn ? TERN_TCP_SYN_USUAL : TERN_OPT_TS;
+			seg.flags |= syn ? TERN_SYN : 0;
+			len = tern_tcp4_emit(want, &seg, addrs, pkt.ttl, pkt.tos, NULL, 0, false);
+			assert_int_equal(
+				tern_tcp4_emit_usual(got, &seg, addrs, pkt.ttl, pkt.tos, syn), len);
+			assert_memory_equal(want, got, len);
+		}
 	}
 }
 
