@@ -251,13 +251,20 @@ void tern_pair_count_linger(struct tern_pair *p)
 	p->flags = (uint16_t)(is ? p->flags | TERN_PF_LINGER : p->flags & ~TERN_PF_LINGER);
 }
 
+/* Does Linux take options of that level? Else it is no lack of ours. */
+static bool has_level(const struct tern_pair *p, int level)
+{
+	return (level != IPPROTO_IPV6 || p->domain == AF_INET6) &&
+	       (level != IPPROTO_TCP || p->type == SOCK_STREAM);
+}
+
 static int call_setsockopt(struct call *c, struct tern_pair *p)
 {
 	int level = c->req->args[0], name = c->req->args[1];
 	int err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
 				       c->req->len);
 
-	if (err == -ENOPROTOOPT)
+	if (err == -ENOPROTOOPT && has_level(p, level))
 		tern_broker_log(c->b, "setsockopt(): option %d of level %d is not supported", name,
 				level);
 	if (err)
@@ -283,7 +290,7 @@ static int call_getsockopt(struct call *c, struct tern_pair *p)
 		return 0;
 	}
 	err = tern_sock_getsockopt(c->socks, c->now, p->sock, level, name, c->reply->data, &len);
-	if (err == -ENOPROTOOPT || err == -EOPNOTSUPP)
+	if ((err == -ENOPROTOOPT || err == -EOPNOTSUPP) && has_level(p, level))
 		tern_broker_log(c->b, "getsockopt(): option %d of level %d is not supported", name,
 				level);
 	if (!err)
@@ -464,6 +471,8 @@ void tern_call(struct tern_broker *b, const struct tern_posix_request *req,
 		return;
 	}
 	p = tern_pair_find(b, req->id);
+	if (p && p->kind == TERN_PAIR_DGRAM)
+		tern_dgram_catch_up(p);
 	dead = p ? NULL : tern_dead_find(b, req->id);
 	if (p)
 		reply->result = call_socket(&c, p);

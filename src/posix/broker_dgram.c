@@ -167,6 +167,12 @@ static void bring_in(struct tern_pair *p)
 	}
 }
 
+void tern_dgram_catch_up(struct tern_pair *p)
+{
+	p->bits |= TERN_PB_PAIR_IN;
+	send_out(p);
+}
+
 void tern_dgram_run(struct tern_pair *p)
 {
 	if (p->bits & TERN_PB_CHANGED) {

@@ -31,6 +31,8 @@ enum {
 	SERIAL_SHIFT = 24, /* tern_sock's descriptors have at most 24 bits */
 };
 
+#define NS_PER_S UINT64_C(1000000000)
+
 static bool is_stream(const struct tern_pair *p)
 {
 	return p->type == SOCK_STREAM;
@@ -208,14 +210,15 @@ int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 	struct tern_pair *p = &b->pairs[sock];
 	int err;
 
-	/* A record that died while it was queued is still there, and stays. */
+	/* A record that died while it was in a list is still there, and stays. */
 	*p = (struct tern_pair){
 		.service.ready = ready,
 		.broker = b,
 		.sock = sock,
 		.fd = -1,
 		.next = p->next,
-		.flags = p->flags & TERN_PF_QUEUED,
+		.linger_next = p->linger_next,
+		.flags = p->flags & (TERN_PF_QUEUED | TERN_PF_LINGERS),
 		.domain = (uint8_t)domain,
 		.type = (uint8_t)type,
 		.linger_fd = -1,
@@ -272,7 +275,7 @@ void tern_pair_free(struct tern_pair *p)
 	p->linger_fd = -1;
 	p->id = 0;
 	p->bits = 0;
-	p->flags &= TERN_PF_QUEUED;
+	p->flags &= TERN_PF_QUEUED | TERN_PF_LINGERS;
 	p->kind = TERN_PAIR_FREE;
 	b->pairs_count--;
 }
@@ -296,21 +299,34 @@ bool tern_pair_is_closed(struct tern_pair *p)
 	return !taken;
 }
 
-static void linger(struct tern_pair *p)
+/* Puts a record at the end of those that linger. */
+static void append(struct tern_pair *p)
 {
 	struct tern_broker *b = p->broker;
 	uint32_t number = (uint32_t)p->sock + 1;
 
-	if (p->kind == TERN_PAIR_LISTENER)
-		tern_accept_free(p);
-	close_end(p);
-	p->kind = TERN_PAIR_LINGERING;
+	p->flags |= TERN_PF_LINGERS;
 	p->linger_next = 0;
 	if (b->linger_tail)
 		b->pairs[b->linger_tail - 1].linger_next = number;
 	else
 		b->linger_head = number;
 	b->linger_tail = number;
+}
+
+void tern_pair_begin_linger(struct tern_pair *p)
+{
+	struct tern_linger linger = { 0 };
+	uint32_t len = sizeof(linger);
+
+	if (p->linger_fd < 0 || p->linger_until)
+		return;
+	(void)tern_sock_getsockopt(tern_broker_socks(p->broker), tern_broker_now(p->broker),
+				   p->sock, TERN_ABI_SOL_SOCKET, TERN_ABI_SO_LINGER, &linger, &len);
+	p->linger_until = tern_host_until(tern_broker_now(p->broker),
+					  (uint64_t)TERN_MAX(linger.seconds, 0) * NS_PER_S);
+	if (!(p->flags & TERN_PF_LINGERS))
+		append(p);
 }
 
 static void reset_at_close(struct tern_pair *p)
@@ -327,11 +343,13 @@ void tern_pair_close(struct tern_pair *p)
 	struct tern_socks *socks = tern_broker_socks(p->broker);
 	uint64_t now = tern_broker_now(p->broker), until;
 
+	tern_pair_begin_linger(p);
 	if (is_stream(p) && ((p->bits & TERN_PB_ERROR) || (p->flags & TERN_PF_ABORT)))
 		reset_at_close(p);
 	if (tern_sock_close(socks, now, p->sock, &until) == -EINPROGRESS) {
 		if (p->linger_fd >= 0) {
-			linger(p);
+			close_end(p);
+			p->kind = TERN_PAIR_LINGERING;
 			return;
 		}
 		(void)tern_sock_linger(socks, now, p->sock, true);
@@ -352,9 +370,30 @@ void tern_pair_drop(struct tern_pair *p)
 	tern_pair_free(p);
 }
 
+/* Does it go on lingering? If not, nobody waits for it any more. */
+static bool lingers_on(struct tern_pair *p)
+{
+	struct tern_broker *b = p->broker;
+	uint64_t now = tern_broker_now(b);
+	bool over = now >= p->linger_until;
+
+	if (p->kind == TERN_PAIR_LINGERING) {
+		if (tern_sock_linger(tern_broker_socks(b), now, p->sock, over) == -EAGAIN)
+			return true;
+		tern_pair_free(p);
+		return false;
+	}
+	/* What was written before the close is still in the pair. */
+	if (p->linger_fd >= 0 && !over)
+		return true;
+	if (p->linger_fd >= 0)
+		(void)close(p->linger_fd);
+	p->linger_fd = -1;
+	return false;
+}
+
 void tern_pair_linger(struct tern_broker *b)
 {
-	uint64_t now = tern_broker_now(b);
 	unsigned int budget = TERN_BROKER_LINGERS;
 	uint32_t last = b->linger_tail, number;
 
@@ -366,9 +405,8 @@ void tern_pair_linger(struct tern_broker *b)
 		b->linger_head = p->linger_next;
 		if (!b->linger_head)
 			b->linger_tail = 0;
-		if (tern_sock_linger(tern_broker_socks(b), now, p->sock, false) == -EAGAIN)
-			linger(p);
-		else
-			tern_pair_free(p);
+		p->flags &= (uint16_t)~TERN_PF_LINGERS;
+		if (p->kind != TERN_PAIR_FREE && lingers_on(p))
+			append(p);
 	} while (number != last && --budget);
 }

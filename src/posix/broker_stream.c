@@ -327,10 +327,12 @@ void tern_stream_run(struct tern_pair *p)
 	if (p->bits & TERN_PB_CHANGED)
 		take_change(p);
 	if ((p->bits & TERN_PB_HANGUP) && !(p->flags & TERN_PF_CLOSED)) {
-		if (tern_pair_is_closed(p))
-			p->flags |= TERN_PF_CLOSED;
-		else
+		if (!tern_pair_is_closed(p)) {
 			clear(p, TERN_PB_HANGUP);
+		} else {
+			p->flags |= TERN_PF_CLOSED;
+			tern_pair_begin_linger(p);
+		}
 	}
 	if (p->flags & TERN_PF_CLOSED)
 		finish(p);

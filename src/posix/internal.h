@@ -89,6 +89,7 @@ enum tern_pair_flag {
 	TERN_PF_LINGER = 1 << 10,   /* SO_LINGER > 0: counted in page->lingers */
 	TERN_PF_NARROW = 1 << 11,   /* counted in page->narrow */
 	TERN_PF_BOUND = 1 << 12,    /* by bind() */
+	TERN_PF_LINGERS = 1 << 14,  /* among the lingering */
 	TERN_PF_FAILED = 1 << 13,   /* FRESH: connect() has not been told yet that it failed */
 };
 
@@ -111,7 +112,8 @@ struct tern_pair {
 	uint32_t tail; /* bytes forwarded but unread at our end: at least one */
 	struct tern_posix_setting *settings; /* what was set by setsockopt(), each once */
 	struct tern_acceptor *acceptor;      /* of a LISTENER */
-	int linger_fd;                       /* closed when lingering is over; -1: nobody waits */
+	int linger_fd;         /* closed when lingering is over; -1: nobody waits */
+	uint64_t linger_until; /* 0: not closed yet */
 };
 
 /* A socket that failed while the program may still hold its end. */
@@ -135,7 +137,7 @@ struct tern_broker {
 	uint32_t pairs_top; /* none was ever in use from here on */
 	uint64_t serial;
 	uint32_t queue_head, queue_tail;   /* index + 1 */
-	uint32_t linger_head, linger_tail; /* likewise: records of kind LINGERING */
+	uint32_t linger_head, linger_tail; /* likewise: records with TERN_PF_LINGERS */
 	uint64_t retry_at; /* listeners wait for descriptors until then; or TERN_NEVER */
 	unsigned int fill; /* one-byte writes that fill a fresh pair, as measured */
 	bool narrow;       /* the default SO_SNDBUF is less than TERN_POSIX_SNDBUF */
@@ -219,6 +221,12 @@ void tern_pair_close(struct tern_pair *p);
 /* The same at the end of all, whatever the kind: nobody lingers. */
 void tern_pair_drop(struct tern_pair *p);
 
+/*
+ * The program has closed a socket with SO_LINGER and waits: its time runs, whatever there is still
+ * to be sent.
+ */
+void tern_pair_begin_linger(struct tern_pair *p);
+
 /* Looks at those that linger: have their FINs been acknowledged, is their time over? */
 void tern_pair_linger(struct tern_broker *b);
 
@@ -301,6 +309,9 @@ struct tern_loopback **tern_accept_loopback(struct tern_pair *p);
 
 /* Moves datagrams both ways as p->bits allow; clears them as they are used up; HANGUP too. */
 void tern_dgram_run(struct tern_pair *p);
+
+/* Sends what the program has written: a call of its finds the socket as it was left. */
+void tern_dgram_catch_up(struct tern_pair *p);
 
 /* ---- broker_loopback.c ---- */
 

@@ -169,12 +169,12 @@ enum tern_posix_flag {
 };
 
 /*
- * SO_SNDBUF of the program's end of an established stream, as for setsockopt(): the most that Linux
- * allows by default. It must not be less: the tail keeps the whole message that it is the end of
- * in the pair (37 KiB of a write(), 65 KiB of a sendfile()), and the pair counts as writable while
- * less than a quarter of twice this is in use.
+ * SO_SNDBUF of the program's end of an established stream, as for setsockopt() (Linux doubles it).
+ * It must not be less: the tail keeps the whole message that it is the end of in the pair (of
+ * send() up to 40 KiB, of sendfile() 64 KiB), and poll() says "writable", and a writer that waits
+ * is woken, while less than a quarter is in use. net.core.wmem_max allows more by default.
  */
-#define TERN_POSIX_SNDBUF 212992
+#define TERN_POSIX_SNDBUF 147456
 
 struct tern_posix_setting {
 	int32_t level, name;

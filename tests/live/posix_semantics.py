@@ -29,7 +29,7 @@ def run_file(name, on_tern):
     if (name, on_tern) not in seen:
         add_addresses()
         env = dict(os.environ, PROBE_AGENT=Agent().path, PROBE_ON="tern" if on_tern else "kernel",
-                   PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1")
+                   PYTHONUNBUFFERED="1")
         command = [sys.executable, os.path.join(HERE, name + ".py")]
         process = spawn(*(ON_TERN if on_tern else []), *command, env=env, stdin=subprocess.DEVNULL,
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)

@@ -255,6 +255,17 @@ static inline struct sock name_of(int fd)
 
 static struct tern_posix_accepted accepted;
 
+/* The program's end gets a name, as the shim gives it to tell that somebody has the socket. */
+static inline void say_alive(int fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+
+	assert_int_equal(getpeername(fd, (void *)&un, &len), 0);
+	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	(void)bind(fd, (void *)&un, len);
+}
+
 /* accept(): a descriptor, or -1 if there is none now. */
 static inline int take(int listener)
 {
@@ -275,6 +286,8 @@ static inline int take(int listener)
 	assert_int_equal(n, sizeof(accepted));
 	assert_non_null(CMSG_FIRSTHDR(&msg));
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	if (!accepted.kernel)
+		say_alive(fd);
 	return fd;
 }
 
@@ -291,15 +304,11 @@ static inline struct sock accept_from(struct sock listener)
 /* shutdown() as the shim does it. */
 static inline int ask_shutdown(struct sock s, int how)
 {
-	struct sockaddr_un un;
-	socklen_t len = sizeof(un);
 	int err = ask(TERN_POSIX_SHUTDOWN, s.id, how);
 
 	if (err)
 		return err;
-	assert_int_equal(getpeername(s.fd, (void *)&un, &len), 0);
-	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
-	(void)bind(s.fd, (void *)&un, len);
+	say_alive(s.fd);
 	return shutdown(s.fd, how) < 0 ? -errno : 0;
 }
 

@@ -323,6 +323,35 @@ static void close_waits_for_lingering_data(void **state)
 	assert_int_equal(tern_socks_count(host->socks), 0);
 }
 
+static void a_peer_that_does_not_read_is_waited_for_as_long_as_so_linger_says(void **state)
+{
+	static char data[1 << 16];
+	const struct linger some = { 1, 1 };
+	struct both x = join();
+	struct pollfd p = { .events = POLLIN };
+	uint64_t begun;
+	int idle = 0;
+
+	(void)state;
+	raise_sndbuf(x.client.fd);
+	assert_int_equal(ask_with(TERN_POSIX_SETSOCKOPT, x.client.id, SOL_SOCKET, SO_LINGER, 0,
+				  &some, sizeof(some)),
+			 0);
+	while (idle < 50) {
+		idle = send(x.client.fd, data, sizeof(data), MSG_DONTWAIT) > 0 ? 0 : idle + 1;
+		turn();
+	}
+	assert_int_equal(ask(TERN_POSIX_LINGER, x.client.id, 0), 0);
+	p.fd = answer_fd;
+	drop(&x.client);
+	assert_int_equal(ask(TERN_POSIX_LINGER_CLOSED, x.client.id, 0), 1);
+	for (begun = tern_loop_now(); poll(&p, 1, 0) == 0;)
+		turn();
+	assert_in_range(tern_loop_now() - begun, 900 * MS, 3 * S);
+	(void)close(p.fd);
+	part(&x);
+}
+
 static void a_close_that_is_not_the_last_does_not_linger(void **state)
 {
 	const struct linger some = { 1, 30 };
@@ -384,6 +413,7 @@ int main(void)
 		BROKER_TEST(duplicates_keep_a_socket_open),
 		BROKER_TEST(an_idle_program_costs_no_turns),
 		BROKER_TEST(close_waits_for_lingering_data),
+		BROKER_TEST(a_peer_that_does_not_read_is_waited_for_as_long_as_so_linger_says),
 		BROKER_TEST(a_close_that_is_not_the_last_does_not_linger),
 		BROKER_TEST(the_send_queue_counts_what_is_still_in_the_pair),
 	};
