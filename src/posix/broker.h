@@ -3,8 +3,8 @@
  * posix/broker.h: the broker of unmodified programs, a service on the loop of a host.
  *
  *	tern_broker_new(host, &cfg, &broker, why);
- *	... start the program with tern_broker_env() in its environment: fork(), tern_broker_child(),
- *	    exec() ...
+ *	... start the program with tern_broker_env() in its environment: fork(),
+ *	    tern_broker_child(), exec() ...
  *	while (...) {
  *		tern_host_turn(host, tern_broker_patience(broker, timeout));
  *		tern_broker_turn(broker);

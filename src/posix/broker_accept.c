@@ -58,6 +58,7 @@ int tern_accept_listen(struct tern_pair *p, int backlog)
 			return -ENOMEM;
 		p->acceptor = a;
 		p->kind = TERN_PAIR_LISTENER;
+		tern_pair_set_narrow(p, false);
 		p->broker->listeners++;
 		if (tern_pair_watch(p, true) < 0)
 			return -ENOBUFS;
@@ -100,7 +101,8 @@ static void count_handed(struct tern_pair *p, uint64_t id)
 	struct tern_acceptor *a = p->acceptor;
 
 	if (!a->cost && (ioctl(p->fd, SIOCOUTQ, &a->cost) < 0 || a->cost <= 0))
-		a->cost = 1; /* taken already: as if each byte were a message, more than there are */
+		a->cost =
+			1; /* taken already: as if each byte were a message, more than there are */
 	a->ids[a->handed++ % TERN_BROKER_HELD] = id;
 	a->held++;
 	(void)tern_sock_hold(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock,
@@ -162,8 +164,8 @@ static void give_spares_up(struct tern_broker *b)
 
 static void retry_later(struct tern_broker *b)
 {
-	b->retry_at = TERN_MIN(b->retry_at,
-			       tern_host_until(tern_broker_now(b), TERN_BROKER_RETRY_NS));
+	b->retry_at =
+		TERN_MIN(b->retry_at, tern_host_until(tern_broker_now(b), TERN_BROKER_RETRY_NS));
 }
 
 /* The pair of an accepted connection. */

@@ -160,6 +160,7 @@ static int call_connect(struct call *c, struct tern_pair *p)
 		return err;
 	}
 	p->kind = TERN_PAIR_CONNECTING;
+	tern_pair_set_narrow(p, false);
 	if (c->req->args[0] && p->handshakes < UINT8_MAX)
 		p->handshakes++;
 	return err;
@@ -219,9 +220,9 @@ static void remember(struct tern_pair *p, const struct tern_posix_request *req)
 		p->settings = s = grown;
 		p->settings_len++;
 	}
-	s[i] = (struct tern_posix_setting){
-		.level = req->args[0], .name = req->args[1], .len = req->len
-	};
+	s[i] = (struct tern_posix_setting){ .level = req->args[0],
+					    .name = req->args[1],
+					    .len = req->len };
 	memcpy(s[i].value, req->data, req->len);
 }
 
@@ -368,8 +369,8 @@ static void write_addr(const struct tern_addr *addr, union tern_posix_addr *ret)
 {
 	struct tern_endpoint ep = { .addr = *addr };
 	union tern_sockaddr sa;
-	uint32_t len = tern_sockaddr_write(addr->family == TERN_INET ? AF_INET : AF_INET6, &ep,
-					   &sa);
+	uint32_t len =
+		tern_sockaddr_write(addr->family == TERN_INET ? AF_INET : AF_INET6, &ep, &sa);
 
 	memcpy(ret, &sa, len);
 }
@@ -430,7 +431,7 @@ static int call_socket(struct call *c, struct tern_pair *p)
 		tern_settings_give(p->settings, p->settings_len, c->reply);
 		return 0;
 	case TERN_POSIX_LAST_ERROR:
-		return p->error;
+		return p->kind == TERN_PAIR_FRESH ? -ENOTCONN : p->error;
 	case TERN_POSIX_RENEW: /* it is not used up */
 		return p->kind == TERN_PAIR_STREAM ? -EISCONN : -EINVAL;
 	default:
@@ -444,7 +445,7 @@ static void tell_established(struct tern_broker *b, const struct tern_posix_requ
 {
 	struct tern_pair *p = req->noreply ? NULL : tern_pair_find(b, req->id);
 
-	if (!p || !(p->flags & TERN_PF_NARROW))
+	if (!p || p->kind != TERN_PAIR_STREAM || !(p->flags & TERN_PF_NARROW))
 		return;
 	tern_pair_set_narrow(p, false);
 	reply->flags |= TERN_POSIX_ESTABLISHED;

@@ -75,8 +75,7 @@ static int send_reply(struct tern_process *proc, struct tern_posix_reply *reply,
 	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
 				.cmsg_level = SOL_SOCKET,
 				.cmsg_type = SCM_RIGHTS } };
-	struct iovec iov = { .iov_base = reply,
-			     .iov_len = TERN_POSIX_REPLY_HEAD + reply->len };
+	struct iovec iov = { .iov_base = reply, .iov_len = TERN_POSIX_REPLY_HEAD + reply->len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {
@@ -179,8 +178,9 @@ static void take_process(struct tern_broker *b, int fd)
 
 static void listener_ready(struct tern_host_service *service, int fd, unsigned int events)
 {
-	struct tern_broker *b = (struct tern_broker *)((char *)service -
-						       offsetof(struct tern_broker, listen_service));
+	struct tern_broker *b =
+		(struct tern_broker *)((char *)service -
+				       offsetof(struct tern_broker, listen_service));
 
 	(void)events;
 	for (unsigned int i = 0; i < ACCEPTS; i++) {

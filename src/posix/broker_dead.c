@@ -4,8 +4,8 @@
  *
  * A reset, a refused or timed out connection ends the pair at once: our end is closed with the tail
  * unread, so that the program, after what was handed to it before, reads ECONNRESET. Nobody will
- * tell us when it closes its end, so the tern socket is closed as well. What the program may yet ask
- * for is kept by serial number in a table in which a later one takes an earlier one's place:
+ * tell us when it closes its end, so the tern socket is closed as well. What the program may yet
+ * ask for is kept by serial number in a table in which a later one takes an earlier one's place:
  *
  *	SO_ERROR		the errno, once
  *	TERN_POSIX_LAST_ERROR	the errno, always

@@ -2,9 +2,10 @@
 /*
  * posix/broker_pair.c: the making and unmaking of the socket pairs that programs hold an end of.
  *
- *	STREAM, fresh		the program's end has the least SO_SNDBUF and is full: b->fill bytes
- *	STREAM, accepted	one byte, the tail; SO_SNDBUF as TERN_POSIX_SNDBUF, if that is not the
- *				system's default anyway
+ *	STREAM, fresh		the program's end has the least SO_SNDBUF and is full: b->fill
+ *				bytes
+ *	STREAM, accepted	one byte, the tail; SO_SNDBUF as TERN_POSIX_SNDBUF, if that is not
+ *				the system's default anyway
  *	SEQPACKET (datagrams)	empty
  *
  * A pair is never shared by two records, an id never used twice: what an old descriptor's name says
@@ -86,8 +87,10 @@ int tern_pair_measure(struct tern_broker *b)
 	b->narrow = !is_wide(ends[1]);
 	err = set_sndbuf(ends[1]);
 	if (!err && !is_wide(ends[1]))
-		tern_broker_log(b, "net.core.wmem_max is below %d: programs that poll() may wait "
-				   "for ever", TERN_POSIX_SNDBUF);
+		tern_broker_log(b,
+				"net.core.wmem_max is below %d: programs that poll() may wait "
+				"for ever",
+				TERN_POSIX_SNDBUF);
 	if (!err)
 		err = least_sndbuf(ends[1]);
 	while (!err && b->fill < FILL_MAX && send(ends[1], "", 1, MSG_DONTWAIT) == 1)
@@ -231,6 +234,7 @@ int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 		p->flags |= TERN_PF_ACCEPTED;
 	if (type == SOCK_DGRAM)
 		b->page->dgrams++;
+	tern_pair_set_narrow(p, type == SOCK_STREAM && !remote);
 	b->pairs_count++;
 	b->pairs_top = TERN_MAX(b->pairs_top, (uint32_t)sock + 1);
 	*ret_pair = p;

@@ -122,10 +122,9 @@ static enum step pass_in(struct tern_pair *p, size_t *budget)
 		return n == 0 || n == -EAGAIN ? STEP_DONE : fail(p, -n);
 	}
 	for (; msg.msg_iovlen < (size_t)n && total < *budget; msg.msg_iovlen++) {
-		iov[msg.msg_iovlen] = (struct iovec){
-			.iov_base = (void *)(uintptr_t)pieces[msg.msg_iovlen].ptr,
-			.iov_len = pieces[msg.msg_iovlen].len
-		};
+		iov[msg.msg_iovlen] =
+			(struct iovec){ .iov_base = (void *)(uintptr_t)pieces[msg.msg_iovlen].ptr,
+					.iov_len = pieces[msg.msg_iovlen].len };
 		total += pieces[msg.msg_iovlen].len;
 	}
 	sent = p->flags & TERN_PF_DISCARD ? (ssize_t)total
@@ -280,8 +279,8 @@ static void from_program(struct tern_pair *p)
 	size_t budget = TERN_BROKER_BUDGET;
 	enum step step = STEP_MORE;
 
-	while (step == STEP_MORE && (p->bits & TERN_PB_PAIR_IN) &&
-	       !(p->bits & TERN_PB_SOCK_FULL) && !(p->flags & TERN_PF_FIN_OUT) && !p->error) {
+	while (step == STEP_MORE && (p->bits & TERN_PB_PAIR_IN) && !(p->bits & TERN_PB_SOCK_FULL) &&
+	       !(p->flags & TERN_PF_FIN_OUT) && !p->error) {
 		if (!budget) {
 			tern_pair_queue(p);
 			return;
@@ -350,8 +349,7 @@ void tern_stream_begin(struct tern_pair *p)
 
 bool tern_stream_is_open(struct tern_pair *p)
 {
-	return !(tern_sock_poll(tern_broker_socks(p->broker), tern_broker_now(p->broker),
-				p->sock) &
+	return !(tern_sock_poll(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock) &
 		 TERN_SOCK_HUP);
 }
 

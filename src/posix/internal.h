@@ -78,12 +78,12 @@ enum tern_pair_bit {
 enum tern_pair_flag {
 	TERN_PF_QUEUED = 1 << 0,
 	TERN_PF_ACCEPTED = 1 << 1,
-	TERN_PF_CLOSED = 1 << 2,    /* the program has closed it; what it wrote is still to be sent */
-	TERN_PF_FIN_IN = 1 << 3,    /* the peer's FIN was passed on: our end is shut for writing */
-	TERN_PF_FIN_OUT = 1 << 4,   /* the program's FIN was passed on */
-	TERN_PF_DISCARD = 1 << 5,   /* the program reads no more: what comes is thrown away */
-	TERN_PF_SHUT_OP = 1 << 6,   /* the program has called shutdown(): a hang-up may be that */
-	TERN_PF_ABORT = 1 << 7,     /* at its close the peer gets a RST */
+	TERN_PF_CLOSED = 1 << 2,  /* the program has closed it; what it wrote is still to be sent */
+	TERN_PF_FIN_IN = 1 << 3,  /* the peer's FIN was passed on: our end is shut for writing */
+	TERN_PF_FIN_OUT = 1 << 4, /* the program's FIN was passed on */
+	TERN_PF_DISCARD = 1 << 5, /* the program reads no more: what comes is thrown away */
+	TERN_PF_SHUT_OP = 1 << 6, /* the program has called shutdown(): a hang-up may be that */
+	TERN_PF_ABORT = 1 << 7,   /* at its close the peer gets a RST */
 	TERN_PF_WATCH_OUT = 1 << 8, /* our end is watched for room */
 	TERN_PF_BULK = 1 << 9,      /* the last bursts from the program were large */
 	TERN_PF_LINGER = 1 << 10,   /* SO_LINGER > 0: counted in page->lingers */
@@ -112,8 +112,8 @@ struct tern_pair {
 	uint32_t tail; /* bytes forwarded but unread at our end: at least one */
 	struct tern_posix_setting *settings; /* what was set by setsockopt(), each once */
 	struct tern_acceptor *acceptor;      /* of a LISTENER */
-	int linger_fd;         /* closed when lingering is over; -1: nobody waits */
-	uint64_t linger_until; /* 0: not closed yet */
+	int linger_fd;                       /* closed when lingering is over; -1: nobody waits */
+	uint64_t linger_until;               /* 0: not closed yet */
 };
 
 /* A socket that failed while the program may still hold its end. */
@@ -141,9 +141,9 @@ struct tern_broker {
 	uint64_t retry_at; /* listeners wait for descriptors until then; or TERN_NEVER */
 	unsigned int fill; /* one-byte writes that fill a fresh pair, as measured */
 	bool narrow;       /* the default SO_SNDBUF is less than TERN_POSIX_SNDBUF */
-	int spares[2]; /* descriptors given up when there are no others; -1: given up */
-	bool called; /* a request was served since the last turn */
-	bool ran;    /* something was done in this turn: what follows from it comes next */
+	int spares[2];     /* descriptors given up when there are no others; -1: given up */
+	bool called;       /* a request was served since the last turn */
+	bool ran;          /* something was done in this turn: what follows from it comes next */
 
 	struct tern_posix_page *page;
 	int page_fd;
@@ -315,7 +315,7 @@ void tern_dgram_catch_up(struct tern_pair *p);
 
 /* ---- broker_loopback.c ---- */
 
-/* After each successful listen(): listens on the kernel's loopback too if the address is a wildcard. */
+/* After each successful listen(): on the kernel's loopback too if the address is a wildcard. */
 void tern_loopback_listen(struct tern_pair *p, int backlog);
 
 /* There is room in the queue again: what waits at the kernel's listeners goes on. */

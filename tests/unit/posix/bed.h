@@ -170,7 +170,9 @@ static inline int hello(int fd)
 static inline int bed_set_up(void **state)
 {
 	static const char *const own[] = { "10.77.0.2/24", "fd00:77::2/64" };
-	const struct tern_host_config cfg = { .link = "none", .addrs = own, .addr_count = 2,
+	const struct tern_host_config cfg = { .link = "none",
+					      .addrs = own,
+					      .addr_count = 2,
 					      .sockets_max = 4096 };
 	const struct tern_broker_config broker_cfg = { .log = take_line };
 	char why[TERN_ERROR_MAX] = "";
@@ -380,8 +382,8 @@ static inline int get_int(struct sock s, int level, int name)
 {
 	int value;
 
-	assert_int_equal(
-		ask_with(TERN_POSIX_GETSOCKOPT, s.id, level, name, sizeof(value), NULL, 0), 0);
+	assert_int_equal(ask_with(TERN_POSIX_GETSOCKOPT, s.id, level, name, sizeof(value), NULL, 0),
+			 0);
 	assert_int_equal(answer.len, sizeof(value));
 	memcpy(&value, answer.data, sizeof(value));
 	return value;

@@ -28,8 +28,8 @@ static uint32_t waiting(struct sock listener)
 	struct tern_socket_info row;
 	struct tern_pair *p = tern_pair_find(broker, listener.id);
 
-	assert_int_equal(tern_stack_socket(host->st, host->now,
-					   tern_sock_id(host->socks, p->sock), &row),
+	assert_int_equal(tern_stack_socket(host->st, host->now, tern_sock_id(host->socks, p->sock),
+					   &row),
 			 0);
 	return row.acceptq;
 }

@@ -64,7 +64,7 @@ static void low_ports_want_the_capability(void **state)
 		int may, result;
 	} cases[] = {
 		{ 1, 0, -EACCES }, { 1023, 0, -EACCES }, { 1023, 1, 0 },
-		{ 1024, 0, 0 },	   { 0, 0, 0 },
+		{ 1024, 0, 0 },    { 0, 0, 0 },
 	};
 
 	(void)state;
@@ -145,10 +145,10 @@ static void wrong_options_fail_and_are_not_remembered(void **state)
 	assert_int_equal(set_int(s, SOL_TCP, 9999, 1), -ENOPROTOOPT);
 	assert_int_equal(logged_lines, 1);
 	assert_int_equal(set_int(s, SOL_TCP, TCP_KEEPIDLE, 0), -EINVAL);
-	assert_int_equal(
-		ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_NODELAY, -1, NULL, 0), -EINVAL);
-	assert_int_equal(
-		ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_NODELAY, 2, NULL, 0), 0);
+	assert_int_equal(ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_NODELAY, -1, NULL, 0),
+			 -EINVAL);
+	assert_int_equal(ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_NODELAY, 2, NULL, 0),
+			 0);
 	assert_int_equal(answer.len, 2);
 	assert_int_equal(ask(TERN_POSIX_SETTINGS, s.id, 0), 0);
 	assert_int_equal(answer.len, 0);
@@ -178,9 +178,8 @@ static void a_dead_socket_has_state_close_and_no_peer(void **state)
 	(void)state;
 	assert_int_equal(ask_connect(s, PORT, 0), -EINPROGRESS);
 	assert_true(look(s.fd, POLLOUT) & POLLERR);
-	assert_int_equal(ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_INFO, sizeof(info),
-				  NULL, 0),
-			 0);
+	assert_int_equal(
+		ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_INFO, sizeof(info), NULL, 0), 0);
 	memcpy(&info, answer.data, TERN_MIN(sizeof(info), (size_t)answer.len));
 	assert_int_equal(info.tcpi_state, TCP_CLOSE);
 	assert_int_equal(ask(TERN_POSIX_GETPEERNAME, s.id, 0), -ENOTCONN);

@@ -166,13 +166,14 @@ static void a_socket_in_use_is_not_renewed(void **state)
 
 static void closing_before_the_end_of_the_handshake_leaves_nothing(void **state)
 {
-	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = htons(9),
+	struct sockaddr_in nobody = { .sin_family = AF_INET,
+				      .sin_port = htons(9),
 				      .sin_addr.s_addr = htonl(0x0a4d0009) };
 	struct sock s = open_stream();
 
 	(void)state;
-	assert_int_equal(
-		ask_with(TERN_POSIX_CONNECT, s.id, 0, 0, 0, &nobody, sizeof(nobody)), -EINPROGRESS);
+	assert_int_equal(ask_with(TERN_POSIX_CONNECT, s.id, 0, 0, 0, &nobody, sizeof(nobody)),
+			 -EINPROGRESS);
 	settle();
 	assert_int_equal(tern_broker_sockets(broker), 1);
 	drop(&s);
@@ -183,13 +184,14 @@ static void closing_before_the_end_of_the_handshake_leaves_nothing(void **state)
 
 static void shutdown_ends_a_connect_in_progress(void **state)
 {
-	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = htons(9),
+	struct sockaddr_in nobody = { .sin_family = AF_INET,
+				      .sin_port = htons(9),
 				      .sin_addr.s_addr = htonl(0x0a4d0009) };
 	struct sock s = open_stream();
 
 	(void)state;
-	assert_int_equal(
-		ask_with(TERN_POSIX_CONNECT, s.id, 1, 0, 0, &nobody, sizeof(nobody)), -EINPROGRESS);
+	assert_int_equal(ask_with(TERN_POSIX_CONNECT, s.id, 1, 0, 0, &nobody, sizeof(nobody)),
+			 -EINPROGRESS);
 	assert_int_equal(ask(TERN_POSIX_SHUTDOWN, s.id, SHUT_RDWR), 0);
 	assert_true(look(s.fd, POLLOUT) & POLLHUP);
 	assert_int_equal(get_int(s, SOL_SOCKET, SO_ERROR), ECONNRESET);

@@ -192,7 +192,9 @@ static void who_does_not_read_his_replies_is_cut_off(void **state)
 static void requests_without_reply_get_none(void **state)
 {
 	struct sock s = open_stream();
-	struct tern_posix_request req = { .op = TERN_POSIX_SETSOCKOPT, .noreply = 1, .id = s.id,
+	struct tern_posix_request req = { .op = TERN_POSIX_SETSOCKOPT,
+					  .noreply = 1,
+					  .id = s.id,
 					  .args = { SOL_TCP, TCP_NODELAY } };
 	int one = 1;
 

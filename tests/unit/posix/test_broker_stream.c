@@ -151,8 +151,8 @@ static void so_linger_of_zero_resets_the_peer(void **state)
 	struct both x = join();
 
 	(void)state;
-	assert_int_equal(ask_with(TERN_POSIX_SETSOCKOPT, x.server.id, SOL_SOCKET, SO_LINGER, 0, &now,
-				  sizeof(now)),
+	assert_int_equal(ask_with(TERN_POSIX_SETSOCKOPT, x.server.id, SOL_SOCKET, SO_LINGER, 0,
+				  &now, sizeof(now)),
 			 0);
 	assert_int_equal(broker->page->lingers, 0);
 	drop(&x.server);
@@ -168,8 +168,8 @@ static void a_reset_in_mid_body_is_no_clean_end(void **state)
 	(void)state;
 	assert_int_equal(send(x.server.fd, "half of", 7, MSG_DONTWAIT), 7);
 	settle();
-	assert_int_equal(ask_with(TERN_POSIX_SETSOCKOPT, x.server.id, SOL_SOCKET, SO_LINGER, 0, &now,
-				  sizeof(now)),
+	assert_int_equal(ask_with(TERN_POSIX_SETSOCKOPT, x.server.id, SOL_SOCKET, SO_LINGER, 0,
+				  &now, sizeof(now)),
 			 0);
 	drop(&x.server);
 	settle();
