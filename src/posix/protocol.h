@@ -134,7 +134,10 @@ enum tern_posix_op {
 	TERN_POSIX_SETTINGS,
 	/* Reply data: struct tern_posix_ifaddr, one for each address of the stack. */
 	TERN_POSIX_ADDRESSES,
-	/* The error that ended the socket, kept: what read() maps ECONNRESET to. Result: errno. */
+	/*
+	 * The error that ended the socket, kept: what read() maps ECONNRESET to. Result: errno;
+	 * -ENOTCONN of a stream that is neither connected, nor was, nor listens.
+	 */
 	TERN_POSIX_LAST_ERROR,
 	/* No reply. data: one line for the log, about something that is not supported. */
 	TERN_POSIX_LOG,
@@ -194,10 +197,11 @@ struct tern_posix_page {
 	uint32_t lingers;     /* sockets with SO_LINGER > 0: 0 lets close() pass at once */
 	uint32_t dgram_error; /* counts errors told in struct tern_posix_dgram */
 	/*
-	 * Connections that connect() made and whose program's end still has its least SO_SNDBUF,
-	 * since the shim has not seen a reply with TERN_POSIX_ESTABLISHED: 0 lets write() and its
-	 * kin pass at once. Who writes to such a one and then waits for POLLOUT would wait for
-	 * ever (see TERN_POSIX_SNDBUF): any request about it, LAST_ERROR say, mends that.
+	 * Streams on which read() and write() would not do what they should: 0 lets them pass at
+	 * once. All have the least SO_SNDBUF; LAST_ERROR tells which it is. Those that are neither
+	 * connected nor listening: -ENOTCONN. Those that connect() made, and of which the shim has
+	 * not seen a reply with TERN_POSIX_ESTABLISHED: this is one. Who writes to such a one and
+	 * then waits for POLLOUT would wait for ever (see TERN_POSIX_SNDBUF).
 	 */
 	uint32_t narrow;
 };

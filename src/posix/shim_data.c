@@ -11,9 +11,10 @@
  *				Linux; the pair's own error, not yet fetched, tells it from later
  *				ones. send() and its kin ask the kernel for no signal and raise
  *				SIGPIPE themselves; write() and writev() cannot.
- *	before writing		A connection that a program waited for with poll() and never asked
- *				about still has the narrow send buffer of a handshake. A word in
- *				the shared page says whether there is such a one in this run.
+ *
+ * Before it looks where there are narrow streams in this run, which a word in the shared page says:
+ * those never connected (ENOTCONN, EPIPE), and those that connect() made while the program waited
+ * by poll(), which still have the send buffer of a handshake.
  *
  * Flags and arguments that mean something else to AF_UNIX than to TCP (MSG_OOB, MSG_TRUNC,
  * MSG_ERRQUEUE, MSG_FASTOPEN, an address, control data) are looked at before the call, and only if
@@ -79,23 +80,42 @@ static int int_option(int fd, int name)
 	return value;
 }
 
-/* If the handshake is over, the send buffer becomes what it should be. */
-static TERN_COLD void widen(int fd)
+/*
+ * Of a stream with the narrow send buffer of a fresh one: is it connected? If so its buffer becomes
+ * what it should be. 0, or -ENOTCONN.
+ */
+static TERN_COLD int look_at_narrow(int fd)
 {
 	struct tern_shim_sock sock;
 	struct tern_shim_call call = { .op = TERN_POSIX_LAST_ERROR };
 	int bytes = int_option(fd, SO_SNDBUF);
 
-	if (bytes > 0 && bytes < NARROW && is_stream(fd, &sock))
-		tern_shim_ask(fd, &sock, &call);
+	if (bytes <= 0 || bytes >= NARROW || tern_shim_marked(fd, TERN_SHIM_MARK_LISTENING) ||
+	    !is_stream(fd, &sock))
+		return 0;
+	return tern_shim_ask(fd, &sock, &call) == -ENOTCONN ? -ENOTCONN : 0;
 }
 
-static inline void before_write(int fd)
+/* Is there a narrow stream in this run, and is it this one? 0, or -ENOTCONN. */
+static inline int narrow(int fd)
 {
 	const volatile struct tern_posix_page *page = tern_shim.page;
 
-	if (TERN_UNLIKELY(page && page->narrow))
-		widen(fd);
+	return TERN_UNLIKELY(page && page->narrow) ? look_at_narrow(fd) : 0;
+}
+
+static void raise_sigpipe(void)
+{
+	TERN_SHIM_SYS3(SYS_tgkill, TERN_SHIM_SYS0(SYS_getpid), TERN_SHIM_SYS0(SYS_gettid), SIGPIPE);
+}
+
+/* Writing to who was never connected. */
+static ssize_t no_reader(bool signal)
+{
+	if (signal)
+		raise_sigpipe();
+	errno = EPIPE;
+	return -1;
 }
 
 /* After a failed write: puts errno right. signal: SIGPIPE is still to be raised. */
@@ -108,8 +128,7 @@ static TERN_COLD ssize_t write_failed(int fd, bool signal)
 		if (is_stream(fd, &sock) && int_option(fd, SO_ERROR) > 0)
 			error = last_error(fd, &sock);
 		if (error == EPIPE && signal)
-			TERN_SHIM_SYS3(SYS_tgkill, TERN_SHIM_SYS0(SYS_getpid),
-				       TERN_SHIM_SYS0(SYS_gettid), SIGPIPE);
+			raise_sigpipe();
 	} else if (error == ECONNRESET && is_stream(fd, &sock)) {
 		error = last_error(fd, &sock);
 	}
@@ -143,6 +162,8 @@ ssize_t tern_shim_read(int fd, void *buf, size_t len)
 
 		return tern_shim_size(tern_shim_dgram_recv(fd, &msg, 0));
 	}
+	if (TERN_UNLIKELY(narrow(fd)))
+		return tern_shim_size(-ENOTCONN);
 	return after_read(fd, tern_shim_next.read(fd, buf, len));
 }
 
@@ -156,6 +177,8 @@ ssize_t tern_shim_readv(int fd, const struct iovec *iov, int count)
 
 		return tern_shim_size(tern_shim_dgram_recv(fd, &msg, 0));
 	}
+	if (TERN_UNLIKELY(narrow(fd)))
+		return tern_shim_size(-ENOTCONN);
 	return after_read(fd, tern_shim_next.readv(fd, iov, count));
 }
 
@@ -169,7 +192,8 @@ ssize_t tern_shim_write(int fd, const void *buf, size_t len)
 
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, &msg, 0));
 	}
-	before_write(fd);
+	if (TERN_UNLIKELY(narrow(fd)))
+		return no_reader(true);
 	return after_write(fd, tern_shim_next.write(fd, buf, len), false);
 }
 
@@ -183,14 +207,16 @@ ssize_t tern_shim_writev(int fd, const struct iovec *iov, int count)
 
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, &msg, 0));
 	}
-	before_write(fd);
+	if (TERN_UNLIKELY(narrow(fd)))
+		return no_reader(true);
 	return after_write(fd, tern_shim_next.writev(fd, iov, count), false);
 }
 
 /* A stranger to sockets otherwise: only the pair has to be ready for it. */
 ssize_t tern_shim_sendfile(int fd, int from, off_t *offset, size_t len)
 {
-	before_write(fd);
+	if (TERN_UNLIKELY(narrow(fd)))
+		return no_reader(true);
 	return after_write(fd, tern_shim_next.sendfile(fd, from, offset, len), false);
 }
 
@@ -252,6 +278,8 @@ ssize_t tern_shim_recvfrom(int fd, void *buf, size_t len, int flags, struct sock
 			*fromlen = msg.msg_namelen;
 		return n;
 	}
+	if (TERN_UNLIKELY(narrow(fd)))
+		return tern_shim_size(-ENOTCONN);
 	if (TERN_UNLIKELY(flags & RECV_FLAGS) && odd_recv(fd, len, flags, &n))
 		return n;
 	if (TERN_LIKELY(!from || !fromlen || !tern_shim.on))
@@ -275,6 +303,8 @@ ssize_t tern_shim_recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (TERN_UNLIKELY(tern_shim_dgrams()) && is_dgram(fd, &sock))
 		return tern_shim_size(tern_shim_dgram_recv(fd, msg, flags));
+	if (TERN_UNLIKELY(narrow(fd)))
+		return tern_shim_size(-ENOTCONN);
 	if (TERN_UNLIKELY(flags & RECV_FLAGS) &&
 	    odd_recv(fd, total(msg->msg_iov, msg->msg_iovlen), flags, &n)) {
 		if (n >= 0)
@@ -364,7 +394,8 @@ ssize_t tern_shim_sendto(int fd, const void *buf, size_t len, int flags, const s
 		to = NULL; /* TCP does not look at it */
 		tolen = 0;
 	}
-	before_write(fd);
+	if (TERN_UNLIKELY(narrow(fd)))
+		return no_reader(!(flags & MSG_NOSIGNAL));
 	return after_write(fd, tern_shim_next.sendto(fd, buf, len, flags | MSG_NOSIGNAL, to, tolen),
 			   !(flags & MSG_NOSIGNAL));
 }
@@ -391,7 +422,8 @@ ssize_t tern_shim_sendmsg(int fd, const struct msghdr *msg, int flags)
 		m.msg_controllen = 0;
 		msg = &m;
 	}
-	before_write(fd);
+	if (TERN_UNLIKELY(narrow(fd)))
+		return no_reader(!(flags & MSG_NOSIGNAL));
 	return after_write(fd, tern_shim_next.sendmsg(fd, msg, flags | MSG_NOSIGNAL),
 			   !(flags & MSG_NOSIGNAL));
 }
