@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -181,11 +182,19 @@ static void tell_nft(int said, char *why)
 	(void)snprintf(why, TERN_ERROR_MAX, "nft refused the table: %s", text);
 }
 
+/* A file of nobody else's, for nft's input and what it says. */
+static FILE *open_scratch(void)
+{
+	int fd = memfd_create("tern-nft", MFD_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopen(fd, "w+e");
+}
+
 /* Has nft do what `write_script` writes. 0, -ENOENT, -EPERM, -EIO; then why says so. */
 static int run_nft(const struct tern_nft_config *cfg,
 		   void (*write_script)(FILE *f, const struct tern_nft_config *cfg), char *why)
 {
-	FILE *script = tmpfile(), *said = tmpfile();
+	FILE *script = open_scratch(), *said = open_scratch();
 	int status = 0, err = -ENOMEM;
 	pid_t pid = -1;
 

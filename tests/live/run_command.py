@@ -89,6 +89,28 @@ def a_command_that_cannot_be_executed_is_told_apart():
 
 
 @case
+def the_command_is_looked_for_as_the_shell_does():
+    with tempfile.TemporaryDirectory() as directory:
+        for name, status in (("first", 0o644), ("second", 0o755)):
+            os.mkdir(os.path.join(directory, name))
+            path = os.path.join(directory, name, "prog")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("#!/bin/sh\nexit 8\n")
+            os.chmod(path, status)
+        first, second = (os.path.join(directory, name) for name in ("first", "second"))
+        os.symlink(os.path.join(second, "prog"), os.path.join(directory, "here"))
+        for path, expected in ((f"{first}:{second}", 8), (first, 126), ("/nonexistent", 127),
+                               (f"/nonexistent:{second}:{first}", 8)):
+            status, _, err = tern("run", "prog", env=dict(os.environ, PATH=path))
+            check(status == expected, path, status, err)
+        # An empty word in PATH is the working directory.
+        words = f"cd {directory} && exec {os.path.abspath(TERN)} run here"
+        for path, expected in ((":/bin", 8), ("/bin:", 8), ("/bin::/sbin", 8), ("/bin", 127)):
+            status, _, err = run("/bin/sh", "-c", words, env=dict(os.environ, PATH=path))
+            check(status == expected, path, status, err)
+
+
+@case
 def the_command_begins_at_the_first_word_that_is_no_option():
     status, out, err = tern("run", "--name", "x", "echo", "--name", "--", "-h")
     check((status, out, err) == (0, "--name -- -h\n", ""), status, out, err)

@@ -180,6 +180,21 @@ def a_signal_ends_the_drain():
 
 
 @case
+def what_timeout_sends_to_us_and_to_our_group_is_one_signal():
+    words = ("timeout", "1", TERN, "run", "--", *python(SENDER, "30000000"))
+    process = spawn(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    check(process.stdout.readline() == b"READY\n", "no server")
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(PATIENCE)
+        s.connect((HOST, 80))
+        time.sleep(2)
+        check(process.poll() is None, "the sender is gone, what it wrote is still to be sent")
+        check(len(read_all(s)) > 100000, "all that was written, and then the end")
+    check(process.wait(PATIENCE) == 124 and process.stderr.read() == b"", process.returncode)
+
+
+@case
 def time_wait_is_not_waited_for():
     process = spawn(TERN, "run", "--", *python(SENDER, "10"), stdout=subprocess.PIPE)
     check(process.stdout.readline() == b"READY\n", "no server")
