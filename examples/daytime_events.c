@@ -227,6 +227,18 @@ static bool wait_with_select(struct worker *w, int timeout_ms)
 	return FD_ISSET(listener, &in);
 }
 
+/* Why accept() did not give a client. */
+static void not_accepted(struct worker *w)
+{
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* The queue keeps clients until there is room again. */
+		listen_with_epoll(w, EPOLL_CTL_DEL);
+		w->paused_ms = now_ms() + PAUSE_MS;
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		err(1, "accept");
+	}
+}
+
 /* Takes a few clients in. Others may come first, for all threads are woken by poll(). */
 static void welcome(struct worker *w)
 {
@@ -235,14 +247,12 @@ static void welcome(struct worker *w)
 		struct client *c = fd < 0 ? NULL : calloc(1, sizeof(*c));
 		struct epoll_event event = { .data.ptr = c }; /* errors come unasked */
 
+		if (fd < 0) {
+			not_accepted(w);
+			return;
+		}
 		if (c == NULL) {
-			if (fd >= 0)
-				(void)close(fd);
-			else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS) {
-				/* The queue keeps the client until a descriptor is free. */
-				listen_with_epoll(w, EPOLL_CTL_DEL);
-				w->paused_ms = now_ms() + PAUSE_MS;
-			}
+			(void)close(fd);
 			return;
 		}
 		c->fd = fd;

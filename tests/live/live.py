@@ -6,6 +6,7 @@ them in order. A case fails by an exception. Stacks started in a case are ended 
 """
 
 import ctypes
+import glob
 import os
 import shutil
 import signal
@@ -135,11 +136,31 @@ def states(*words, **more):
     return [row[0] for row in sockets(*words, **more)]
 
 
+def descendants(pid):
+    """All processes below one."""
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path, encoding="ascii") as f:
+                children = [int(word) for word in f.read().split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child] + descendants(child)
+    return found
+
+
 def forget():
     for process in started:
+        below = descendants(process.pid)
         if process.poll() is None:
             process.kill()
         process.wait()
+        for pid in below:  # a tern run that is killed leaves its programs behind
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 stream.close()

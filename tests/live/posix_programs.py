@@ -14,10 +14,9 @@ import sys
 import tempfile
 import threading
 
-from live import (PATIENCE, case, check, connect, devices, end, enter_namespace, main, read_all,
-                  run, sockets, spawn, tern, wait_for)
-from posix_run import (OPTIONS, OWN, PEER, answers, descendants, kernel_server, on_tern,
-                       port_is_open, run_on_tern, server)
+from live import (PATIENCE, case, check, connect, descendants, devices, end, enter_namespace, forget,
+                  main, read_all, run, sockets, spawn, tern, wait_for)
+from posix_run import OWN, PEER, kernel_server, on_tern, port_is_open, run_on_tern, server
 
 enter_namespace()
 
@@ -55,8 +54,7 @@ def users(*words):
 @case
 def python3_http_server_serves_files():
     server(8000, sys.executable, "-m", "http.server", "8000", "-d", TOP, **QUIET)
-    for host in (OWN, "[fd77::2]")[:1]:
-        check(fetch(f"http://{host}:8000/body") == DIGEST, "sums differ")
+    check(fetch(f"http://{OWN}:8000/body") == DIGEST, "sums differ")
     check(re.search(r'users:\(\("python\S*",pid=\d+,fd=\d+\)\)', users("-l")), users("-l"))
     for _ in range(20):
         fetch(f"http://{OWN}:8000/")
@@ -75,6 +73,8 @@ server {{ listen 8081; root {top}; }} }}
 
 
 def nginx(**more):
+    with open(os.path.join(TOP, "error.log"), "wb"):
+        pass
     config = os.path.join(TOP, "nginx.conf")
     with open(config, "w", encoding="ascii") as f:
         f.write(NGINX.format(top=TOP, own=OWN, peer=PEER, user="nobody nogroup", level="notice"))
@@ -93,7 +93,7 @@ def nginx_with_two_workers_serves_files_over_both_families():
         check(fetch(f"http://{host}:8080/body") == DIGEST, "sums differ")
     for _ in range(100):
         fetch(f"http://{OWN}:8080/")
-    fetch(f"http://{OWN}:8080/[1-200]?", "--globoff")
+    fetch(f"http://{OWN}:8080/?[1-200]")
     holders = users("-l", "sport = :8080")
     check(holders.count('("nginx"') >= 6, "master and two workers hold it:", holders)
     master = descendants(process.pid)[0]
@@ -141,8 +141,9 @@ def redis_cli_and_its_benchmark_are_clients():
 
 
 def gigabits(out):
-    got = json.loads(out)
-    return got["end"]["sum_received"]["bits_per_second"] / 1e9
+    end_of_it = json.loads(out)["end"]
+    check("sum_received" in end_of_it, out[-3000:])
+    return end_of_it["sum_received"]["bits_per_second"] / 1e9
 
 
 @case
@@ -256,8 +257,11 @@ def socat_and_ncat_serve():
                     ("ncat", "-4", "-l", "-k", "7007", "-e", "/bin/cat")):
         process = server(7007, *command)
         for _ in range(5):
-            check(talk(OWN, 7007) == b"to and fro", command[0])
-        check(talk(OWN, 7007, BODY[:3 << 20]) == BODY[:3 << 20], command[0], "differs")
+            with connect(OWN, 7007) as s:
+                s.sendall(b"to and fro")
+                check(s.recv(100) == b"to and fro", command[0])
+        if command[0] == "socat":  # ncat ends without its output when a client's half is closed
+            check(talk(OWN, 7007, BODY[:3 << 20]) == BODY[:3 << 20], command[0], "differs")
         end(process, signal.SIGTERM)
 
 
@@ -271,17 +275,17 @@ def socat_and_ncat_ask():
 
 @case
 def socat_speaks_udp_as_server_and_client():
-    process = on_tern("socat", "UDP-LISTEN:7008,fork", "EXEC:cat")
+    on_tern("socat", "UDP-LISTEN:7008,fork", "EXEC:cat")
 
     def echoed():
-        with connect(OWN, 7008, socket.SOCK_DGRAM, 0.3) as s:
-            s.send(b"datagram")
-            try:
+        try:
+            with connect(OWN, 7008, socket.SOCK_DGRAM, 0.3) as s:
+                s.send(b"datagram")
                 return s.recv(100) == b"datagram"
-            except OSError:
-                return False
+        except OSError:
+            return False
     wait_for(echoed, "an echo")
-    end(process, signal.SIGTERM)
+    forget()  # its children hold the socket, and so the stack
     spawn("socat", "UDP-RECVFROM:7009,fork", "EXEC:cat")
     status, out, err = run_on_tern("socat", "-t", "2", "-", f"UDP:{PEER}:7009", input=b"question")
     check((status, out) == (0, "question"), status, out, err)
@@ -362,11 +366,7 @@ def closed_sockets_of_a_killed_program_are_gone():
     check(not port_is_open(4000), "it listens still")
 
 
-def main_and_clean():
-    try:
-        main()
-    finally:
-        shutil.rmtree(TOP, ignore_errors=True)
-
-
-main_and_clean()
+try:
+    main()
+finally:
+    shutil.rmtree(TOP, ignore_errors=True)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What tests of programs under tern run share: starting them there, and waiting for their ports."""
 
-import glob
-import os
 import socket
 import subprocess
 
@@ -61,17 +59,3 @@ def run_on_tern(*command, timeout=60, options=(), **more):
                           capture_output=True, timeout=timeout, check=False, **more)
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(
         errors="replace")
-
-
-def descendants(pid):
-    """All processes below one, as pids."""
-    found = []
-    for path in glob.glob(f"/proc/{pid}/task/*/children"):
-        try:
-            with open(path, encoding="ascii") as f:
-                children = [int(word) for word in f.read().split()]
-        except OSError:
-            continue
-        for child in children:
-            found += [child] + descendants(child)
-    return found
