@@ -150,6 +150,7 @@ def gigabits(out):
 def iperf3_serves_both_directions():
     server(5201, "iperf3", "-s", **QUIET)
     for way in ((), ("-R",), ("-P", "4"), ("-u", "-b", "50M")):
+        wait_for(lambda: port_is_open(5201), "it listens again after each test")
         status, out, err = run("iperf3", "-c", OWN, "-t", "1", "-J", *way, timeout=30)
         check(status == 0, way, out[-2000:], err)
         if "-u" not in way:
