@@ -235,7 +235,6 @@ int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 	if (type == SOCK_DGRAM)
 		b->page->dgrams++;
 	tern_pair_set_narrow(p, type == SOCK_STREAM && !remote);
-	tern_pair_set_narrow(p, type == SOCK_STREAM && !remote);
 	b->pairs_count++;
 	b->pairs_top = TERN_MAX(b->pairs_top, (uint32_t)sock + 1);
 	*ret_pair = p;

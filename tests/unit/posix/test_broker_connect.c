@@ -29,6 +29,29 @@ static void a_connect_that_succeeds_makes_the_socket_writable(void **state)
 	drop(&l);
 }
 
+static void the_page_counts_streams_on_which_read_and_write_must_look(void **state)
+{
+	struct sock l = open_stream(), s = open_stream();
+	struct sockaddr_in addr = at(PORT);
+
+	(void)state;
+	assert_int_equal(broker->page->narrow, 2);
+	assert_int_equal(ask(TERN_POSIX_LAST_ERROR, s.id, 0), -ENOTCONN);
+	assert_int_equal(ask_with(TERN_POSIX_BIND, l.id, 0, 0, 0, &addr, sizeof(addr)), 0);
+	assert_int_equal(ask(TERN_POSIX_LISTEN, l.id, 8), 0);
+	assert_int_equal(broker->page->narrow, 1);
+	assert_int_equal(ask(TERN_POSIX_LAST_ERROR, l.id, 0), 0);
+	assert_int_equal(ask_connect(s, PORT, 0), -EINPROGRESS);
+	assert_int_equal(broker->page->narrow, 0);
+	assert_int_equal(look(s.fd, POLLOUT), POLLOUT);
+	assert_int_equal(broker->page->narrow, 1);
+	assert_int_equal(ask(TERN_POSIX_LAST_ERROR, s.id, 0), 0);
+	assert_true(answer.flags & TERN_POSIX_ESTABLISHED);
+	assert_int_equal(broker->page->narrow, 0);
+	drop(&s);
+	drop(&l);
+}
+
 static void a_connect_tells_its_success_once(void **state)
 {
 	struct sock l = open_listener(PORT, 8), s = open_stream();
@@ -217,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(a_fresh_socket_is_neither_readable_nor_writable),
 		BROKER_TEST(a_connect_that_succeeds_makes_the_socket_writable),
+		BROKER_TEST(the_page_counts_streams_on_which_read_and_write_must_look),
 		BROKER_TEST(a_connect_tells_its_success_once),
 		BROKER_TEST(the_byte_of_a_waiting_connect_is_nobodys_data),
 		BROKER_TEST(the_byte_of_a_connect_that_waits_no_more_does_not_come),
