@@ -1,5 +1,5 @@
 # For hands and CI; meson.build says what is built and how.
-# make | make demo | make test | make check | make soak | make bench [B=openclose|sizes|bulk]
+# make | make demo | make test | make check | make soak | make bench [B=openclose|sizes|bulk|posix]
 # make install [PREFIX=/usr/local] [DESTDIR=]
 BUILD = build
 PREFIX = /usr/local
@@ -32,12 +32,13 @@ check:
 	@$(MAKE) --no-print-directory test
 	@tools/check $(BUILD)
 
-# Long runs over a TUN device: 1 GiB each way, also over a bad wire.
+# Long runs over a TUN device: 1 GiB each way, also over a bad wire; programs for long.
 soak:
 	@tools/setup build demo test
 	$(configure)
-	@ninja -C $(BUILD) tern
+	@ninja -C $(BUILD) tern libtern-preload.so
 	@TERN=$(abspath $(BUILD))/tern tests/soak/transfer.py
+	@TERN=$(abspath $(BUILD))/tern tests/soak/programs.py
 
 bench:
 	@tools/setup build demo test bench
