@@ -77,8 +77,8 @@ static void count_held(struct tern_pair *p)
 
 	if (!a->held)
 		return;
-	if (ioctl(p->fd, SIOCOUTQ, &bytes) == 0)
-		held = (unsigned int)((bytes + a->cost - 1) / a->cost);
+	if (ioctl(p->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0)
+		held = a->cost ? (unsigned int)((bytes + a->cost - 1) / a->cost) : a->held;
 	if (held == a->held)
 		return;
 	a->held = TERN_MIN(held, a->limit);
@@ -100,9 +100,9 @@ static void count_handed(struct tern_pair *p, uint64_t id)
 {
 	struct tern_acceptor *a = p->acceptor;
 
-	if (!a->cost && (ioctl(p->fd, SIOCOUTQ, &a->cost) < 0 || a->cost <= 0))
-		a->cost =
-			1; /* taken already: as if each byte were a message, more than there are */
+	/* One that lies there alone tells what each costs. It may have been taken already. */
+	if (!a->cost && !a->held)
+		(void)ioctl(p->fd, SIOCOUTQ, &a->cost);
 	a->ids[a->handed++ % TERN_BROKER_HELD] = id;
 	a->held++;
 	(void)tern_sock_hold(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock,

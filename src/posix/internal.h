@@ -34,7 +34,7 @@
 #include "posix/protocol.h"
 
 enum {
-	TERN_BROKER_PROCESSES = 4096, /* control connections */
+	TERN_BROKER_PROCESSES = 32768, /* control connections */
 	TERN_BROKER_DEADS = 4096,
 	TERN_BROKER_LOGGED = 256,     /* distinct lines */
 	TERN_BROKER_SETTINGS = 48,    /* options set on a socket */
