@@ -17,7 +17,8 @@ from probe import Agent, add_addresses, names_in, results
 enter_namespace()
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FILES = ["probes_stream", "probes_setup", "probes_process", "probes_dgram", "probes_local"]
+FILES = ["probes_stream", "probes_setup", "probes_process", "probes_dgram", "probes_local",
+         "probes_differences"]
 ON_TERN = [TERN, "run", "--addr", "10.77.0.2/24", "--addr6", "fd77::2/64", "--peer", "10.77.0.1",
            "--peer", "fd77::1", "--"]
 TIMEOUT = 90  # seconds for a file

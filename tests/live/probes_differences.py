@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where tern's sockets are not Linux': each row of the table in docs/PROGRAMS.md has a probe here
+of its name, which shows both: what the kernel does, and what happens under tern run. How they are
+run: probe.py."""
+
+import ctypes
+import errno
+import os
+import platform
+import select
+import socket
+import struct
+import subprocess
+import time
+
+from probe import (ON_TERN, OWN, PEER, accepted, check, connected, fails, libc, listener, main,
+                   peer, probe, same, wait_until)
+
+IN, OUT, ERR, HUP, RDHUP = (select.POLLIN, select.POLLOUT, select.POLLERR, select.POLLHUP,
+                            select.POLLRDHUP)
+TCP_DEFER_ACCEPT, IP_RECVERR, IP_PKTINFO, SO_MARK, SO_ZEROCOPY = 9, 11, 8, 36, 60
+MSG_FASTOPEN = 0x20000000
+GETSOCKNAME = {"x86_64": 51, "aarch64": 204}  # its system call
+
+
+def readiness(s):
+    poller = select.poll()
+    poller.register(s, IN | OUT | RDHUP)
+    got = poller.poll(0)
+    return got[0][1] if got else 0
+
+
+def datagrams():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+@probe
+def poll_says_nothing_of_a_socket_that_was_never_connected():
+    same(readiness(socket.socket()), 0 if ON_TERN else OUT | HUP)
+
+
+@probe
+def poll_says_readable_of_a_socket_that_was_disconnected():
+    s, _address = listener()
+    s.shutdown(socket.SHUT_RDWR)
+    check(readiness(s) & HUP, "no hang-up")
+    same(bool(readiness(s) & IN), ON_TERN)
+    s, _other = connected()
+    unspec = struct.pack("=H14x", socket.AF_UNSPEC)
+    same(libc.connect(s.fileno(), unspec, len(unspec)), 0)
+    check(readiness(s) & HUP, "no hang-up")
+    same(bool(readiness(s) & IN), ON_TERN)
+
+
+@probe
+def reading_and_writing_a_listener_wait():
+    s, _address = listener()
+    s.setblocking(False)
+    fails(errno.EAGAIN if ON_TERN else errno.ENOTCONN, s.recv, 1)
+    fails(errno.EAGAIN if ON_TERN else errno.EPIPE, s.send, b"x")
+
+
+@probe
+def rcvlowat_is_kept_and_holds_nothing_back():
+    s, other = accepted()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 10)
+    same(s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 10)
+    other.sendall(b"few")
+    time.sleep(0.1)
+    same(readiness(s) & IN, IN if ON_TERN else 0)
+    s.close()
+
+
+@probe
+def urgent_data_is_sent_and_received_in_line():
+    s, other = accepted()
+    other.send(b"ab")
+    other.send(b"!", socket.MSG_OOB)
+    time.sleep(0.1)
+    same(s.recv(10), b"ab!" if ON_TERN else b"ab")
+    if ON_TERN:
+        fails(errno.EINVAL, s.recv, 1, socket.MSG_OOB)
+    else:
+        same(s.recv(1, socket.MSG_OOB), b"!")
+    s.send(b"!", socket.MSG_OOB)
+    s.shutdown(socket.SHUT_WR)
+    same(other.read_all(), b"!" if ON_TERN else b"")
+
+
+@probe
+def a_datagram_that_may_not_be_sent_fails_at_the_next_call():
+    s = datagrams()
+    s.bind((OWN, 0))
+    if ON_TERN:
+        same(s.sendto(b"x", ("255.255.255.255", 9)), 1)
+        wait_until(lambda: readiness(s) & IN)
+    fails((errno.EACCES, errno.ENETUNREACH), s.sendto, b"x", ("255.255.255.255", 9))
+
+
+@probe
+def an_error_of_a_datagram_socket_is_readable_not_an_error():
+    s = datagrams()
+    s.connect((PEER, 9))
+    s.send(b"x")
+    wait_until(lambda: readiness(s) != OUT)
+    same(readiness(s), IN | OUT if ON_TERN else OUT | ERR)
+    fails(errno.ECONNREFUSED, s.recv, 1)
+
+
+@probe
+def a_wildcard_datagram_socket_is_not_found_on_the_loopback():
+    s, client = datagrams(), datagrams()
+    s.bind(("", 0))
+    s.settimeout(0.3)
+    client.sendto(b"x", ("127.0.0.1", s.getsockname()[1]))
+    if ON_TERN:
+        try:
+            s.recv(1)
+            check(False, "it is found: take it off the table")
+        except TimeoutError:
+            pass
+    else:
+        same(s.recv(1), b"x")
+
+
+@probe
+def options_that_tern_does_not_know_are_refused():
+    s, _other = accepted()
+    for level, name in ((socket.SOL_SOCKET, SO_MARK), (socket.SOL_SOCKET, SO_ZEROCOPY),
+                        (socket.SOL_SOCKET, socket.SO_PRIORITY),
+                        (socket.IPPROTO_TCP, TCP_DEFER_ACCEPT), (socket.IPPROTO_IP, IP_RECVERR),
+                        (socket.IPPROTO_IP, IP_PKTINFO)):
+        if ON_TERN:
+            fails(errno.ENOPROTOOPT, s.setsockopt, level, name, 1)
+        else:
+            s.setsockopt(level, name, 1)
+
+
+@probe
+def data_cannot_go_with_the_syn():
+    s = socket.socket()
+    _far, address = peer.listen()
+    if ON_TERN:
+        fails(errno.EOPNOTSUPP, s.sendto, b"x", MSG_FASTOPEN, address)
+    else:
+        same(s.sendto(b"x", MSG_FASTOPEN, address), 1)
+
+
+@probe
+def congestion_control_is_newreno():
+    s, _other = accepted()
+    name = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
+    same(name == b"newreno", ON_TERN)
+    if ON_TERN:
+        fails(errno.ENOENT, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"bbr")
+
+
+@probe
+def a_system_call_past_libc_sees_a_unix_socket():
+    s, _address = listener()
+    number = GETSOCKNAME.get(platform.machine())
+    if number is None:
+        return
+    name, length = ctypes.create_string_buffer(128), ctypes.c_uint(128)
+    same(libc.syscall(number, s.fileno(), name, ctypes.byref(length)), 0)
+    family = struct.unpack_from("=H", name.raw)[0]
+    same(family, socket.AF_UNIX if ON_TERN else socket.AF_INET)
+    same(s.getsockname()[0], OWN)
+
+
+@probe
+def the_kernels_ss_does_not_show_them():
+    _s, address = listener()
+    done = subprocess.run(["ss", "-Hltn", f"sport = :{address[1]}"], capture_output=True,
+                          text=True, check=True)
+    same(bool(done.stdout), not ON_TERN)
+    check(os.stat("/proc/net/tcp"), "no such view")
+
+
+main()
