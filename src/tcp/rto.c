@@ -8,7 +8,9 @@
  * holds any more; TCP_USER_TIMEOUT puts a time in its place (RFC 5482).
  *
  * Zero windows are not failures: a peer that answers probes may keep its window closed for
- * ever (MUST-37). Only an orphan is not allowed to be held that way (attack D06).
+ * ever (MUST-37). Only an orphan is not allowed to be held that way (attack D06), nor data whose
+ * user has set a time: that runs from the last byte that was acknowledged, or from when the window
+ * was found closed.
  */
 #include "tcp/rto.h"
 
@@ -75,11 +77,15 @@ static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn
 	return limit_ns && t->now - x->first_ns >= limit_ns;
 }
 
-/* Does the peer with the closed window still answer? Then R2 does not count (SHLD-17). */
+/*
+ * Does the peer with the closed window still answer? Then R2 does not count (SHLD-17), unless the
+ * user has said how long data may wait.
+ */
 static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
-	       !(c->flags & TERN_CF_ORPHAN) && t->now_ms - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
+	       !(c->flags & TERN_CF_ORPHAN) && !c->patience.user_timeout_ms &&
+	       t->now_ms - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
 }
 
 /* R2: a user timeout stands in the place of the number of tries; of SYNs both count (as Linux). */
@@ -166,7 +172,8 @@ void tern_persist_timeout(struct tern_tcp *t, uint32_t idx)
 	bool orphan = c->flags & TERN_CF_ORPHAN;
 
 	if (c->patience.keep_probes >= retries_max(t, c) ||
-	    (orphan && c->patience.retries > retries_max(t, c)) || user_timeout_passed(t, c, x)) {
+	    (orphan && c->patience.retries > retries_max(t, c)) ||
+	    (!c->snd.wnd && user_timeout_passed(t, c, x))) {
 		give_up(t, idx);
 		return;
 	}

@@ -125,6 +125,85 @@ static void a_user_timeout_ends_connecting_early_but_never_prolongs_it(void **st
 	}
 }
 
+/* Answers whatever comes by a closed window until nothing has come for ms. */
+static void keep_the_window_closed(struct puppet *p, uint64_t ms)
+{
+	for (uint64_t waited = 0; waited < ms; waited += 5) {
+		wait_ms(p, 5);
+		if (p->count)
+			say(p);
+		ignore(p);
+	}
+}
+
+/* An answer to a probe is no progress. */
+static void a_user_timeout_ends_the_wait_for_a_closed_window(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_ESTABLISHED, k);
+
+		set_option(p, p->id, TERN_SO_USER_TIMEOUT, 2500);
+		p->window = 0;
+		say(p);
+		app_writes(p, 500);
+		keep_the_window_closed(p, 2495);
+		assert_state(p, TERN_ESTABLISHED);
+		keep_the_window_closed(p, 10);
+		assert_state(p, TERN_CLOSED);
+		assert_int_equal(so_error(p), ETIMEDOUT);
+		ignore(p);
+		done(p);
+	}
+}
+
+/* The peer takes its window back and refuses what is on its way. */
+static void a_user_timeout_ends_data_that_a_closing_window_refuses(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_ESTABLISHED, k);
+		uint32_t una = p->ack;
+
+		set_option(p, p->id, TERN_SO_USER_TIMEOUT, 2500);
+		app_writes(p, 500);
+		expect(p, .seq = IS(una), .len = IS(500));
+		p->ack = una;
+		p->window = 0;
+		say(p, .ack = IS(una));
+		for (int i = 0; i < 499; i++) {
+			wait_ms(p, 5);
+			if (p->count)
+				say(p, .ack = IS(una));
+			ignore(p);
+		}
+		assert_state(p, TERN_ESTABLISHED);
+		wait_ms(p, 10);
+		assert_state(p, TERN_CLOSED);
+		assert_int_equal(so_error(p), ETIMEDOUT);
+		ignore(p);
+		done(p);
+	}
+}
+
+/* What a cork holds back is not held back by the peer. */
+static void a_user_timeout_does_not_end_a_connection_for_its_own_cork(void **state)
+{
+	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
+
+	(void)state;
+	set_option(p, p->id, TERN_SO_USER_TIMEOUT, 50);
+	set_option(p, p->id, TERN_SO_CORK, 1);
+	app_writes(p, 100);
+	expect_silence(p);
+	expect_after(p, 200, .len = IS(100));
+	say(p);
+	assert_state(p, TERN_ESTABLISHED);
+	done(p);
+}
+
 /* ---- no state lasts for ever by itself ---- */
 
 static void every_passing_state_has_a_timer(void **state)
@@ -415,6 +494,9 @@ int main(void)
 		cmocka_unit_test(a_user_timeout_is_a_time_not_a_number_of_tries),
 		cmocka_unit_test(a_user_timeout_may_be_longer_than_r2),
 		cmocka_unit_test(a_user_timeout_ends_connecting_early_but_never_prolongs_it),
+		cmocka_unit_test(a_user_timeout_ends_the_wait_for_a_closed_window),
+		cmocka_unit_test(a_user_timeout_ends_data_that_a_closing_window_refuses),
+		cmocka_unit_test(a_user_timeout_does_not_end_a_connection_for_its_own_cork),
 		cmocka_unit_test(every_passing_state_has_a_timer),
 		cmocka_unit_test(tcp_syncnt_is_the_sockets_own_number_of_syns),
 		cmocka_unit_test(keepalive_is_off_unless_asked_for),

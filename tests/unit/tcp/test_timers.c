@@ -268,6 +268,26 @@ static void data_behind_a_window_that_closed_is_repeated_without_an_end(void **s
 	room_free(r);
 }
 
+/* RFC 5482: but not where the user has set an end; that the peer answers is no progress. */
+static void a_user_timeout_ends_data_behind_a_window_that_closed(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .window = 1000 });
+	uint64_t start;
+
+	(void)state;
+	tern_tcp_set_option(&r->t, r->idx, TERN_SO_USER_TIMEOUT, 5000);
+	app_send(r, 0, 1000);
+	drain(r);
+	start = r->t.now;
+	while (r->c->state != TERN_CLOSED && r->t.now < start + 30 * S) {
+		FEED(r, .seq = 1, .ack = 1, .flags = TERN_ACK, .wnd = 0);
+		wait_out(r, S);
+	}
+	assert_int_equal(r->c->error, ETIMEDOUT);
+	assert_true(r->t.now - start >= 5 * S && r->t.now - start < 7 * S);
+	room_free(r);
+}
+
 static void a_fin_waits_for_room_in_the_window(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000, .window = 1000 });
@@ -571,6 +591,7 @@ int main(void)
 		cmocka_unit_test(an_orphan_is_not_held_by_a_closed_window),
 		cmocka_unit_test(a_window_that_opens_ends_probing),
 		cmocka_unit_test(data_behind_a_window_that_closed_is_repeated_without_an_end),
+		cmocka_unit_test(a_user_timeout_ends_data_behind_a_window_that_closed),
 		cmocka_unit_test(a_fin_waits_for_room_in_the_window),
 		cmocka_unit_test(an_ack_waits_40_ms_once_the_start_is_over),
 		cmocka_unit_test(every_second_full_segment_is_acknowledged),
