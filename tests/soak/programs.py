@@ -74,14 +74,18 @@ class Nginx:
         shutil.rmtree(self.dir)
 
     def file(self, name, mib):
-        """A file to serve; its sum."""
-        block, digest = hashlib.shake_256(b"tern").digest(MIB), hashlib.sha256()
-        with open(f"{self.dir}/{name}", "wb") as f:
-            for i in range(mib):
-                part = i.to_bytes(8, "big") + block[8:]
-                digest.update(part)
-                f.write(part)
-        return digest.hexdigest()
+        return make_file(f"{self.dir}/{name}", mib)
+
+
+def make_file(path, mib):
+    """A file of so many MiB; its sum."""
+    block, digest = hashlib.shake_256(b"tern").digest(MIB), hashlib.sha256()
+    with open(path, "wb") as f:
+        for i in range(mib):
+            part = i.to_bytes(8, "big") + block[8:]
+            digest.update(part)
+            f.write(part)
+    return digest.hexdigest()
 
 
 def sum_of(stream):
@@ -110,10 +114,7 @@ def download(name, *more):
 
 def upload(name, *more):
     with tempfile.TemporaryDirectory(prefix="tern-soak-") as path:
-        source = Nginx()
-        source.dir, keep = path, source.dir
-        os.rmdir(keep)
-        want = source.file("big", SIZE)
+        want = make_file(f"{path}/big", SIZE)
         server = spawn(TERN, "run", *more, "--", "socat", "-u", "TCP-LISTEN:9000,reuseaddr",
                        f"CREATE:{path}/got")
         wait_for(lambda: tern("ss", "-Hltn")[1].strip(), "socat")
@@ -127,8 +128,15 @@ def upload(name, *more):
         report(name, SIZE, begun)
 
 
-def summary():
-    return json.loads(tern("ss", "-sj")[1])
+def held():
+    """All that the stack holds: sockets, records and memory."""
+    said = json.loads(tern("ss", "-sj")[1])
+    stack = said["stack"]
+    return said["sockets"], stack["tcp"], stack["udp"], stack["memory"]["bytes"]
+
+
+def waits():
+    return json.loads(tern("ss", "-sj")[1])["sockets"]["timewait"]
 
 
 def descriptors(pid):
@@ -176,14 +184,14 @@ def two_hundred_thousand_short_connections_leave_nothing():
     with Nginx() as nginx:
         nginx.file("page", 0)
         requests(1000)
-        wait_for(lambda: summary()["tcp"]["timewait"] == 0, "the end of TIME-WAIT", 120)
-        before = summary(), descriptors(nginx.process.pid)
+        wait_for(lambda: waits() == 0, "the end of TIME-WAIT", 120)
+        before = held(), descriptors(nginx.process.pid)
         begun = time.monotonic()
         requests(200000)
         print(f"# {200000 / (time.monotonic() - begun):.0f} connections a second", flush=True)
-        wait_for(lambda: summary()["tcp"]["timewait"] == 0, "the end of TIME-WAIT", 120)
-        wait_for(lambda: (summary(), descriptors(nginx.process.pid)) == before,
-                 f"everything as before: {before}", 30)
+        wait_for(lambda: waits() == 0, "the end of TIME-WAIT", 120)
+        after = held(), descriptors(nginx.process.pid)
+        check(after == before, "before:", before, "after:", after)
 
 
 live.main()
