@@ -57,6 +57,7 @@ _Static_assert(WHY_MAX >= TERN_ERROR_MAX && WHY_MAX >= (int)TERN_PROGRAM_WHY, "l
 #define GRACE_NS       (2 * SECOND)
 #define LOOK_NS        (5 * SECOND)
 #define LOOK_AGAIN_NS  (SECOND / 10)
+#define LOOK_SHARE     1000 /* one part of so many: the time that goes by in looking */
 #define CLIENT_END_NS  (2 * SECOND)
 #define SAME_SIGNAL_NS (SECOND / 100)
 
@@ -213,21 +214,25 @@ static void add_pid(pid_t *pids, unsigned int *count, pid_t pid)
  */
 static unsigned int holders(struct run *r, pid_t *pids, struct tern_holder *ret_first)
 {
+	unsigned int all_count = 0, holding_count = 0, count = 0;
 	struct tern_holder *all = NULL;
-	unsigned int all_count = 0, count = 0;
+	pid_t holding[OTHERS_MAX];
 
 	if (!r->broker || tern_broker_holders(r->broker, &all, &all_count) < 0)
 		return 0;
 	for (unsigned int i = 0; i < all_count; i++) {
-		pid_t top = tern_children_ancestor(all[i].pid);
-
 		if (all[i].pid == getpid())
 			continue;
-		if (!count && ret_first)
+		if (!holding_count && ret_first)
 			*ret_first = all[i];
-		add_pid(pids, &count, top ? top : all[i].pid);
+		add_pid(holding, &holding_count, all[i].pid);
 	}
 	free(all);
+	for (unsigned int i = 0; i < holding_count; i++) {
+		pid_t top = tern_children_ancestor(holding[i]);
+
+		add_pid(pids, &count, top ? top : holding[i]);
+	}
 	return count;
 }
 
@@ -449,6 +454,8 @@ static bool others_remain(struct run *r, uint64_t now)
 
 static void look(struct run *r, uint64_t now)
 {
+	uint64_t took;
+
 	if (r->phase == RUNNING && !r->command.pid) {
 		r->phase = OTHERS;
 		r->look_due = 0;
@@ -459,7 +466,9 @@ static void look(struct run *r, uint64_t now)
 		return;
 	if (!others_remain(r, now))
 		r->phase = CLOSING;
-	r->look_due = now + (r->bare ? LOOK_AGAIN_NS : LOOK_NS);
+	/* With many sockets a look takes long, and nothing else happens: then it is rare. */
+	took = tern_host_now(r->h.host) - now;
+	r->look_due = now + (r->bare ? LOOK_AGAIN_NS : TERN_MAX(LOOK_NS, took * LOOK_SHARE));
 	if (r->phase != CLOSING && r->ending && r->kill_due == TERN_NEVER)
 		end_run(r);
 }
