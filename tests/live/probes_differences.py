@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 from probe import (ON_TERN, OWN, PEER, accepted, check, connected, fails, libc, listener, main,
@@ -176,6 +177,22 @@ def the_kernels_ss_does_not_show_them():
                           text=True, check=True)
     same(bool(done.stdout), not ON_TERN)
     check(os.stat("/proc/net/tcp"), "no such view")
+
+
+@probe
+def names_are_resolved_by_the_kernel():
+    server = peer.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((PEER, 53))
+    with tempfile.NamedTemporaryFile("w", encoding="ascii") as f:
+        f.write(f"nameserver {PEER}\noptions attempts:1 timeout:1\n")
+        f.flush()
+        asks = subprocess.Popen(["unshare", "--mount", "sh", "-c",
+                                 f"mount --bind {f.name} /etc/resolv.conf && "
+                                 "getent ahosts name.of.nobody.test"])
+        _question, source = server.recvfrom(1000)
+        asks.kill()
+        asks.wait()
+    check(source[0] != "10.77.0.2", "tern asks: take it off the table")
 
 
 main()

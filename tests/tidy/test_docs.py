@@ -14,7 +14,8 @@ from tap import SOURCE, Tap, load_tool
 
 TERN = os.path.join(os.environ.get("TERN_BUILD", os.path.join(SOURCE, "build")), "tern")
 PAGES = ["README.md", "CONTRIBUTING.md", "bench/README.md", "docs/ARCHITECTURE.md",
-         "docs/HACKING.md", "docs/BENCHMARKS.md", "docs/NETWORK.md"]
+         "docs/HACKING.md", "docs/BENCHMARKS.md", "docs/NETWORK.md", "docs/PROGRAMS.md",
+         "examples/README.md"]
 INTERNALS_MAX = 60  # lines: a page for a data structure is short
 # Where a path may begin that is not of this tree.
 SYSTEM = ("/dev/", "/run/", "/usr", "/some/where")
