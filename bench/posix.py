@@ -127,6 +127,7 @@ def iperf3(place):
     found = {}
     for way, words in (("in", []), ("out", ["-R"])):
         with place.server("iperf3", "-s", port=5201):
+            time.sleep(0.2)  # after each connection, that of wait() too, it listens anew
             said = json.loads(client("iperf3", "-c", place.addr, "-J", "-t", str(SECONDS), *words))
             found[f"iperf3_{way}_gbps"] = (
                 said["end"]["sum_received"]["bits_per_second"] / 1e9, "Gbit/s")
