@@ -192,6 +192,18 @@ def signals_that_a_process_sends_go_on_once():
 
 
 @case
+def a_signal_to_the_whole_group_comes_twice():
+    process = start("--", *python(LISTENER), start_new_session=True)
+    # Standard signals do not queue: the first has to be dealt with before the second comes.
+    process.send_signal(signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGUSR1)
+    check(process.stdout.readline() == b"SIGUSR1\n", "from whom sent it")
+    process.send_signal(signal.SIGCONT)
+    said = sorted(process.stdout.readline() for _ in range(2))
+    check(said == [b"SIGCONT\n", b"SIGUSR1\n"], "from tern", said)
+
+
+@case
 def a_signal_of_the_commands_own_is_not_sent_back():
     # It tells its whole group, as daemons do; the group is ours too.
     code = ("import os, signal, sys, time\nn = []\nsignal.signal(signal.SIGUSR1, "

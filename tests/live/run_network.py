@@ -14,7 +14,7 @@ from live import (PATIENCE, TERN, case, check, devices, end, enter_namespace, ma
                   spawn, tern, wait_for)
 
 enter_namespace()
-if subprocess.run(["nft", "list", "ruleset"], capture_output=True, check=False).returncode:
+if subprocess.run(["sh", "-c", "nft list ruleset"], capture_output=True, check=False).returncode:
     skip("needs nft, and a kernel with nf_tables")
 
 FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
