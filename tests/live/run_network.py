@@ -3,6 +3,7 @@
 """How other hosts reach a stack under tern run, as docs/NETWORK.md has it: a host of the LAN in a
 namespace of its own, this one as the host between it and the stack."""
 
+import hashlib
 import os
 import signal
 import socket
@@ -156,6 +157,31 @@ def a_port_published_at_one_address_is_not_at_the_others():
     check(other.ask("192.0.2.3") == "192.0.2.2", "published")
     check(other.ask("192.0.2.1") is None and ask("192.0.2.1") is None, "not published")
     check(forwarding() == ["1", "0"], "IPv6 is not forwarded for a stack that has none")
+
+
+@case
+def large_segments_pass_the_host_both_ways():
+    # What the devices leave for later (checksums, cutting) has to survive the translation.
+    other = lan()
+    size = 20_000_000
+    sender = (f"import socket\ns = socket.create_server(('', 8080))\nprint('READY', flush=True)\n"
+              f"c = s.accept()[0]\nc.sendall(bytes(range(250)) * {size // 250})\n")
+    reader = ("import hashlib, socket, sys\ns = socket.create_connection((sys.argv[1], 8080))\n"
+              "h, n = hashlib.sha256(), 0\nwhile True:\n    b = s.recv(1 << 20)\n"
+              "    if not b:\n        break\n    h.update(b)\n    n += len(b)\n"
+              "print(n, h.hexdigest())")
+    expected = f"{size} {hashlib.sha256(bytes(range(250)) * (size // 250)).hexdigest()}\n"
+    there = ("nsenter", "--net", "--target", str(other.pid), sys.executable, "-c")
+    process = spawn(TERN, "run", "--publish", "8080", "--", sys.executable, "-c", sender,
+                    stdout=subprocess.PIPE)
+    check(process.stdout.readline() == b"READY\n", "no server")
+    status, out, err = run(*there, reader, "192.0.2.1")
+    check((status, out) == (0, expected), "out of the stack", status, out, err)
+    check(process.wait(PATIENCE) == 0, process.returncode)
+    process = spawn(*there, sender, stdout=subprocess.PIPE)
+    check(process.stdout.readline() == b"READY\n", "no server")
+    status, out, err = tern("run", "--masquerade", "--", sys.executable, "-c", reader, "192.0.2.2")
+    check((status, out) == (0, expected), "into the stack", status, out, err)
 
 
 @case
