@@ -107,6 +107,10 @@ static int get(int fd, const struct tern_shim_sock *sock, int level, int name, v
 		return -EINVAL;
 	if (is_timeout(level, name))
 		return (int)TERN_SHIM_SYS5(SYS_getsockopt, fd, level, name, value, len);
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
+		*len = 0; /* to none; sshd asks */
+		return 0;
+	}
 	if (level == SOL_SOCKET && known(sock, name, &small))
 		return give(&small, sizeof(small), value, len);
 	if (level == SOL_SOCKET && name == SO_ERROR) {

@@ -172,7 +172,9 @@ static inline void fake_pair(int type, uint64_t id, bool accepted, int ret_ends[
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct tern_posix_name name = {
-		.type = (uint8_t)type, .domain = AF_INET, .accepted = accepted,
+		.type = (uint8_t)type,
+		.domain = AF_INET,
+		.accepted = accepted,
 	};
 	union tern_posix_addr addr = { .in.sin_family = AF_INET };
 

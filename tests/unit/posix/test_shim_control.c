@@ -204,8 +204,11 @@ static void *many_calls(void *argument)
 	for (i = 0; i < 500; i++) {
 		unsigned int said[2] = { i, (unsigned int)(uintptr_t)argument }, heard[2] = { 0 };
 		struct tern_shim_call call = {
-			.op = TERN_POSIX_BIND, .data = said, .len = sizeof(said),
-			.ret = heard, .ret_max = sizeof(heard),
+			.op = TERN_POSIX_BIND,
+			.data = said,
+			.len = sizeof(said),
+			.ret = heard,
+			.ret_max = sizeof(heard),
 		};
 
 		if (tern_shim_call(&call) != 0 || memcmp(said, heard, sizeof(said)) != 0)
