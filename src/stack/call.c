@@ -52,7 +52,7 @@ int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
 		    enum tern_family family, tern_id *ret_id)
 {
 	tern_tcp_set_now(&st->tcp, now);
-	if (family != TERN_INET && !(family == TERN_INET6 && st->ipv6))
+	if (family != TERN_INET && family != TERN_INET6)
 		return -EAFNOSUPPORT;
 	if (type == TERN_DGRAM)
 		return tern_udp_open(st, family, ret_id);
@@ -83,7 +83,7 @@ static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_en
 	unsigned int reuse = tern_conn_reuse(c);
 	int err;
 
-	if (c->family || c->state != TERN_CLOSED)
+	if (c->lport || c->state != TERN_CLOSED)
 		return -EINVAL;
 	err = check_local(st, c, &at.addr);
 	if (err)
@@ -98,9 +98,11 @@ static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_en
 	err = tern_ports_bind(st->ports, idx, &at, v6only, reuse);
 	if (err)
 		return err;
-	c->family = at.addr.family;
 	c->lport = at.port;
 	c->flags |= TERN_CF_BOUND;
+	if (at.addr.family == TERN_INET6 && tern_addr_is_any(&at.addr))
+		return 0; /* see tern_conn_local() */
+	c->family = at.addr.family;
 	tern_flow_pack(&flow, c->addrs);
 	return 0;
 }
@@ -121,7 +123,6 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 {
 	uint32_t idx = tern_call_conn(st, id);
 	struct tern_endpoint local;
-	struct tern_flow flow;
 	struct tern_conn *c;
 	int err;
 
@@ -137,15 +138,20 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 	}
 	if (c->state != TERN_CLOSED || (c->flags & TERN_CF_DEAD))
 		return -EINVAL;
-	if (!c->family) {
-		local = (struct tern_endpoint){ tern_addr_any(c->open_family), 0 };
+	local = tern_conn_local(c);
+	if (!c->lport) {
 		err = bind_stream(st, idx, &local);
 		if (err)
 			return err;
+		local.port = c->lport;
 	}
-	tern_conn_flow(c, &flow);
-	local = (struct tern_endpoint){ flow.local, flow.lport };
 	return tern_listener_open(&st->syn, idx, &local, c->flags & TERN_CF_V6ONLY, backlog);
+}
+
+/* May a socket that was opened for the other family reach this one? A bound one its own alone. */
+static bool speaks(const struct tern_conn *c, uint8_t family)
+{
+	return family == TERN_INET && !(c->flags & TERN_CF_V6ONLY);
 }
 
 /* Why connect() cannot begin; 0 if it can. */
@@ -160,11 +166,10 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 		return -EALREADY;
 	if (c->state != TERN_CLOSED || (c->flags & TERN_CF_DEAD))
 		return -EISCONN;
-	if (remote->addr.family == TERN_UNSPEC ||
-	    (remote->addr.family == TERN_INET6 && c->open_family == TERN_INET))
+	if (remote->addr.family != c->open_family && !speaks(c, remote->addr.family))
 		return -EAFNOSUPPORT;
 	if (c->family && c->family != remote->addr.family)
-		return -EAFNOSUPPORT;
+		return st->ipv6 ? -EAFNOSUPPORT : -ENETUNREACH;
 	known = tern_addr_eq(&remote->addr, &st->good_dest);
 	if (!known && (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr)))
 		return -ENETUNREACH; /* MUST-46 */
@@ -195,7 +200,7 @@ static int choose_source(struct tern_stack *st, const struct tern_addr *dest,
 static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct tern_flow *flow,
 			uint32_t *ret_tw, bool *ret_loopback)
 {
-	struct tern_flow bound;
+	struct tern_endpoint bound;
 	int err = choose_source(st, &flow->remote, &flow->local);
 
 	if (err)
@@ -203,10 +208,10 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 	*ret_loopback = tern_addr_eq(&flow->local, &flow->remote);
 	if (!c->lport)
 		return tern_port_choose(st, flow, ret_tw);
-	tern_conn_flow(c, &bound);
-	if (!tern_addr_is_any(&bound.local))
-		flow->local = bound.local;
-	flow->lport = bound.lport;
+	bound = tern_conn_local(c);
+	if (!tern_addr_is_any(&bound.addr))
+		flow->local = bound.addr;
+	flow->lport = bound.port;
 	return 0;
 }
 
@@ -472,8 +477,6 @@ int tern_stack_set_user(struct tern_stack *st, tern_id id, uint64_t user)
 
 int tern_stack_local(struct tern_stack *st, tern_id id, struct tern_endpoint *ret_local)
 {
-	struct tern_flow flow;
-	struct tern_conn *c;
 	uint32_t idx;
 
 	if (is_udp(id))
@@ -481,12 +484,7 @@ int tern_stack_local(struct tern_stack *st, tern_id id, struct tern_endpoint *re
 	idx = tern_call_conn(st, id);
 	if (!idx)
 		return -EBADF;
-	c = tern_conn_at(&st->tcp, idx);
-	*ret_local = (struct tern_endpoint){ tern_addr_any(c->open_family), 0 };
-	if (c->family) {
-		tern_conn_flow(c, &flow);
-		*ret_local = (struct tern_endpoint){ flow.local, flow.lport };
-	}
+	*ret_local = tern_conn_local(tern_conn_at(&st->tcp, idx));
 	return 0;
 }
 

@@ -82,7 +82,7 @@ struct tern_stack {
 	uint64_t realtime_offset_ns;
 	uint8_t *loop;  /* frame on its way from ourselves to ourselves, made when first needed */
 	bool loop_more; /* such frames wait: output was left early */
-	bool ipv6;
+	bool ipv6;      /* we have an IPv6 address */
 	uint32_t own4[TERN_ADDRS_MAX]; /* own IPv4 addresses, as they stand in a packet */
 	unsigned int own4_count;
 	struct tern_addr good_source; /* the last one that was no martian */
@@ -139,7 +139,7 @@ int tern_config_complete(const struct tern_config *in, struct tern_config *ret);
 
 /* ---- route.c ---- */
 
-/* Fills in own4. */
+/* Fills in own4 and ipv6. */
 void tern_route_init(struct tern_stack *st);
 
 /* Is the IPv4 address that stands at p one of ours? */
@@ -178,7 +178,7 @@ bool tern_route_is_martian(const struct tern_stack *st, const struct tern_addr *
 
 /*
  * The address to speak from to a destination: itself if local, else longest common prefix.
- * -ENETUNREACH.
+ * -ENETUNREACH, -EADDRNOTAVAIL (IPv6, and no address of it is ours).
  */
 int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 		      struct tern_addr *ret_source);

@@ -22,6 +22,8 @@ void tern_route_init(struct tern_stack *st)
 
 		if (addr->family == TERN_INET)
 			memcpy(&st->own4[st->own4_count++], addr->b, sizeof(st->own4[0]));
+		else
+			st->ipv6 = true;
 	}
 }
 
@@ -94,6 +96,8 @@ int tern_route_source(const struct tern_stack *st, const struct tern_addr *dest,
 		*ret_source = *dest;
 		return 0;
 	}
+	if (dest->family == TERN_INET6 && !st->ipv6)
+		return -EADDRNOTAVAIL; /* as Linux without a single IPv6 address */
 	if (tern_addr_is_any(dest) || tern_addr_is_loopback(dest))
 		return -ENETUNREACH;
 	for (unsigned int i = 0; i < st->cfg.addr_count; i++) {

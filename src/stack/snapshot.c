@@ -54,8 +54,8 @@ static void describe_conn(const struct tern_stack *st, uint32_t idx, struct tern
 	tern_tcp_describe(&st->tcp, idx, row);
 	if (c->state == TERN_LISTEN)
 		tern_listener_describe(&st->syn, c->listener, row);
-	if (c->state == TERN_LISTEN && c->family == TERN_INET6 && !(c->flags & TERN_CF_V6ONLY) &&
-	    tern_addr_is_any(&row->local.addr))
+	if (c->state == TERN_LISTEN && row->local.addr.family == TERN_INET6 &&
+	    !(c->flags & TERN_CF_V6ONLY) && tern_addr_is_any(&row->local.addr))
 		row->local.addr = row->remote.addr = (struct tern_addr){ 0 }; /* both families: * */
 	if (c->flags & TERN_CF_OWNED)
 		row->id = tern_id_make(TERN_ID_CONN, c->gen, idx);

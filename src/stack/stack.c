@@ -49,14 +49,6 @@ static int make_rooms(struct tern_stack *st, uint64_t now)
 	return err;
 }
 
-static bool speaks_ipv6(const struct tern_config *cfg)
-{
-	for (unsigned int i = 0; i < cfg->addr_count; i++)
-		if (cfg->addrs[i].addr.family == TERN_INET6)
-			return true;
-	return false;
-}
-
 /* The account cannot pay for the stack before the stack is there: it pays from a temporary one. */
 int tern_stack_new(const struct tern_config *cfg, uint64_t now, struct tern_stack **ret_st)
 {
@@ -74,7 +66,6 @@ int tern_stack_new(const struct tern_config *cfg, uint64_t now, struct tern_stac
 		tern_rng_init(&st->rng, st->cfg.seed);
 		tern_rng_bytes(&st->rng, st->port_key, sizeof(st->port_key));
 		tern_rng_bytes(&st->rng, st->icmp_key, sizeof(st->icmp_key));
-		st->ipv6 = speaks_ipv6(&st->cfg);
 		tern_route_init(st);
 		err = make_rooms(st, now);
 	}

@@ -360,9 +360,9 @@ int tern_udp_connect(struct tern_stack *st, tern_id id, const struct tern_endpoi
 	disconnect(st, idx);
 	if (remote->addr.family == TERN_UNSPEC)
 		return 0;
-	ret = choose_source(st, s, &remote->addr, &flow.local);
+	ret = autobind(st, idx); /* it has a port also when the rest fails, as in Linux */
 	if (ret == 0)
-		ret = autobind(st, idx);
+		ret = choose_source(st, s, &remote->addr, &flow.local);
 	if (ret < 0)
 		return ret;
 	flow.lport = s->flow.lport;

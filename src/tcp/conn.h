@@ -137,7 +137,7 @@ struct tern_conn {
 	uint32_t listener; /* whose child it is, until accepted */
 	uint32_t traffic;  /* struct tern_traffic, 0 while idle */
 	uint16_t lport, rport;
-	uint8_t family; /* of the flow; 0 while neither bound nor connected */
+	uint8_t family; /* of the flow in addrs; 0: none yet, or the IPv6 wildcard at lport */
 	uint8_t state;
 	uint8_t events;  /* level bits not yet reported */
 	uint8_t options; /* agreed on: enum tern_tcp_option bits below 256 */
@@ -323,6 +323,21 @@ static inline const struct tern_flow *tern_tcp_flow(struct tern_tcp *t, uint8_t 
 static inline void tern_conn_flow(const struct tern_conn *c, struct tern_flow *ret)
 {
 	tern_flow_unpack(c->family, c->lport, c->rport, c->addrs, ret);
+}
+
+/*
+ * Where it is bound or connected from. A stack without an IPv6 address has IPv6 sockets, too, but
+ * no room for such addresses in a record: of the wildcard, the only one that these may be bound to
+ * there, the port alone is kept.
+ */
+static inline struct tern_endpoint tern_conn_local(const struct tern_conn *c)
+{
+	struct tern_flow flow;
+
+	if (!c->family)
+		return (struct tern_endpoint){ tern_addr_any(c->open_family), c->lport };
+	tern_conn_flow(c, &flow);
+	return (struct tern_endpoint){ flow.local, flow.lport };
 }
 
 /*

@@ -47,6 +47,8 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	tern_conn_flow(c, &flow);
 	ret->local = (struct tern_endpoint){ flow.local, flow.lport };
 	ret->remote = (struct tern_endpoint){ flow.remote, flow.rport };
+	if (!c->family && c->lport) /* the IPv6 wildcard */
+		ret->local.addr.family = ret->remote.addr.family = TERN_INET6;
 	ret->proto = TERN_PROTO_TCP;
 	ret->state = c->state;
 	ret->has = TERN_INFO_TCP;

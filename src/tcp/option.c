@@ -103,7 +103,7 @@ int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 	if ((unsigned int)option >= TERN_ARRAY_SIZE(ranges))
 		return -ENOPROTOOPT;
 	if (value < ranges[option].min || value > ranges[option].max ||
-	    (option == TERN_SO_V6ONLY && c->family))
+	    (option == TERN_SO_V6ONLY && c->lport))
 		return -EINVAL;
 	if (flag)
 		c->flags = value ? c->flags | flag : c->flags & ~flag;

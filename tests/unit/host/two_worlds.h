@@ -31,6 +31,7 @@
 
 struct world {
 	bool tern;
+	bool v4only; /* no IPv6 addresses */
 	struct tern_host *host;
 	int fds[FDS_MAX];
 	unsigned int fd_count;
@@ -348,7 +349,11 @@ static inline unsigned int copy_knobs(char settings[][128], const char *list[], 
 static inline void play(struct world *w, void (*scene)(struct world *w))
 {
 	static const char *const addrs[] = { "10.77.0.2/24", "fd00::2/64" };
-	struct tern_host_config cfg = { .link = "none", .addrs = addrs, .addr_count = 2 };
+	struct tern_host_config cfg = {
+		.link = "none",
+		.addrs = addrs,
+		.addr_count = w->v4only ? 1 : 2,
+	};
 	static char settings[16][128];
 	const char *list[16];
 	char why[TERN_ERROR_MAX] = "";
@@ -365,13 +370,15 @@ static inline void play(struct world *w, void (*scene)(struct world *w))
 }
 
 /* Plays the scene in both worlds and compares. */
-static inline void compare(void (*scene)(struct world *w))
+static inline void compare(void (*scene)(struct world *w), bool v4only)
 {
 	static struct world kernel, tern;
 
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&tern, 0, sizeof(tern));
 	tern.tern = true;
+	kernel.v4only = v4only;
+	tern.v4only = v4only;
 	play(&kernel, scene);
 	play(&tern, scene);
 	assert_true(kernel.len > 0);
@@ -396,17 +403,17 @@ static inline void need_v6(void)
 }
 
 /* Defines the cmocka case `name` around the scene that follows; `need` is called first. */
-#define TWO_WORLDS_IF(name, need)                  \
+#define TWO_WORLDS_IF(name, need, v4only)          \
 	static void name##_scene(struct world *w); \
 	static void name(void **state)             \
 	{                                          \
 		(void)state;                       \
 		need;                              \
-		compare(name##_scene);             \
+		compare(name##_scene, v4only);     \
 	}                                          \
 	static void name##_scene(struct world *w)
 
-#define TWO_WORLDS(name)    TWO_WORLDS_IF(name, (void)0)
-#define TWO_WORLDS_V6(name) TWO_WORLDS_IF(name, need_v6())
+#define TWO_WORLDS(name)    TWO_WORLDS_IF(name, (void)0, false)
+#define TWO_WORLDS_V6(name) TWO_WORLDS_IF(name, need_v6(), false)
 
 #endif
