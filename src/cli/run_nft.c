@@ -54,6 +54,7 @@ static const char *const forwarding[2] = { "/proc/sys/net/ipv4/ip_forward",
 
 struct guard {
 	const struct tern_nft_config *cfg;
+	bool loopback; /* packets from 127.0.0.1 may leave through the device */
 	int memory_fd; /* the file that remembers */
 	char why[TERN_ERROR_MAX];
 };
@@ -97,7 +98,8 @@ static const char *show(const struct tern_addr *addr, char text[ADDR_TEXT])
 	return text;
 }
 
-static void publish_rule(FILE *f, const struct tern_addr *own, const struct tern_publish *p)
+static void publish_rule(FILE *f, const struct guard *g, const struct tern_addr *own,
+			 const struct tern_publish *p)
 {
 	const char *ip = own->family == TERN_INET ? "ip" : "ip6";
 	char text[ADDR_TEXT];
@@ -106,32 +108,35 @@ static void publish_rule(FILE *f, const struct tern_addr *own, const struct tern
 		return;
 	if (p->addr.family)
 		(void)fprintf(f, "\t\t%s daddr %s", ip, show(&p->addr, text));
-	else if (own->family == TERN_INET)
-		(void)fprintf(f, "\t\tmeta nfproto ipv4 fib daddr type local");
+	else if (own->family == TERN_INET) /* the comparison also says that it is IPv4 */
+		(void)fprintf(f, "\t\tip daddr != %s fib daddr type local",
+			      g->loopback ? "0.0.0.0" : "127.0.0.0/8");
 	else
 		(void)fprintf(f, "\t\tip6 daddr != ::1 fib daddr type local");
 	(void)fprintf(f, " meta l4proto { tcp, udp } th dport %u dnat %s to %s\n", p->port, ip,
 		      show(own, text));
 }
 
-static void publish_rules(FILE *f, const struct tern_nft_config *cfg)
+static void publish_rules(FILE *f, const struct guard *g)
 {
-	for (unsigned int i = 0; i < cfg->publish_count; i++)
+	for (unsigned int i = 0; i < g->cfg->publish_count; i++)
 		for (int family = 0; family < 2; family++)
-			publish_rule(f, &cfg->own[family], &cfg->publish[i]);
+			publish_rule(f, g, &g->cfg->own[family], &g->cfg->publish[i]);
 }
 
 /* Deletes the table, whether it is there or not. */
-static void deletion(FILE *f, const struct tern_nft_config *cfg)
+static void deletion(FILE *f, const struct guard *g)
 {
-	(void)fprintf(f, "table inet tern_%s\ndelete table inet tern_%s\n", cfg->name, cfg->name);
+	(void)fprintf(f, "table inet tern_%s\ndelete table inet tern_%s\n", g->cfg->name,
+		      g->cfg->name);
 }
 
-static void creation(FILE *f, const struct tern_nft_config *cfg)
+static void creation(FILE *f, const struct guard *g)
 {
+	const struct tern_nft_config *cfg = g->cfg;
 	char text[ADDR_TEXT];
 
-	deletion(f, cfg);
+	deletion(f, g);
 	(void)fprintf(f, "table inet tern_%s {\n", cfg->name);
 	if (cfg->publish_count) {
 		(void)fprintf(f,
@@ -139,10 +144,10 @@ static void creation(FILE *f, const struct tern_nft_config *cfg)
 			      "\t\ttype nat hook prerouting priority -100;\n"
 			      "\t\tiifname \"%s\" return\n",
 			      cfg->device);
-		publish_rules(f, cfg);
+		publish_rules(f, g);
 		(void)fprintf(f, "\t}\n\tchain output {\n"
 				 "\t\ttype nat hook output priority -100;\n");
-		publish_rules(f, cfg);
+		publish_rules(f, g);
 		(void)fprintf(f, "\t}\n");
 	}
 	(void)fprintf(f, "\tchain postrouting {\n\t\ttype nat hook postrouting priority 100;\n");
@@ -190,16 +195,15 @@ static FILE *open_scratch(void)
 	return fd < 0 ? NULL : fdopen(fd, "w+e");
 }
 
-/* Has nft do what `write_script` writes. 0, -ENOENT, -EPERM, -EIO; then why says so. */
-static int run_nft(const struct tern_nft_config *cfg,
-		   void (*write_script)(FILE *f, const struct tern_nft_config *cfg), char *why)
+/* Has nft do what `write_script` writes. 0, -ENOENT, -EPERM, -EIO; then g->why says so. */
+static int run_nft(struct guard *g, void (*write_script)(FILE *f, const struct guard *g))
 {
 	FILE *script = open_scratch(), *said = open_scratch();
 	int status = 0, err = -ENOMEM;
 	pid_t pid = -1;
 
 	if (script && said) {
-		write_script(script, cfg);
+		write_script(script, g);
 		rewind(script);
 		pid = fork();
 	}
@@ -209,14 +213,14 @@ static int run_nft(const struct tern_nft_config *cfg,
 		err = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 	if (err == -EIO && WIFEXITED(status) && WEXITSTATUS(status) == 127) {
 		err = -ENOENT;
-		(void)snprintf(why, TERN_ERROR_MAX,
+		(void)snprintf(g->why, sizeof(g->why),
 			       "--publish and --masquerade need the program nft: install nftables");
 	} else if (err == -EIO) {
-		tell_nft(fileno(said), why);
-		if (strstr(why, "Operation not permitted"))
+		tell_nft(fileno(said), g->why);
+		if (strstr(g->why, "Operation not permitted"))
 			err = -EPERM;
 	} else if (err) {
-		(void)snprintf(why, TERN_ERROR_MAX, "cannot run nft: %s", strerror(-err));
+		(void)snprintf(g->why, sizeof(g->why), "cannot run nft: %s", strerror(-err));
 	}
 	if (script)
 		(void)fclose(script);
@@ -335,37 +339,33 @@ static void stop_forwarding(struct guard *g)
 /* ---- the guard */
 
 /* Lets 127.0.0.1 reach a published port through the device; it goes with the device. */
-static int route_localnet(const struct tern_nft_config *cfg)
+static bool route_localnet(const struct tern_nft_config *cfg)
 {
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/route_localnet",
 		       cfg->device);
-	return cfg->publish_count && cfg->own[0].family ? write_knob(path, 1) : 0;
+	return cfg->publish_count && cfg->own[0].family && write_knob(path, 1) == 0;
 }
 
 static int set_up(struct guard *g)
 {
-	int err = route_localnet(g->cfg);
+	int err = forward(g);
 
+	g->loopback = route_localnet(g->cfg);
 	if (!err)
-		err = forward(g);
-	if (err) {
-		(void)snprintf(g->why, sizeof(g->why),
-			       "cannot have this host forward packets (sysctl "
-			       "net.ipv4.ip_forward): %s",
-			       strerror(-err));
-		return err;
-	}
-	return run_nft(g->cfg, creation, g->why);
+		return run_nft(g, creation);
+	(void)snprintf(g->why, sizeof(g->why),
+		       "cannot have this host forward packets (sysctl net.ipv4.ip_forward): %s",
+		       strerror(-err));
+	return err;
 }
 
 static void take_back(struct guard *g)
 {
-	if (run_nft(g->cfg, deletion, g->why) < 0)
+	if (run_nft(g, deletion) < 0)
 		(void)fprintf(stderr, "tern run: table tern_%s is left: %s\n", g->cfg->name,
 			      g->why);
-	stop_forwarding(g);
 }
 
 /* What the guard answers: how it went, and a line if it went wrong. */
@@ -398,7 +398,9 @@ static void be_guard(const struct tern_nft_config *cfg, int life, int answer_fd)
 	(void)close(GUARD_ANSWER);
 	while (n > 0 && !answer.err && read(GUARD_LIFE, &c, 1) < 0 && errno == EINTR)
 		continue;
-	take_back(&g);
+	if (!answer.err)
+		take_back(&g);
+	stop_forwarding(&g);
 	_exit(0);
 }
 

@@ -251,6 +251,23 @@ def the_last_of_several_switches_forwarding_off():
 
 
 @case
+def where_nothing_of_proc_sys_can_be_written_what_is_on_is_enough():
+    def run_there(*words):
+        done = subprocess.run(["unshare", "--mount", "sh", "-c",
+                               "mount --bind /proc/sys /proc/sys && "
+                               'mount -o remount,bind,ro /proc/sys && exec "$@"', "sh", TERN,
+                               "run", "--publish", "8080", "--", *words], capture_output=True,
+                              timeout=PATIENCE, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    status, out, err = run_there("true")
+    check((status, out) == (1, "") and "ip_forward" in err and err.count("\n") == 1, status, err)
+    set_forwarding("1", "0")
+    status, out, err = run_there("nft", "list", "table", "inet", "tern_tern0")
+    check((status, err) == (0, "") and "ip daddr != 127.0.0.0/8" in out, status, out, err)
+
+
+@case
 def tables_of_others_are_not_touched():
     rules = ("table ip other {\nchain forward {\n"
              "type filter hook forward priority 0; policy accept;\n}\n}\n")
@@ -268,6 +285,7 @@ def without_nft_it_says_what_is_missing():
                           timeout=PATIENCE, check=False)
     err = done.stderr.decode()
     check((done.returncode, done.stdout) == (1, b"") and "install nftables" in err, done)
+    check(err.count("\n") == 1, err)
     wait_for(lambda: forwarding() == ["0", "0"], "forwarding is put back")
     check(devices() == [], devices())
 
