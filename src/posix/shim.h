@@ -99,7 +99,12 @@ TERN_SHIM_CALLS(TERN_SHIM_WRAPPER)
 /* Finds the next library's functions. */
 void tern_shim_next_find(void);
 
-/* A system call as the kernel gives it: a value, or a negative errno; errno itself is untouched. */
+/* ---- shim_syscall.c */
+
+/*
+ * A system call as the kernel gives it: a value, or a negative errno; errno itself is untouched, and
+ * no point of cancellation is passed.
+ */
 long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f);
 
 #define TERN_SHIM_SYS0(n)          tern_shim_sys((n), 0, 0, 0, 0, 0, 0)
@@ -112,6 +117,9 @@ long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f);
 	tern_shim_sys((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define TERN_SHIM_SYS6(n, a, b, c, d, e, f) \
 	tern_shim_sys((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* The same as libc's syscall() has it: -1 and errno. */
+long tern_shim_plain(long number, ...);
 
 /* What a wrapper returns: the value, or -1 with errno. */
 static inline int tern_shim_result(long result)
@@ -263,6 +271,12 @@ int tern_shim_ask_fresh(int fd, struct tern_shim_sock *sock, struct tern_shim_ca
 
 /* A kernel socket in the place of the pair: loopback. 0, negative errno. */
 int tern_shim_to_kernel(int fd, const struct tern_shim_sock *sock);
+
+/*
+ * The broker is dead: a socket on which nothing happens in the place of one that listened, type
+ * SOCK_STREAM, or of datagrams. 0, negative errno.
+ */
+int tern_shim_to_idle(int fd, int type);
 
 /* A line of /proc/self/fdinfo/N of an epoll descriptor. */
 struct tern_shim_epoll_line {

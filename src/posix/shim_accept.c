@@ -11,6 +11,8 @@
  * is taken and given back first: EMFILE or ENFILE then leaves the message where it is, as Linux
  * leaves the connection in its queue. A socket that blocks waits before that by looking (MSG_PEEK);
  * who finds the message gone, taken by another thread, waits again.
+ *
+ * A listener whose broker has died says ENETDOWN once, and is then one to which nobody comes.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -18,7 +20,7 @@
 
 #include "posix/shim.h"
 
-/* Is there a connection? Waits for one. 0, negative errno. */
+/* Is there a connection? Waits for one. 0, negative errno; -ESHUTDOWN: there will be none. */
 static int await(int fd)
 {
 	struct tern_posix_accepted got;
@@ -29,7 +31,7 @@ static int await(int fd)
 
 	if (n > 0)
 		return 0;
-	error = n == 0 ? EINVAL : errno;
+	error = n == 0 ? ESHUTDOWN : errno;
 	errno = saved;
 	return -error;
 }
@@ -65,7 +67,7 @@ static int take(int fd, bool cloexec, struct tern_posix_accepted *ret_got)
 	int got;
 
 	if (n <= 0)
-		return n == 0 ? -EINVAL : (int)n;
+		return n == 0 ? -ESHUTDOWN : (int)n;
 	c = CMSG_FIRSTHDR(&msg);
 	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(got)))
 		return -ECONNABORTED;
@@ -96,6 +98,17 @@ static int accept_one(int fd, const struct tern_shim_sock *sock, int flags,
 	return got;
 }
 
+/* No connection will come any more: the program's doing, or the broker's death? */
+static int ended(int fd, const struct tern_shim_sock *sock)
+{
+	struct tern_shim_call call = { .op = TERN_POSIX_LAST_ERROR };
+
+	if (tern_shim_ask(fd, sock, &call) != -ENETDOWN)
+		return -EINVAL;
+	tern_shim_to_idle(fd, SOCK_STREAM);
+	return -ENETDOWN;
+}
+
 static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags,
 		      const struct tern_shim_sock *sock)
 {
@@ -106,6 +119,8 @@ static int accept_any(int fd, struct sockaddr *addr, socklen_t *len, int flags,
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
 	conn = accept_one(fd, sock, flags, &got);
+	if (conn == -ESHUTDOWN || conn == -ECONNRESET)
+		return ended(fd, sock);
 	if (conn < 0)
 		return conn;
 	if (!got.kernel)

@@ -10,8 +10,8 @@
  * in its place among the datagrams; the next call that receives returns it. A call that sends looks
  * at the head of the queue for it, if there was ever an error in this run.
  *
- * A message of no bytes, head missing, is the broker's end closed: ECONNRESET, or the end of a
- * socket that was shut down for reading.
+ * A message of no bytes, head missing, is the broker's end closed: ECONNRESET, once, and then
+ * nothing any more; or the end of a socket that was shut down for reading.
  */
 #include <limits.h>
 #include <netinet/in.h>
@@ -61,8 +61,9 @@ static ssize_t ended(int fd)
 	struct tern_shim_sock sock;
 	struct tern_shim_call call = { .op = TERN_POSIX_LAST_ERROR };
 
-	if (!tern_shim_find(fd, &sock) || tern_shim_ask(fd, &sock, &call) >= 0)
+	if (!tern_shim_find(fd, &sock) || tern_shim_ask(fd, &sock, &call) != -ENETDOWN)
 		return 0;
+	tern_shim_to_idle(fd, SOCK_DGRAM);
 	return -ECONNRESET;
 }
 

@@ -2,9 +2,11 @@
 /*
  * posix/shim_replace.c: another socket under the same descriptors.
  *
- * Two reasons. An address of the loopback turns up in bind(), connect() or sendto(): this is the
+ * Three reasons. An address of the loopback turns up in bind(), connect() or sendto(): this is the
  * kernel's business, and the pair becomes a kernel socket with all options replayed. Or a connect()
- * failed: that ended its pair, and the socket needs a new one for its next attempt.
+ * failed: that ended its pair, and the socket needs a new one for its next attempt. Or the broker
+ * is dead: what listens, or receives datagrams, would be ready for ever, and its program would
+ * spin; it gets the error once, and then a socket on which nothing ever happens.
  *
  * The socket is open under one number or several (dup), all of which have its inode, and may be
  * registered with epoll, where a registration belongs to the socket and not to the number: dup3()
@@ -313,5 +315,20 @@ int tern_shim_to_kernel(int fd, const struct tern_shim_sock *sock)
 		return done;
 	}
 	rebind(fd, sock, (int)with);
+	return put_over(fd, (int)with);
+}
+
+int tern_shim_to_idle(int fd, int type)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	long with = TERN_SHIM_SYS3(SYS_socket, AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	if (with < 0)
+		return (int)with;
+	/* A datagram socket without a name is out of reach. A stream waits if it listens. */
+	if (type == SOCK_STREAM) {
+		TERN_SHIM_SYS3(SYS_bind, with, &un, sizeof(sa_family_t));
+		TERN_SHIM_SYS2(SYS_listen, with, 0);
+	}
 	return put_over(fd, (int)with);
 }

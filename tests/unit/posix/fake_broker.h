@@ -6,8 +6,8 @@
  * test's own process finds it as if TERN_BROKER had been in the environment. `fake` is shared with
  * the child: what it counts, and what it is to answer.
  */
-#ifndef TERN_POSIX_FAKE_BROKER_H
-#define TERN_POSIX_FAKE_BROKER_H
+#ifndef TERN_TESTS_UNIT_POSIX_FAKE_BROKER_H
+#define TERN_TESTS_UNIT_POSIX_FAKE_BROKER_H
 
 #include <errno.h>
 #include <poll.h>
@@ -34,10 +34,10 @@ static struct fake *fake;
 static pid_t fake_pid;
 
 /* The test's: fills the reply, whose result is 0; *ret_fd may be set to a descriptor to be sent. */
-static void fake_answer(const struct tern_posix_request *req, struct tern_posix_reply *reply,
-			int *ret_fd);
+static void (*fake_answer)(const struct tern_posix_request *req, struct tern_posix_reply *reply,
+			   int *ret_fd);
 
-static void fake_reply(int fd, const struct tern_posix_reply *reply, int with)
+static inline void fake_reply(int fd, const struct tern_posix_reply *reply, int with)
 {
 	union {
 		struct cmsghdr head;
@@ -57,7 +57,7 @@ static void fake_reply(int fd, const struct tern_posix_reply *reply, int with)
 }
 
 /* False: the connection has ended. */
-static bool fake_serve(int fd)
+static inline bool fake_serve(int fd)
 {
 	struct tern_posix_request req;
 	struct tern_posix_reply reply = { 0 };
@@ -78,7 +78,7 @@ static bool fake_serve(int fd)
 	return true;
 }
 
-static void fake_run(void)
+static inline void fake_run(void)
 {
 	struct pollfd fds[64] = { { .fd = fake->listening, .events = POLLIN } };
 	nfds_t count = 1, i;
@@ -101,7 +101,7 @@ static void fake_run(void)
 }
 
 /* cmocka's setup of a test. */
-static int fake_start(void **state)
+static inline int fake_start(void **state)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char prefix[sizeof(tern_shim.prefix) + 1];
@@ -139,7 +139,7 @@ static int fake_start(void **state)
 	return fake_pid > 0 ? 0 : -1;
 }
 
-static void fake_kill(void)
+static inline void fake_kill(void)
 {
 	if (fake_pid <= 0)
 		return;
@@ -149,14 +149,14 @@ static void fake_kill(void)
 }
 
 /* Any request, to make the connection and to have the page. */
-static int fake_touch(void)
+static inline int fake_touch(void)
 {
 	struct tern_shim_call call = { .op = TERN_POSIX_LAST_ERROR };
 
 	return tern_shim_call(&call);
 }
 
-static int fake_stop(void **state)
+static inline int fake_stop(void **state)
 {
 	(void)state;
 	fake_kill();

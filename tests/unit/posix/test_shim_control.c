@@ -16,8 +16,8 @@
 #include "unit/posix/fake_broker.h"
 
 /* Gives back what was sent. */
-static void fake_answer(const struct tern_posix_request *req, struct tern_posix_reply *reply,
-			int *ret_fd)
+static void answer(const struct tern_posix_request *req, struct tern_posix_reply *reply,
+		   int *ret_fd)
 {
 	if (req->op == TERN_POSIX_LAST_ERROR) {
 		reply->result = fake->last_error;
@@ -272,5 +272,6 @@ int main(void)
 		CASE(a_connection_that_was_closed_is_made_again),
 	};
 
+	fake_answer = answer;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,8 +74,14 @@ static void the_running_kernel_is_understood(void **state)
 static void other_lines_are_passed_over(void **state)
 {
 	static const char *const lines[] = {
-		"", "pos:\t0", "flags:\t02000002", "mnt_id:\t15", "tfd:", "tfd: x",
-		"tfd: 5 events: 1d", "tfd: 5 events: 1d data: zz pos:0 ino:1 sdev:1",
+		"",
+		"pos:\t0",
+		"flags:\t02000002",
+		"mnt_id:\t15",
+		"tfd:",
+		"tfd: x",
+		"tfd: 5 events: 1d",
+		"tfd: 5 events: 1d data: zz pos:0 ino:1 sdev:1",
 		"tfd: 5 events: 1d data: 1 pos:0",
 	};
 	struct tern_shim_epoll_line got = { .tfd = 77 };

@@ -20,7 +20,9 @@ static struct sockaddr_un name_of(const char *prefix)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct tern_posix_name name = {
-		.type = SOCK_STREAM, .domain = AF_INET6, .accepted = 1,
+		.type = SOCK_STREAM,
+		.domain = AF_INET6,
+		.accepted = 1,
 	};
 	uint64_t id = 0x1122334455667788;
 

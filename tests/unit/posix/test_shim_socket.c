@@ -30,8 +30,8 @@ static void give_settings(struct tern_posix_reply *reply)
 	reply->len = sizeof(set);
 }
 
-static void fake_answer(const struct tern_posix_request *req, struct tern_posix_reply *reply,
-			int *ret_fd)
+static void answer(const struct tern_posix_request *req, struct tern_posix_reply *reply,
+		   int *ret_fd)
 {
 	int ends[2];
 
@@ -208,6 +208,27 @@ static void accept_ends_when_the_listener_is_shut_down(void **state)
 	assert_int_equal(shutdown(ends[1], SHUT_RD), 0);
 	fails(accept(ends[1], NULL, NULL), EINVAL);
 	close_both(ends);
+}
+
+static void a_listener_whose_broker_died_says_so_once_and_is_silent(void **state)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ends[2], ep = epoll_create1(EPOLL_CLOEXEC), copy;
+
+	(void)state;
+	listening_pair(ends);
+	copy = dup(ends[1]);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(epoll_ctl(ep, EPOLL_CTL_ADD, copy, &event), 0);
+	fake_kill();
+	(void)close(ends[0]);
+	assert_int_equal(epoll_wait(ep, &event, 1, 0), 1);
+	fails(accept(ends[1], NULL, NULL), ENETDOWN);
+	assert_int_equal(epoll_wait(ep, &event, 1, 20), 0);
+	fails(accept(copy, NULL, NULL), EAGAIN);
+	(void)close(ep);
+	(void)close(copy);
+	(void)close(ends[1]);
 }
 
 static void accept_wants_a_listener(void **state)
@@ -443,6 +464,7 @@ int main(void)
 		CASE(accept_takes_one_connection_with_its_address),
 		CASE(accept_at_the_limit_leaves_the_connection_in_the_queue),
 		CASE(accept_ends_when_the_listener_is_shut_down),
+		CASE(a_listener_whose_broker_died_says_so_once_and_is_silent),
 		CASE(accept_wants_a_listener),
 		CASE(accept_times_out),
 		CASE(connect_returns_at_once_if_it_must_not_wait),
@@ -453,5 +475,6 @@ int main(void)
 		CASE_OF(a_used_up_pair_is_renewed_everywhere, start_stale),
 	};
 
+	fake_answer = answer;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
