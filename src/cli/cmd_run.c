@@ -59,6 +59,7 @@ _Static_assert(WHY_MAX >= TERN_ERROR_MAX && WHY_MAX >= (int)TERN_PROGRAM_WHY, "l
 #define LOOK_AGAIN_NS  (SECOND / 10)
 #define LOOK_SHARE     1000 /* one part of so many: the time that goes by in looking */
 #define CLIENT_END_NS  (2 * SECOND)
+#define END_LEAST_NS   SECOND /* between SIGTERM and SIGKILL, whatever --drain says */
 #define SAME_SIGNAL_NS (SECOND / 100)
 
 enum phase {
@@ -341,7 +342,8 @@ static void end_run(struct run *r)
 	const struct tern_signal end = { .number = SIGTERM };
 
 	pass_to_run(r, &end);
-	r->kill_due = tern_host_until(tern_host_now(r->h.host), r->h.drain_ns);
+	r->kill_due =
+		tern_host_until(tern_host_now(r->h.host), TERN_MAX(r->h.drain_ns, END_LEAST_NS));
 }
 
 static void device_gone(struct run *r)

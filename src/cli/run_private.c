@@ -81,6 +81,17 @@ static int put(const char *path, const char *text)
 	return err;
 }
 
+/* A namespace was made, but this was refused in it: is that the rule of Ubuntu? Then it is named. */
+static int refused(char *why, int err, const char *what)
+{
+	if ((err == -EPERM || err == -EACCES) &&
+	    knob("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+		return fail(why, -EPERM, "a user namespace without rights",
+			    "sysctl kernel.apparmor_restrict_unprivileged_userns is 1: set it to "
+			    "0, or run as root");
+	return fail(why, err, what, strerror(-err));
+}
+
 static int map_ids(uid_t uid, gid_t gid, char *why)
 {
 	char line[64];
@@ -95,11 +106,7 @@ static int map_ids(uid_t uid, gid_t gid, char *why)
 	}
 	if (!err)
 		return 0;
-	if (knob("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return fail(why, -EPERM, "a user namespace without rights",
-			    "sysctl kernel.apparmor_restrict_unprivileged_userns is 1: set it to "
-			    "0, or run as root");
-	return fail(why, err, "cannot map the user's number", strerror(-err));
+	return refused(why, err, "cannot map the user's number");
 }
 
 /* What this process may do here, programs started by it may as well. Best effort: ports >= 1024. */
@@ -132,7 +139,7 @@ static int loopback_up(char *why)
 	if (!err && ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
 		err = errno;
 	(void)close(fd);
-	return err ? fail(why, -err, "cannot bring lo up", strerror(err)) : 0;
+	return err ? refused(why, -err, "cannot bring lo up") : 0;
 }
 
 /* A file with one name server is put over /etc/resolv.conf; the file itself goes at once. */
@@ -143,7 +150,7 @@ static int name_server(const char *dns, char *why)
 	int fd, err = 0, len;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return fail(why, -errno, "cannot keep mounts to itself", strerror(errno));
+		return refused(why, -errno, "cannot keep mounts to itself");
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return fail(why, -errno, what, strerror(errno));
