@@ -41,14 +41,17 @@ static void write_hex(char *to, const uint8_t *from, size_t len)
 
 static int make_names(struct tern_broker *b)
 {
-	uint8_t run[TERN_POSIX_RUN_LEN / 2];
+	uint8_t run[TERN_POSIX_RUN_LEN / 2], seed[TERN_RNG_SEED_LEN];
 	char token[2 * TERN_POSIX_TOKEN_LEN + 1] = "";
 	int err = tern_loop_entropy(run, sizeof(run));
 
 	if (!err)
 		err = tern_loop_entropy(b->token, sizeof(b->token));
+	if (!err)
+		err = tern_loop_entropy(seed, sizeof(seed));
 	if (err)
 		return err;
+	tern_rng_init(&b->rng, seed);
 	write_hex(b->run, run, sizeof(run));
 	write_hex(token, b->token, sizeof(b->token));
 	(void)snprintf(b->env, sizeof(b->env), "%s=%s:%s", TERN_POSIX_ENV, b->run, token);

@@ -104,12 +104,14 @@ static socklen_t write_name(const struct tern_pair *p, const union tern_posix_ad
 			    const union tern_posix_addr *remote, struct sockaddr_un *un)
 {
 	struct tern_posix_name name = { .type = p->type, .domain = p->domain };
+	uint64_t salt = tern_rng_u64(&p->broker->rng);
 
 	name.prefix[0] = 0;
 	memcpy(name.prefix + 1, TERN_POSIX_PREFIX, TERN_POSIX_PREFIX_LEN);
 	memcpy(name.prefix + 1 + TERN_POSIX_PREFIX_LEN, p->broker->run, TERN_POSIX_RUN_LEN);
 	name.prefix[sizeof(name.prefix) - 1] = '/';
 	memcpy(name.id, &p->id, sizeof(name.id));
+	memcpy(name.salt, &salt, sizeof(name.salt));
 	if (remote) {
 		name.accepted = 1;
 		memcpy(name.local, local, sizeof(name.local));
@@ -297,7 +299,7 @@ bool tern_pair_is_closed(struct tern_pair *p)
 	if (fd < 0)
 		return true;
 	(void)getsockname(p->fd, (struct sockaddr *)&un, &len);
-	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	tern_posix_say_alive(&un, p->broker->token);
 	taken = bind(fd, (const struct sockaddr *)&un, len) < 0 && errno == EADDRINUSE;
 	(void)close(fd);
 	return !taken;

@@ -29,6 +29,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
+#include "base/rng.h"
 #include "host/host.h"
 #include "posix/broker.h"
 #include "posix/protocol.h"
@@ -157,6 +158,7 @@ struct tern_broker {
 
 	char run[TERN_POSIX_RUN_LEN + 1]; /* hexadecimal */
 	uint8_t token[TERN_POSIX_TOKEN_LEN];
+	struct tern_rng rng; /* of the salt in names */
 	char env[sizeof(TERN_POSIX_ENV) + 1 + TERN_POSIX_RUN_LEN + 2 * TERN_POSIX_TOKEN_LEN + 1];
 	struct rlimit nofile; /* as it was */
 

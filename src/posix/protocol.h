@@ -45,6 +45,7 @@
 #define TERN_POSIX_PROTOCOL_H
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -69,15 +70,30 @@ union tern_posix_addr {
 /* sun_path of the broker's end, sun_path[0] included; the length is that of the structure. */
 struct tern_posix_name {
 	char prefix[1 + TERN_POSIX_PREFIX_LEN + TERN_POSIX_RUN_LEN + 1]; /* "\0tern/RUN/" */
-	uint8_t type;                       /* SOCK_STREAM or SOCK_DGRAM */
-	uint8_t domain;                     /* AF_INET or AF_INET6 */
-	uint8_t id[8];                      /* uint64_t: the socket, never used twice in a run */
-	uint8_t accepted;                   /* 1: the endpoints below are there */
-	uint8_t local[28], remote[28];      /* struct sockaddr_in or _in6 of domain */
+	uint8_t type;                  /* SOCK_STREAM or SOCK_DGRAM */
+	uint8_t domain;                /* AF_INET or AF_INET6 */
+	uint8_t id[8];                 /* uint64_t: the socket, never used twice in a run */
+	uint8_t salt[8];               /* chance: nobody else can have taken the name before */
+	uint8_t accepted;              /* 1: the endpoints below are there */
+	uint8_t local[28], remote[28]; /* struct sockaddr_in or _in6 of domain */
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct tern_posix_name) <= sizeof(((struct sockaddr_un *)0)->sun_path),
 	       "fits");
+
+/*
+ * Makes the name of a broker's end the one that the program's end gets to say that somebody has it.
+ * The token is in it: nobody else can take it in its place.
+ */
+static inline void tern_posix_say_alive(struct sockaddr_un *name, const uint8_t *token)
+{
+	char *salt = name->sun_path + offsetof(struct tern_posix_name, salt);
+	unsigned int i;
+
+	name->sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	for (i = 0; i < 8; i++)
+		salt[i] = (char)(salt[i] ^ token[i]);
+}
 
 enum tern_posix_op {
 	/* data: the token. Reply: descriptor of struct tern_posix_page, to be mapped read only. */
@@ -107,7 +123,7 @@ enum tern_posix_op {
 	TERN_POSIX_CONNECT_UNWAIT,
 	/*
 	 * args[0]: how. 0: the shim shuts its end down as well, after it has bound it to the name
-	 * of the broker's end with TERN_POSIX_ALIVE set in type (EINVAL: done before). Errors of
+	 * that tern_posix_say_alive() makes of the broker's end's (EINVAL: done before). Errors of
 	 * shutdown(2).
 	 */
 	TERN_POSIX_SHUTDOWN,
@@ -214,12 +230,15 @@ struct tern_posix_accepted {
 };
 
 /*
- * Head of a datagram. To the broker: remote is where to, AF_UNSPEC for the connected peer. To the
+ * Head of a datagram. To the broker: remote is where to, AF_UNSPEC for the connected peer; what has
+ * no head (no magic) was written past the shim, and goes to the connected peer as it is. To the
  * program: where from; or error != 0, a positive errno that the next call returns, without payload.
  */
+#define TERN_POSIX_DGRAM 0x6d677264
+
 struct tern_posix_dgram {
 	int32_t error;
-	uint32_t reserved;
+	uint32_t magic; /* TERN_POSIX_DGRAM */
 	union tern_posix_addr remote;
 };
 

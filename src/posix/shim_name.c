@@ -68,6 +68,6 @@ void tern_shim_say_alive(int fd)
 
 	if (TERN_SHIM_SYS3(SYS_getpeername, fd, &un, &len) < 0)
 		return;
-	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	tern_posix_say_alive(&un, tern_shim.token);
 	TERN_SHIM_SYS3(SYS_bind, fd, &un, len);
 }

@@ -264,7 +264,7 @@ static inline void say_alive(int fd)
 	socklen_t len = sizeof(un);
 
 	assert_int_equal(getpeername(fd, (void *)&un, &len), 0);
-	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	tern_posix_say_alive(&un, broker->token);
 	(void)bind(fd, (void *)&un, len);
 }
 
