@@ -81,7 +81,7 @@ static int put(const char *path, const char *text)
 	return err;
 }
 
-/* A namespace was made, but this was refused in it: is that the rule of Ubuntu? Then it is named. */
+/* A namespace was made, but this was refused in it. If by the rule of Ubuntu, that is named. */
 static int refused(char *why, int err, const char *what)
 {
 	if ((err == -EPERM || err == -EACCES) &&
