@@ -38,6 +38,27 @@ static void open_fails_as_socket_does(void **state)
 	assert_int_equal(tern_broker_sockets(broker), 0);
 }
 
+static void sockets_run_out_with_enfile_and_come_back(void **state)
+{
+	static struct sock all[4096];
+	unsigned int n = 0;
+
+	(void)state;
+	while (ask_with(TERN_POSIX_OPEN, 0, AF_INET, SOCK_STREAM, 0, NULL, 0) == 0)
+		all[n++] = (struct sock){ answer_fd, answer.id };
+	assert_int_equal(answer.result, -ENFILE);
+	assert_int_equal(answer_fd, -1);
+	assert_true(n > 1000);
+	assert_int_equal(tern_broker_sockets(broker), n);
+	for (unsigned int i = 0; i < n; i++)
+		drop(&all[i]);
+	for (int i = 0; i < 200; i++)
+		turn();
+	assert_int_equal(tern_broker_sockets(broker), 0);
+	all[0] = open_stream();
+	drop(&all[0]);
+}
+
 static void o_nonblock_is_the_programs_ends(void **state)
 {
 	struct sock s = open_as(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
@@ -302,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(the_environment_names_run_and_token),
 		BROKER_TEST(open_fails_as_socket_does),
+		BROKER_TEST(sockets_run_out_with_enfile_and_come_back),
 		BROKER_TEST(o_nonblock_is_the_programs_ends),
 		BROKER_TEST(low_ports_want_the_capability),
 		BROKER_TEST(a_port_is_free_again_when_its_socket_is_closed),

@@ -252,6 +252,26 @@ static void both_halves_shut_is_not_closed(void **state)
 	part(&x);
 }
 
+static void a_stranger_cannot_say_that_a_socket_lives(void **state)
+{
+	struct both x = join();
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+	int stranger = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_int_equal(getpeername(x.client.fd, (void *)&un, &len), 0);
+	un.sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
+	assert_int_equal(bind(stranger, (void *)&un, len), 0);
+	assert_int_equal(ask_shutdown(x.client, SHUT_RDWR), 0);
+	drop(&x.client);
+	expect_end(x.server.fd);
+	settle();
+	assert_int_equal(tern_broker_sockets(broker), 2);
+	(void)close(stranger);
+	part(&x);
+}
+
 static void duplicates_keep_a_socket_open(void **state)
 {
 	struct both x = join();
@@ -410,6 +430,7 @@ int main(void)
 		BROKER_TEST(a_writer_that_was_never_read_meets_a_reset),
 		BROKER_TEST(shut_down_for_reading_discards_and_acknowledges),
 		BROKER_TEST(both_halves_shut_is_not_closed),
+		BROKER_TEST(a_stranger_cannot_say_that_a_socket_lives),
 		BROKER_TEST(duplicates_keep_a_socket_open),
 		BROKER_TEST(an_idle_program_costs_no_turns),
 		BROKER_TEST(close_waits_for_lingering_data),
