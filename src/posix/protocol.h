@@ -47,8 +47,11 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include "base/siphash.h"
 
 /* In the environment: "RUN:TOKEN" in hexadecimal, 16 and 32 digits. */
 #define TERN_POSIX_ENV "TERN_BROKER"
@@ -83,16 +86,19 @@ _Static_assert(sizeof(struct tern_posix_name) <= sizeof(((struct sockaddr_un *)0
 
 /*
  * Makes the name of a broker's end the one that the program's end gets to say that somebody has it.
- * The token is in it: nobody else can take it in its place.
+ * Its salt is hashed with the token: nobody else can take the name in its place, and those who see
+ * both names (everybody) learn nothing of the token.
  */
 static inline void tern_posix_say_alive(struct sockaddr_un *name, const uint8_t *token)
 {
-	char *salt = name->sun_path + offsetof(struct tern_posix_name, salt);
-	unsigned int i;
+	char *place = name->sun_path + offsetof(struct tern_posix_name, salt);
+	uint64_t key[2], salt;
 
 	name->sun_path[offsetof(struct tern_posix_name, type)] |= (char)TERN_POSIX_ALIVE;
-	for (i = 0; i < 8; i++)
-		salt[i] = (char)(salt[i] ^ token[i]);
+	memcpy(key, token, sizeof(key));
+	memcpy(&salt, place, sizeof(salt));
+	salt = tern_siphash24_words(key, &salt, 1);
+	memcpy(place, &salt, sizeof(salt));
 }
 
 enum tern_posix_op {
