@@ -87,7 +87,10 @@ static int accept_one(int fd, const struct tern_shim_sock *sock, int flags,
 	if (sock->accepted || !tern_shim_marked(fd, TERN_SHIM_MARK_LISTENING))
 		return -EINVAL;
 	do {
-		got = blocks ? await(fd) : 0;
+		/* who has none to begin with does not wait */
+		got = blocks ? reserve(fd) : 0;
+		if (got >= 0 && blocks)
+			got = await(fd);
 		if (got < 0)
 			return got;
 		got = reserve(fd);

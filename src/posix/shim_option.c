@@ -3,10 +3,10 @@
  * posix/shim_option.c: getsockopt() and setsockopt().
  *
  * Options are the broker's, but for these: what kind of socket it is says its name (the pair would
- * say AF_UNIX); SO_RCVTIMEO and SO_SNDTIMEO work on the pair, where the program waits, and are told
- * to the broker only that it knows them when the socket becomes a kernel socket; SO_ERROR is the
- * broker's, and once told is taken from the pair too, so that a read() after it finds the end, as
- * on Linux.
+ * say AF_UNIX); SO_RCVTIMEO, SO_SNDTIMEO and SO_RCVLOWAT work on the pair, where the program waits,
+ * and are told to the broker only that it knows them when the socket becomes a kernel socket;
+ * SO_ERROR is the broker's, and once told is taken from the pair too, so that a read() after it
+ * finds the end, as on Linux.
  *
  * Options that servers set on every connection and that cannot fail are sent without waiting for a
  * reply. What the program does next is a message after it on the same connection, or bytes in the
@@ -24,10 +24,12 @@
 #define RCVTIMEO_NEW 66
 #define SNDTIMEO_NEW 67
 
-static bool is_timeout(int level, int name)
+/* Options that work where the program waits. */
+static bool is_the_pairs(int level, int name)
 {
-	return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO ||
-				       name == RCVTIMEO_NEW || name == SNDTIMEO_NEW);
+	return level == SOL_SOCKET &&
+	       (name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVLOWAT ||
+		name == RCVTIMEO_NEW || name == SNDTIMEO_NEW);
 }
 
 static int give(const void *from, socklen_t have, void *value, socklen_t *len)
@@ -105,7 +107,7 @@ static int get(int fd, const struct tern_shim_sock *sock, int level, int name, v
 
 	if ((int)*len < 0)
 		return -EINVAL;
-	if (is_timeout(level, name))
+	if (is_the_pairs(level, name))
 		return (int)TERN_SHIM_SYS5(SYS_getsockopt, fd, level, name, value, len);
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
 		*len = 0; /* to none; sshd asks */
@@ -158,7 +160,7 @@ static int set(int fd, const struct tern_shim_sock *sock, int level, int name, c
 
 	if ((int)len < 0 || len > TERN_POSIX_DATA_MAX)
 		return -EINVAL;
-	if (is_timeout(level, name)) {
+	if (is_the_pairs(level, name)) {
 		done = (int)TERN_SHIM_SYS5(SYS_setsockopt, fd, level, name, value, len);
 		if (done < 0)
 			return done;

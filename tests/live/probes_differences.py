@@ -7,12 +7,14 @@ run: probe.py."""
 import ctypes
 import errno
 import os
-import platform
 import select
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 
 from probe import (ON_TERN, OWN, PEER, accepted, check, connected, fails, libc, listener, main,
@@ -22,7 +24,6 @@ IN, OUT, ERR, HUP, RDHUP = (select.POLLIN, select.POLLOUT, select.POLLERR, selec
                             select.POLLRDHUP)
 TCP_DEFER_ACCEPT, IP_RECVERR, IP_PKTINFO, SO_MARK, SO_ZEROCOPY = 9, 11, 8, 36, 60
 MSG_FASTOPEN = 0x20000000
-GETSOCKNAME = {"x86_64": 51, "aarch64": 204}  # its system call
 
 
 def readiness(s):
@@ -63,14 +64,81 @@ def reading_and_writing_a_listener_wait():
 
 
 @probe
-def rcvlowat_is_kept_and_holds_nothing_back():
+def rcvlowat_holds_recv_back_and_not_poll():
     s, other = accepted()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 10)
     same(s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 10)
     other.sendall(b"few")
     time.sleep(0.1)
     same(readiness(s) & IN, IN if ON_TERN else 0)
+    s.settimeout(0.1)
+    s.setblocking(True)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 5, 0))
+    threading.Timer(0.1, other.sendall, (b"and more",)).start()
+    check(len(s.recv(100)) >= 10, "recv() did not wait")
     s.close()
+
+
+@probe
+def the_first_write_after_a_reset_raises_sigpipe():
+    s, other = accepted()
+    signals = []
+    before = signal.signal(signal.SIGPIPE, lambda number, _frame: signals.append(number))
+    other.reset()
+    wait_until(lambda: readiness(s) & HUP)
+    fails(errno.ECONNRESET, os.write, s.fileno(), b"x")
+    same(len(signals), 1 if ON_TERN else 0)
+    fails(errno.EPIPE, os.write, s.fileno(), b"x")
+    signal.signal(signal.SIGPIPE, before)
+
+
+@probe
+def an_accepted_connection_that_was_reset_has_its_names_still():
+    s, other = accepted()
+    whose = s.getpeername()
+    other.reset()
+    fails(errno.ECONNRESET, s.recv, 1)
+    if ON_TERN:
+        same(s.getpeername(), whose)
+    else:
+        fails(errno.ENOTCONN, s.getpeername)
+
+
+@probe
+def datagrams_are_not_put_together():
+    s, other = datagrams(), peer.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    other.bind((PEER, 0))
+    s.connect(other.getsockname())
+    s.send(b"first", socket.MSG_MORE)
+    s.send(b"second")
+    same(other.recv(100), b"first" if ON_TERN else b"firstsecond")
+
+
+@probe
+def a_copy_in_another_process_does_not_follow_to_the_loopback():
+    there = socket.create_server(("127.0.0.1", 0))
+    s = socket.socket()
+    said, say = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.read(said, 1)
+        try:
+            s.send(b"x", socket.MSG_NOSIGNAL)
+            os._exit(0)
+        except BrokenPipeError:
+            os._exit(1)
+    s.connect(there.getsockname())
+    os.write(say, b"x")
+    same(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 1 if ON_TERN else 0)
+    os.close(said)
+    os.close(say)
+
+
+@probe
+def without_its_environment_a_program_is_the_kernels():
+    code = f"import socket; socket.socket().bind(({OWN!r}, 0))"
+    done = subprocess.run([sys.executable, "-c", code], env={}, capture_output=True, check=False)
+    same(done.returncode, 1 if ON_TERN else 0)
 
 
 @probe
@@ -155,19 +223,6 @@ def congestion_control_is_newreno():
     same(name == b"newreno", ON_TERN)
     if ON_TERN:
         fails(errno.ENOENT, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"bbr")
-
-
-@probe
-def a_system_call_past_libc_sees_a_unix_socket():
-    s, _address = listener()
-    number = GETSOCKNAME.get(platform.machine())
-    if number is None:
-        return
-    name, length = ctypes.create_string_buffer(128), ctypes.c_uint(128)
-    same(libc.syscall(number, s.fileno(), name, ctypes.byref(length)), 0)
-    family = struct.unpack_from("=H", name.raw)[0]
-    same(family, socket.AF_UNIX if ON_TERN else socket.AF_INET)
-    same(s.getsockname()[0], OWN)
 
 
 @probe
