@@ -47,7 +47,7 @@ static int to_program(struct tern_pair *p, const struct tern_posix_dgram *head, 
 /* The error that waits to be told, if any. False: our end has no room for it now. */
 static bool tell_error(struct tern_pair *p)
 {
-	struct tern_posix_dgram head = { .error = p->error };
+	struct tern_posix_dgram head = { .error = p->error, .magic = TERN_POSIX_DGRAM };
 
 	if (!p->error)
 		return true;
@@ -67,6 +67,28 @@ static bool is_senders_business(int64_t err)
 }
 
 /*
+ * Where a message of the program's in scratch goes to, and where its payload begins. One that was
+ * written past the shim has no head, and goes to the connected peer.
+ */
+static const void *destination(struct tern_broker *b, size_t len, struct tern_posix_dgram *head,
+			       uint32_t *ret_addr_len, size_t *ret_start)
+{
+	*ret_addr_len = 0;
+	*ret_start = 0;
+	if (len < HEAD)
+		return NULL;
+	memcpy(head, b->scratch, HEAD);
+	if (head->magic != TERN_POSIX_DGRAM)
+		return NULL;
+	*ret_start = HEAD;
+	if (head->remote.any.sa_family == AF_UNSPEC)
+		return NULL;
+	*ret_addr_len = head->remote.any.sa_family == AF_INET ? sizeof(head->remote.in)
+							      : sizeof(head->remote.in6);
+	return &head->remote;
+}
+
+/*
  * Sends one message of the program's, read into scratch, to where it says. False: the stack takes
  * no more now.
  */
@@ -74,25 +96,15 @@ static bool send_one(struct tern_pair *p, size_t len)
 {
 	struct tern_broker *b = p->broker;
 	struct tern_posix_dgram head;
-	const void *addr = &head.remote;
-	uint32_t addr_len = sizeof(head.remote.in6);
+	uint32_t addr_len;
+	size_t start;
+	const void *addr = destination(b, len, &head, &addr_len, &start);
 	int64_t n;
 
-	if (len < HEAD) {
-		tern_broker_log(b, "a program writes to a datagram socket in a way that tern does "
-				   "not see: the datagram is lost");
-		return true;
-	}
-	memcpy(&head, b->scratch, HEAD);
-	if (head.remote.any.sa_family == AF_UNSPEC)
-		addr = NULL;
-	else if (head.remote.any.sa_family == AF_INET)
-		addr_len = sizeof(head.remote.in);
 	do {
 		/* An error that is pending is told; the datagram goes out all the same. */
 		n = tern_sock_sendto(tern_broker_socks(b), tern_broker_now(b), p->sock,
-				     b->scratch + HEAD, len - HEAD, MSG_DONTWAIT, addr,
-				     addr ? addr_len : 0);
+				     b->scratch + start, len - start, MSG_DONTWAIT, addr, addr_len);
 		if (n == -EAGAIN) {
 			p->bits |= TERN_PB_SOCK_FULL;
 			return false;
@@ -136,7 +148,7 @@ static void bring_in(struct tern_pair *p)
 	size_t done = 0;
 
 	while ((p->bits & TERN_PB_SOCK_IN) && !(p->bits & TERN_PB_PAIR_FULL)) {
-		struct tern_posix_dgram head = { 0 };
+		struct tern_posix_dgram head = { .magic = TERN_POSIX_DGRAM };
 		uint32_t addr_len = sizeof(head.remote);
 		int64_t n;
 

@@ -102,8 +102,8 @@ void tern_shim_next_find(void);
 /* ---- shim_syscall.c */
 
 /*
- * A system call as the kernel gives it: a value, or a negative errno; errno itself is untouched, and
- * no point of cancellation is passed.
+ * A system call as the kernel gives it: a value, or a negative errno; errno itself is untouched,
+ * and no point of cancellation is passed.
  */
 long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f);
 

@@ -134,7 +134,7 @@ static int destination(int fd, const struct tern_shim_sock *sock, const struct m
 	const struct sockaddr *to = msg->msg_name;
 	sa_family_t family;
 
-	memset(head, 0, sizeof(*head));
+	*head = (struct tern_posix_dgram){ .magic = TERN_POSIX_DGRAM };
 	if (!to || msg->msg_namelen == 0)
 		return tern_shim_marked(fd, TERN_SHIM_MARK_CONNECTED) ? 0 : -EDESTADDRREQ;
 	if (msg->msg_namelen < sizeof(family))

@@ -5,32 +5,16 @@
  * tern_shim_next begins as a table of plain system calls, and the constructor puts the next
  * library's functions there, one pointer at a time. So a wrapper that runs before the constructor,
  * or inside dlsym() (a malloc that reads files at its first use), works at any moment.
- *
- * System calls of our own go through tern_shim_sys(): errno stays, and no point of cancellation is
- * passed while something is held.
  */
 #include <dlfcn.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "posix/shim.h"
-
-long tern_shim_sys(long number, long a, long b, long c, long d, long e, long f)
-{
-	int saved = errno;
-	long result = syscall(number, a, b, c, d, e, f);
-
-	if (result >= 0)
-		return result;
-	result = -errno;
-	errno = saved;
-	return result;
-}
 
 #define PLAIN(type, name, parameters, arguments)                \
 	static type plain_##name parameters                     \
 	{                                                       \
-		return (type)syscall(SYS_##name CAT arguments); \
+		return (type)tern_shim_plain(SYS_##name CAT arguments); \
 	}
 /* CAT (a, b) gives ", a, b". */
 #define CAT(...) , __VA_ARGS__

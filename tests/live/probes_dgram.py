@@ -7,9 +7,11 @@ import ctypes
 import errno
 import fcntl
 import os
+import platform
 import select
 import socket
 import struct
+import tempfile
 import termios
 import threading
 import time
@@ -395,6 +397,21 @@ def dup_and_close_on_exec_hold_for_datagrams_too():
     os.write(copy, b"still there")
     same(far.recv(100), b"still there")
     os.close(copy)
+
+
+@probe
+def datagrams_sent_by_other_calls_go_to_the_connected_peer():
+    s, far = pair()
+    with tempfile.TemporaryFile() as f:
+        f.write(b"out of a file")
+        f.flush()
+        same(os.sendfile(s.fileno(), f.fileno(), 0, 13), 13)
+    same(far.recv(100), b"out of a file")
+    number = {"x86_64": 307, "aarch64": 269}.get(platform.machine())  # sendmmsg()
+    if number is not None:
+        out, _keep = many([3, 5])
+        same(libc.syscall(number, s.fileno(), out, 2, 0), 2)
+        same([len(far.recv(10)) for _ in range(2)], [3, 5])
 
 
 main()

@@ -6,6 +6,7 @@ How they are run: probe.py."""
 import ctypes
 import errno
 import os
+import platform
 import resource
 import select
 import signal
@@ -547,6 +548,20 @@ def a_timeout_of_the_user_ends_a_connection_with_etimedout():
         pass
     own.setblocking(True)
     fails(errno.ETIMEDOUT, own.recv, 1)
+
+
+@probe
+def calls_by_number_are_those_by_name():
+    s, address = listener()
+    number = {"x86_64": 51, "aarch64": 204}.get(platform.machine())  # getsockname()
+    if number is None:
+        return
+    name, length = ctypes.create_string_buffer(128), ctypes.c_uint(128)
+    same(libc.syscall(number, s.fileno(), name, ctypes.byref(length)), 0)
+    same(struct.unpack_from("=H", name.raw)[0], socket.AF_INET)
+    same(struct.unpack_from("!H", name.raw, 2)[0], address[1])
+    same(libc.syscall(number, -1, name, ctypes.byref(length)), -1)
+    same(ctypes.get_errno(), errno.EBADF)
 
 
 main()

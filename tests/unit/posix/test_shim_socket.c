@@ -104,9 +104,9 @@ static void fresh_pair(int ret_ends[2])
 	int least = 0, i;
 
 	fake_pair(SOCK_STREAM, 1, false, ret_ends);
-	(void)syscall(SYS_setsockopt, ret_ends[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	(void)tern_shim_plain(SYS_setsockopt, ret_ends[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
 	for (i = 0; i < 64; i++)
-		if (syscall(SYS_sendto, ret_ends[1], "f", 1, MSG_DONTWAIT, NULL, 0) != 1)
+		if (tern_shim_plain(SYS_sendto, ret_ends[1], "f", 1, MSG_DONTWAIT, NULL, 0) != 1)
 			break;
 }
 
@@ -143,7 +143,7 @@ static void hand_over(int to, int fd, bool nonblock)
 			      .msg_controllen = CMSG_LEN(sizeof(int)) };
 
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	assert_int_equal(syscall(SYS_sendmsg, to, &msg, 0), sizeof(got));
+	assert_int_equal(tern_shim_plain(SYS_sendmsg, to, &msg, 0), sizeof(got));
 }
 
 static void accept_takes_one_connection_with_its_address(void **state)
@@ -278,7 +278,7 @@ static pid_t drain_later(int fd)
 		char some[64];
 
 		(void)usleep(50000);
-		_exit(syscall(SYS_read, fd, some, sizeof(some)) > 0 ? 0 : 1);
+		_exit(tern_shim_plain(SYS_read, fd, some, sizeof(some)) > 0 ? 0 : 1);
 	}
 	return pid;
 }
@@ -295,8 +295,8 @@ static void connect_waits_for_room_and_leaves_its_byte(void **state)
 	pid = drain_later(ends[0]);
 	assert_int_equal(connect_to(ends[1], &far_away), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(syscall(SYS_read, ends[0], &c, 1), 1);
-	assert_int_equal(syscall(SYS_getsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
+	assert_int_equal(tern_shim_plain(SYS_read, ends[0], &c, 1), 1);
+	assert_int_equal(tern_shim_plain(SYS_getsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
 	assert_int_equal(bytes, 2 * TERN_POSIX_SNDBUF);
 	close_both(ends);
 }
@@ -404,7 +404,7 @@ static void the_loopback_takes_the_place_of_a_pair_everywhere(void **state)
 {
 	struct sockaddr_in lo = { .sin_family = AF_INET };
 	socklen_t len = sizeof(lo);
-	int listener = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listener = (int)tern_shim_plain(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int ends[2], conn, value = 0;
 	struct places p;
 
