@@ -195,7 +195,7 @@ static void a_stream_never_connected_says_so_and_one_connected_is_widened(void *
 {
 	int ends[2], bytes = 0;
 	socklen_t len = sizeof(bytes);
-	char c;
+	char c = 'c';
 
 	(void)state;
 	fake_pair(SOCK_STREAM, 1, false, ends);
@@ -329,6 +329,7 @@ static void what_linux_says_at_once_about_a_datagram(void **state)
 static void many_pieces_are_one_datagram(void **state)
 {
 	static struct iovec pieces[1023];
+	static char text[] = "xy";
 	struct dgram d;
 	unsigned int i;
 	int ends[2];
@@ -338,7 +339,7 @@ static void many_pieces_are_one_datagram(void **state)
 	fake_pair(SOCK_DGRAM, 1, false, ends);
 	tern_shim_mark(ends[1], TERN_SHIM_MARK_CONNECTED);
 	for (i = 0; i < 1023; i++)
-		pieces[i] = (struct iovec){ (char[]){ "xy" }, i % 16 == 0 };
+		pieces[i] = (struct iovec){ text, i % 16 == 0 };
 	assert_int_equal(writev(ends[1], pieces, 1023), 64);
 	assert_int_equal(tern_shim_plain(SYS_read, ends[0], &d, sizeof(d)), sizeof(d.head) + 64);
 	assert_int_equal(writev(ends[1], pieces, 14), 1);
