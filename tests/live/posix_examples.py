@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The daytime servers of examples/ in their concurrency models, on the kernel and under tern run."""
+"""The daytime servers of examples/ in their concurrency models, on the kernel and under tern."""
 
 import os
 import re

@@ -14,8 +14,8 @@ import sys
 import tempfile
 import threading
 
-from live import (PATIENCE, case, check, connect, descendants, devices, end, enter_namespace, forget,
-                  main, read_all, run, sockets, spawn, tern, wait_for)
+from live import (PATIENCE, case, check, connect, descendants, devices, end, enter_namespace,
+                  forget, main, read_all, run, sockets, spawn, tern, wait_for)
 from posix_run import OWN, PEER, kernel_server, on_tern, port_is_open, run_on_tern, server
 
 enter_namespace()
