@@ -232,8 +232,6 @@ int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 	if (err)
 		return err;
 	p->kind = type == SOCK_STREAM ? TERN_PAIR_FRESH : TERN_PAIR_DGRAM;
-	if (remote)
-		p->flags |= TERN_PF_ACCEPTED;
 	if (type == SOCK_DGRAM)
 		b->page->dgrams++;
 	tern_pair_set_narrow(p, type == SOCK_STREAM && !remote);

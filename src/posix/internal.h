@@ -78,7 +78,7 @@ enum tern_pair_bit {
 /* What has been. */
 enum tern_pair_flag {
 	TERN_PF_QUEUED = 1 << 0,
-	TERN_PF_ACCEPTED = 1 << 1,
+	TERN_PF_LINGERS = 1 << 1, /* among the lingering */
 	TERN_PF_CLOSED = 1 << 2,  /* the program has closed it; what it wrote is still to be sent */
 	TERN_PF_FIN_IN = 1 << 3,  /* the peer's FIN was passed on: our end is shut for writing */
 	TERN_PF_FIN_OUT = 1 << 4, /* the program's FIN was passed on */
@@ -90,7 +90,6 @@ enum tern_pair_flag {
 	TERN_PF_LINGER = 1 << 10,   /* SO_LINGER > 0: counted in page->lingers */
 	TERN_PF_NARROW = 1 << 11,   /* counted in page->narrow */
 	TERN_PF_BOUND = 1 << 12,    /* by bind() */
-	TERN_PF_LINGERS = 1 << 14,  /* among the lingering */
 	TERN_PF_FAILED = 1 << 13,   /* FRESH: connect() has not been told yet that it failed */
 };
 

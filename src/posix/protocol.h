@@ -18,11 +18,11 @@
  *
  * The pair itself. A stream carries the program's bytes, and two things more:
  *
- *	fill	Before the program has its end, the broker writes TERN_POSIX_FILL bytes into it as
- *		if the program had, with SO_SNDBUF at its least: nothing is writable. When the
- *		connection is established the broker takes all but one of them: the edge that poll
- *		and epoll wait for. The shim raises SO_SNDBUF when it next has to do with the
- *		socket.
+ *	fill	Before the program has its end, the broker writes as many single bytes into it as
+ *		there is room for, as if the program had, with SO_SNDBUF at its least: nothing is
+ *		writable. When the connection is established the broker takes all but one of them:
+ *		the edge that poll and epoll wait for. The shim raises SO_SNDBUF when it next has
+ *		to do with the socket.
  *	tail	One byte of the program's stays unread always (the fill's last, then the last one
  *		forwarded): so a reset, a timeout and the broker's death read as ECONNRESET, never
  *		as a clean end.
@@ -61,7 +61,6 @@
 #define TERN_POSIX_PREFIX_LEN 5
 #define TERN_POSIX_RUN_LEN    16
 #define TERN_POSIX_TOKEN_LEN  16 /* bytes */
-#define TERN_POSIX_FILL       6  /* one-byte writes that fill a pair of the least SO_SNDBUF */
 #define TERN_POSIX_ALIVE      0x80
 
 union tern_posix_addr {
