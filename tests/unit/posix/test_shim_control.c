@@ -160,6 +160,22 @@ static void a_dead_broker_is_a_network_that_is_down(void **state)
 	assert_int_equal(connection(), -1);
 }
 
+static void without_a_broker_everything_is_libcs(void **state)
+{
+	int fd, domain = 0;
+	socklen_t len = sizeof(domain);
+
+	(void)state;
+	tern_shim.on = false;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len), 0);
+	assert_int_equal(domain, AF_INET);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(fake->connections, 0);
+	assert_int_equal(close(fd), 0);
+}
+
 static void a_reply_is_told_apart_from_a_lost_connection(void **state)
 {
 	(void)state;
@@ -264,6 +280,7 @@ int main(void)
 		CASE(a_child_has_a_connection_of_its_own),
 		CASE(a_child_of_vfork_leaves_no_trace),
 		CASE(a_dead_broker_is_a_network_that_is_down),
+		CASE(without_a_broker_everything_is_libcs),
 		CASE(a_reply_is_told_apart_from_a_lost_connection),
 		CASE(a_descriptor_comes_as_it_was_asked_for),
 		CASE(a_process_at_its_limit_gets_emfile),
