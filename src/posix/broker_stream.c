@@ -127,8 +127,12 @@ static enum step pass_in(struct tern_pair *p, size_t *budget)
 					.iov_len = pieces[msg.msg_iovlen].len };
 		total += pieces[msg.msg_iovlen].len;
 	}
-	sent = p->flags & TERN_PF_DISCARD ? (ssize_t)total
-					  : sendmsg(p->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (p->flags & TERN_PF_DISCARD)
+		sent = (ssize_t)total;
+	else if (msg.msg_iovlen == 1)
+		sent = send(p->fd, iov[0].iov_base, iov[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		sent = sendmsg(p->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0)
 		return refused(p, errno);
 	(void)tern_sock_consume(socks, now, p->sock, (size_t)sent);
