@@ -294,6 +294,19 @@ ssize_t tern_shim_recvfrom(int fd, void *buf, size_t len, int flags, struct sock
 	return n;
 }
 
+/*
+ * Descriptors came with a message. Where this process has never talked to the broker, one of them
+ * may be its first socket of tern's: then the shared page is needed.
+ */
+static TERN_COLD void look_at_gifts(struct msghdr *msg)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+	if (tern_shim.on && !tern_shim.page && c && c->cmsg_level == SOL_SOCKET &&
+	    c->cmsg_type == SCM_RIGHTS)
+		tern_shim_inherit();
+}
+
 ssize_t tern_shim_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct tern_shim_sock sock;
@@ -311,8 +324,12 @@ ssize_t tern_shim_recvmsg(int fd, struct msghdr *msg, int flags)
 			msg->msg_namelen = 0;
 		return n;
 	}
-	if (TERN_LIKELY(!msg->msg_name || !tern_shim.on))
-		return after_read(fd, tern_shim_next.recvmsg(fd, msg, flags));
+	if (TERN_LIKELY(!msg->msg_name || !tern_shim.on)) {
+		n = after_read(fd, tern_shim_next.recvmsg(fd, msg, flags));
+		if (TERN_UNLIKELY(n >= 0 && msg->msg_controllen))
+			look_at_gifts(msg);
+		return n;
+	}
 	m = *msg;
 	m.msg_name = &addr;
 	m.msg_namelen = sizeof(addr);
