@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that exist, unmodified under tern run, with the kernel's TCP as the other side."""
 
+import ast
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from live import (PATIENCE, case, check, connect, descendants, devices, end, enter_namespace,
                   forget, main, read_all, run, sockets, spawn, tern, wait_for)
@@ -327,6 +329,62 @@ def a_pure_reader_whose_broker_is_killed_in_mid_body_reads_a_reset():
     check(process.stdout.readline() == b"reset\n", "not a reset")
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}/fd/0") for pid in programs), "they end")
     client.close()
+
+
+WAITERS = """
+import errno, select, socket, sys, threading
+peer, port = sys.argv[1], int(sys.argv[2])
+got = {}
+def accept():
+    s = socket.create_server(("", 4001)); ready(); s.accept()
+def connect():
+    s = socket.socket(); ready(); s.connect(("10.98.0.9", 7))
+def recv():
+    s = socket.create_connection((peer, port)); ready(); return s.recv(1)
+def send():
+    s = socket.create_connection((peer, port)); ready()
+    while True: s.send(bytes(65536))
+def poll():
+    s = socket.create_connection((peer, port)); p = select.poll(); p.register(s, select.POLLIN)
+    ready(); p.poll(); return s.recv(1)
+def epoll():
+    s = socket.create_server(("", 4002)); e = select.epoll(); e.register(s, select.EPOLLIN)
+    ready(); e.poll(); s.accept()
+def datagram():
+    s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("", 4003)); ready(); s.recv(1)
+def ready():
+    print("ready", flush=True)
+def run(what):
+    try:
+        got[what.__name__] = repr(what())
+    except OSError as error:
+        got[what.__name__] = errno.errorcode[error.errno]
+threads = [threading.Thread(target=run, args=(what,))
+           for what in (accept, connect, recv, send, poll, epoll, datagram)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+try:
+    socket.socket()
+except OSError as error:
+    got["socket"] = errno.errorcode[error.errno]
+print(sorted(got.items()), flush=True)
+"""
+
+
+@case
+def no_call_hangs_when_the_broker_is_killed():
+    far, port = far_server()
+    process = on_tern(sys.executable, "-c", WAITERS, PEER, port, stdout=subprocess.PIPE)
+    for _ in range(7):
+        check(process.stdout.readline() == b"ready\n", "not all of them wait")
+    time.sleep(0.3)
+    process.kill()
+    got = dict(ast.literal_eval(process.stdout.readline().decode()))
+    for call in ("recv", "poll", "datagram"):
+        check(got[call] == "ECONNRESET", got)
+    check(got["send"] in ("ECONNRESET", "EPIPE"), got)
+    check(not [call for call, end in got.items() if end in ("b''", "None")], got)
+    far.close()
 
 
 @case
