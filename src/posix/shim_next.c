@@ -11,9 +11,9 @@
 
 #include "posix/shim.h"
 
-#define PLAIN(type, name, parameters, arguments)                \
-	static type plain_##name parameters                     \
-	{                                                       \
+#define PLAIN(type, name, parameters, arguments)                        \
+	static type plain_##name parameters                             \
+	{                                                               \
 		return (type)tern_shim_plain(SYS_##name CAT arguments); \
 	}
 /* CAT (a, b) gives ", a, b". */

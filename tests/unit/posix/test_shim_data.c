@@ -209,7 +209,8 @@ static void a_stream_never_connected_says_so_and_one_connected_is_widened(void *
 	assert_int_equal(pipes, 1);
 	fake->last_error = 0;
 	assert_int_equal(send(ends[1], &c, 1, 0), 1);
-	assert_int_equal(tern_shim_plain(SYS_getsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
+	assert_int_equal(
+		tern_shim_plain(SYS_getsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
 	assert_int_equal(bytes, 2 * TERN_POSIX_SNDBUF);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
@@ -235,7 +236,8 @@ static void a_datagram_has_a_head_that_nobody_sees(void **state)
 	fake->page->dgrams = 1;
 	fake_pair(SOCK_DGRAM, 1, false, ends);
 	memcpy(d.data, "hello", 5);
-	assert_int_equal(tern_shim_plain(SYS_write, ends[0], &d, sizeof(d.head) + 5), sizeof(d.head) + 5);
+	assert_int_equal(tern_shim_plain(SYS_write, ends[0], &d, sizeof(d.head) + 5),
+			 sizeof(d.head) + 5);
 	assert_int_equal(recvfrom(ends[1], got, sizeof(got), 0, (struct sockaddr *)&from, &len), 5);
 	assert_string_equal(got, "hello");
 	assert_int_equal(len, sizeof(from));
@@ -278,7 +280,8 @@ static void an_error_comes_in_its_place_in_the_queue(void **state)
 	fake_pair(SOCK_DGRAM, 1, false, ends);
 	assert_int_equal(tern_shim_plain(SYS_write, ends[0], &d, sizeof(d.head)), sizeof(d.head));
 	d.head.error = 0;
-	assert_int_equal(tern_shim_plain(SYS_write, ends[0], &d, sizeof(d.head) + 1), sizeof(d.head) + 1);
+	assert_int_equal(tern_shim_plain(SYS_write, ends[0], &d, sizeof(d.head) + 1),
+			 sizeof(d.head) + 1);
 	fails(recv(ends[1], got, sizeof(got), MSG_PEEK), ECONNREFUSED);
 	assert_int_equal(recv(ends[1], got, sizeof(got), MSG_PEEK), 1);
 	assert_int_equal(recv(ends[1], got, sizeof(got), 0), 1);

@@ -104,7 +104,8 @@ static void fresh_pair(int ret_ends[2])
 	int least = 0, i;
 
 	fake_pair(SOCK_STREAM, 1, false, ret_ends);
-	(void)tern_shim_plain(SYS_setsockopt, ret_ends[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	(void)tern_shim_plain(SYS_setsockopt, ret_ends[1], SOL_SOCKET, SO_SNDBUF, &least,
+			      sizeof(least));
 	for (i = 0; i < 64; i++)
 		if (tern_shim_plain(SYS_sendto, ret_ends[1], "f", 1, MSG_DONTWAIT, NULL, 0) != 1)
 			break;
@@ -296,7 +297,8 @@ static void connect_waits_for_room_and_leaves_its_byte(void **state)
 	assert_int_equal(connect_to(ends[1], &far_away), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(tern_shim_plain(SYS_read, ends[0], &c, 1), 1);
-	assert_int_equal(tern_shim_plain(SYS_getsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
+	assert_int_equal(
+		tern_shim_plain(SYS_getsockopt, ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
 	assert_int_equal(bytes, 2 * TERN_POSIX_SNDBUF);
 	close_both(ends);
 }
