@@ -686,7 +686,6 @@ int tern_cli_run(struct tern_cli_args *args)
 		status = on_stack(&r);
 		tern_ctl_set_holders(r.h.ctl, NULL, NULL);
 		tern_broker_free(r.broker);
-		tern_host_flush(r.h.host); /* resets that this has made */
 		(void)tern_cli_host_stop(&r.h);
 		tern_nft_stop(&r.nft);
 	}

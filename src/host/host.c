@@ -279,6 +279,7 @@ TERN_API int tern_host_drain(struct tern_host *host, uint64_t timeout_ns,
 	int err = 0;
 
 	close_all(host);
+	tern_host_flush(host); /* resets are owed nothing, and would not be waited for */
 	while (!err) {
 		if (host->now >= look_at) {
 			look(host, &left);

@@ -299,6 +299,37 @@ static void drain_waits_for_a_slow_reader(void **state)
 	tern_host_free(host);
 }
 
+static int who_is_not_listened_to(void)
+{
+	const struct timeval patience = { .tv_sec = 5 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in addr = at(0x0a4d0002);
+	char byte;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (void *)&addr, sizeof(addr)) || send(fd, "unread", 6, 0) != 6)
+		return 10;
+	return recv(fd, &byte, 1, 0) < 0 && errno == ECONNRESET ? 0 : 11;
+}
+
+static void a_reset_that_the_end_makes_leaves_before_it(void **state)
+{
+	const struct tern_host_config cfg = config();
+	char byte;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	start(&cfg);
+	fd = tern_listener();
+	pid = in_child(who_is_not_listened_to);
+	fd = tern_accept(host, fd, NULL, NULL, 0);
+	assert_int_equal(tern_recv(host, fd, &byte, 1, MSG_PEEK), 1);
+	assert_int_equal(tern_host_drain(host, 0, NULL), 0);
+	tern_host_free(host);
+	assert_int_equal(reap(pid), 0);
+}
+
 static void two_families_have_both_their_ends(void **state)
 {
 	struct tern_host_config cfg = config();
@@ -412,6 +443,7 @@ int main(void)
 		cmocka_unit_test(a_bad_wire_changes_nothing_but_the_time),
 		cmocka_unit_test(a_kernel_server_is_reached),
 		cmocka_unit_test(drain_waits_for_a_slow_reader),
+		cmocka_unit_test(a_reset_that_the_end_makes_leaves_before_it),
 		cmocka_unit_test(two_families_have_both_their_ends),
 		cmocka_unit_test(a_taken_address_or_device_is_named),
 		cmocka_unit_test(a_lack_of_privilege_is_named),
