@@ -39,6 +39,7 @@ soak:
 	@ninja -C $(BUILD) tern libtern-preload.so
 	@TERN=$(abspath $(BUILD))/tern tests/soak/transfer.py
 	@TERN=$(abspath $(BUILD))/tern tests/soak/programs.py
+	@TERN=$(abspath $(BUILD))/tern tests/soak/hangups.py
 
 bench:
 	@tools/setup build demo test bench
