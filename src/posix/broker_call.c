@@ -87,6 +87,8 @@ static int call_bind(struct call *c, struct tern_pair *p)
 	err = tern_sock_bind(c->socks, c->now, p->sock, c->req->data, c->req->len);
 	if (!err)
 		p->flags |= TERN_PF_BOUND;
+	if (!err && p->kind == TERN_PAIR_DGRAM)
+		tern_near_open(p);
 	return err;
 }
 
@@ -428,6 +430,8 @@ static int call_socket(struct call *c, struct tern_pair *p)
 	case TERN_POSIX_LINGER_CLOSED:
 		return call_linger_closed(p);
 	case TERN_POSIX_SETTINGS:
+		if (p->kind == TERN_PAIR_DGRAM)
+			tern_near_close(p);
 		tern_settings_give(p->settings, p->settings_len, c->reply);
 		return 0;
 	case TERN_POSIX_LAST_ERROR:

@@ -101,6 +101,12 @@ static bool send_one(struct tern_pair *p, size_t len)
 	const void *addr = destination(b, len, &head, &addr_len, &start);
 	int64_t n;
 
+	if (addr && tern_near_is(&head.remote)) {
+		n = tern_near_send(p, &head.remote, b->scratch + start, len - start);
+		if (n < 0 && is_senders_business(n) && !p->error)
+			p->error = (int32_t)-n;
+		return true;
+	}
 	do {
 		/* An error that is pending is told; the datagram goes out all the same. */
 		n = tern_sock_sendto(tern_broker_socks(b), tern_broker_now(b), p->sock,
@@ -179,6 +185,31 @@ static void bring_in(struct tern_pair *p)
 	}
 }
 
+/* From the loopback to the program, within the budget. */
+static void bring_near(struct tern_pair *p)
+{
+	size_t done = 0;
+
+	while (p->near && !(p->bits & TERN_PB_PAIR_FULL)) {
+		struct tern_posix_dgram head = { .magic = TERN_POSIX_DGRAM };
+		ssize_t n;
+
+		if (done > TERN_BROKER_BUDGET) {
+			tern_pair_queue(p);
+			return;
+		}
+		n = tern_near_look(p, &head.remote);
+		if (n < 0)
+			return;
+		if (to_program(p, &head, p->broker->scratch, (size_t)n) == -EAGAIN) {
+			wait_for_room(p);
+			return;
+		}
+		tern_near_drop(p);
+		done += (size_t)n + COST;
+	}
+}
+
 void tern_dgram_catch_up(struct tern_pair *p)
 {
 	p->bits |= TERN_PB_PAIR_IN;
@@ -194,8 +225,10 @@ void tern_dgram_run(struct tern_pair *p)
 	if (!(p->bits & TERN_PB_PAIR_FULL) && (p->flags & TERN_PF_WATCH_OUT))
 		(void)tern_pair_watch(p, false);
 	send_out(p);
-	if (tell_error(p))
+	if (tell_error(p)) {
 		bring_in(p);
+		bring_near(p);
+	}
 	/* Who has closed may have left datagrams that are still to be sent. */
 	if ((p->bits & TERN_PB_HANGUP) && !(p->bits & TERN_PB_PAIR_IN) && tern_pair_is_closed(p))
 		tern_pair_close(p);

@@ -266,6 +266,8 @@ void tern_pair_free(struct tern_pair *p)
 
 	if (p->kind == TERN_PAIR_LISTENER)
 		tern_accept_free(p);
+	else if (p->kind == TERN_PAIR_DGRAM)
+		tern_near_close(p);
 	close_end(p);
 	if (p->linger_fd >= 0)
 		(void)close(p->linger_fd);

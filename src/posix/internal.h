@@ -51,6 +51,7 @@ enum {
 
 struct tern_acceptor; /* broker_accept.c */
 struct tern_loopback; /* broker_loopback.c */
+struct tern_near;     /* likewise */
 struct tern_process;  /* broker_control.c */
 
 enum tern_pair_kind {
@@ -111,7 +112,10 @@ struct tern_pair {
 	int32_t error; /* positive errno: will end the socket, its data first; SO_ERROR */
 	uint32_t tail; /* bytes forwarded but unread at our end: at least one */
 	struct tern_posix_setting *settings; /* what was set by setsockopt(), each once */
-	struct tern_acceptor *acceptor;      /* of a LISTENER */
+	union {
+		struct tern_acceptor *acceptor; /* of a LISTENER */
+		struct tern_near *near;         /* of a DGRAM that speaks to the loopback */
+	};
 	int linger_fd;                       /* closed when lingering is over; -1: nobody waits */
 	uint64_t linger_until;               /* 0: not closed yet */
 };
@@ -324,5 +328,25 @@ void tern_loopback_room(struct tern_pair *p);
 
 /* The listener ends. */
 void tern_loopback_close(struct tern_pair *p);
+
+/* After bind() of a datagram socket: it is found on the loopback if its address is a wildcard. */
+void tern_near_open(struct tern_pair *p);
+
+/* The socket ends, or becomes the kernel's altogether. */
+void tern_near_close(struct tern_pair *p);
+
+/* Is it an address of the loopback, or the wildcard, which means the same? */
+bool tern_near_is(const union tern_posix_addr *addr);
+
+/* Sends a datagram there. 0, or a negative errno of sendto(). */
+int tern_near_send(struct tern_pair *p, const union tern_posix_addr *addr, const void *data,
+		   size_t len);
+
+/*
+ * Shows the next datagram that came over the loopback, in b->scratch; tern_near_drop() takes it
+ * away. Its length, or -EAGAIN: there is none.
+ */
+ssize_t tern_near_look(struct tern_pair *p, union tern_posix_addr *ret_from);
+void tern_near_drop(struct tern_pair *p);
 
 #endif

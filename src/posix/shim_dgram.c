@@ -127,7 +127,7 @@ ssize_t tern_shim_dgram_recv(int fd, struct msghdr *msg, int flags)
 	return receive(fd, msg, flags, iov);
 }
 
-/* Where to, written into the head. 0, negative errno, or 1: to the loopback. */
+/* Where to, written into the head. 0 or a negative errno. */
 static int destination(int fd, const struct tern_shim_sock *sock, const struct msghdr *msg,
 		       struct tern_posix_dgram *head)
 {
@@ -146,8 +146,6 @@ static int destination(int fd, const struct tern_shim_sock *sock, const struct m
 		return -EAFNOSUPPORT;
 	if (msg->msg_namelen < tern_shim_addr_len(family))
 		return -EINVAL;
-	if (tern_shim_is_loopback(to, msg->msg_namelen) || tern_shim_is_any(to, msg->msg_namelen))
-		return 1;
 	memcpy(&head->remote, to, tern_shim_addr_len(family));
 	head->remote.any.sa_family = family;
 	if (family != sock->domain) {
@@ -190,22 +188,6 @@ static __attribute__((noinline)) ssize_t send_many(int fd, struct tern_posix_dgr
 	return send_out(fd, head, msg, flags, iov);
 }
 
-static ssize_t to_loopback(int fd, const struct tern_shim_sock *sock, const struct msghdr *msg,
-			   int flags)
-{
-	int done = tern_shim_to_kernel(fd, sock), saved = errno;
-	ssize_t sent;
-
-	if (done < 0)
-		return done;
-	sent = tern_shim_next.sendmsg(fd, msg, flags);
-	if (sent < 0) {
-		sent = -errno;
-		errno = saved;
-	}
-	return sent;
-}
-
 /* What is the matter with the message itself: 0, -EMSGSIZE, -EOPNOTSUPP. */
 static int check(const struct tern_shim_sock *sock, const struct msghdr *msg, int flags)
 {
@@ -235,8 +217,6 @@ ssize_t tern_shim_dgram_send(int fd, const struct tern_shim_sock *sock, const st
 
 	if (done == 0)
 		done = destination(fd, sock, msg, &head);
-	if (done == 1)
-		return to_loopback(fd, sock, msg, flags);
 	if (done == 0)
 		done = -tern_shim_dgram_error(fd);
 	if (done < 0)

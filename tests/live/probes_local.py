@@ -13,8 +13,8 @@ import struct
 import threading
 import time
 
-from probe import (ON_TERN, OWN, OWN6, accepted, check, child, error_of, fails, libc, listener,
-                   main, peer, probe, reap, same, wait_until)
+from probe import (ON_TERN, OWN, OWN6, PEER, check, child, error_of, fails, libc, listener, main,
+                   peer, probe, reap, same, wait_until)
 
 SIOCGIFCONF, SIOCGIFADDR, SIOCGIFFLAGS, SIOCGIFNETMASK = 0x8912, 0x8915, 0x8913, 0x891b
 SIOCGIFMTU = 0x8921
@@ -235,6 +235,100 @@ def datagrams_over_the_loopback_pass():
     connected.connect(s.getsockname())
     connected.send(b"connected")
     same(s.recvfrom(100), (b"connected", connected.getsockname()))
+
+
+def datagrams(host="", port=0):
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((host, port))
+    s.settimeout(3)
+    return s
+
+
+@probe
+def a_bound_datagram_socket_speaks_to_the_loopback_and_outside():
+    s, far = datagrams(), peer.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    port = s.getsockname()[1]
+    far.bind((PEER, 0))
+    client = datagrams("127.0.0.1")
+    for _ in range(3):
+        client.sendto(b"near", ("127.0.0.1", port))
+        same(s.recvfrom(100), (b"near", client.getsockname()))
+        s.sendto(b"back", client.getsockname())
+        same(client.recvfrom(100), (b"back", ("127.0.0.1", port)))
+        s.sendto(b"out", tuple(far.getsockname()))
+        data, source = far.recvfrom(100)
+        same((data, source[1]), (b"out", port))
+        far.sendto(b"in", (OWN, port))
+        same(s.recvfrom(100), (b"in", tuple(far.getsockname())))
+    same(s.getsockname(), ("0.0.0.0", port))
+
+
+@probe
+def a_client_of_both_hears_both():
+    near, far = datagrams("127.0.0.1"), peer.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    far.bind((PEER, 0))
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(3)
+    s.sendto(b"one", near.getsockname())
+    data, source = near.recvfrom(100)
+    same((data, source), (b"one", ("127.0.0.1", s.getsockname()[1])))
+    s.sendto(b"two", tuple(far.getsockname()))
+    same(far.recvfrom(100)[0], b"two")
+    near.sendto(b"three", source)
+    same(s.recvfrom(100), (b"three", near.getsockname()))
+
+
+@probe
+def datagrams_of_both_families_find_a_wildcard():
+    s = datagrams("::")
+    port = s.getsockname()[1]
+    for host, seen in (("127.0.0.1", "::ffff:127.0.0.1"), ("::1", "::1")):
+        client = datagrams(host)
+        client.sendto(b"x" * 2000, (host, port))
+        data, source = s.recvfrom(3000)
+        same((len(data), source[:2]), (2000, (seen, client.getsockname()[1])))
+        s.sendto(b"", source)
+        same(client.recv(100), b"")
+
+
+@probe
+def a_connected_client_is_answered_over_the_loopback():
+    s, client = datagrams(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(3)
+    client.connect(("127.0.0.1", s.getsockname()[1]))
+    client.send(b"question")
+    data, source = s.recvfrom(100)
+    same((data, source), (b"question", client.getsockname()))
+    s.sendto(b"answer", source)
+    same(client.recv(100), b"answer")
+    port = s.getsockname()[1]
+    s.close()
+
+    def refused():
+        try:
+            client.send(b"x")
+            return False
+        except ConnectionRefusedError:
+            return True
+    wait_until(refused)
+    again = datagrams("127.0.0.1", port)
+    again.close()
+
+
+@probe
+def a_bound_socket_that_connects_to_the_loopback_keeps_its_port():
+    s, client = datagrams(), datagrams()
+    port = client.getsockname()[1]
+    client.connect(("127.0.0.1", s.getsockname()[1]))
+    same(client.getsockname(), ("127.0.0.1", port))
+    client.send(b"x")
+    same(s.recvfrom(10)[1], ("127.0.0.1", port))
+    stream = socket.socket()
+    stream.bind(("", 0))
+    port = stream.getsockname()[1]
+    there, address = listener("127.0.0.1")
+    stream.connect(address)
+    same(there.accept()[1], ("127.0.0.1", port))
 
 
 @probe

@@ -175,6 +175,89 @@ static void the_page_counts_datagram_sockets_and_close_frees_them(void **state)
 	assert_int_equal(tern_broker_sockets(broker), 0);
 }
 
+/* A socket of the kernel's on its loopback, and its address. */
+static int kernel_socket(struct sockaddr_in *ret_addr)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*ret_addr);
+
+	*ret_addr = (struct sockaddr_in){ .sin_family = AF_INET,
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	assert_int_equal(bind(fd, (void *)ret_addr, sizeof(*ret_addr)), 0);
+	assert_int_equal(getsockname(fd, (void *)ret_addr, &len), 0);
+	return fd;
+}
+
+static struct sockaddr_in local_name(struct sock s)
+{
+	struct sockaddr_in name;
+
+	assert_int_equal(ask(TERN_POSIX_GETSOCKNAME, s.id, 0), 0);
+	memcpy(&name, answer.data, sizeof(name));
+	return name;
+}
+
+static void a_wildcard_socket_is_found_on_the_loopback_and_answers_there(void **state)
+{
+	struct sock s = open_dgram(0);
+	struct sockaddr_in any = { .sin_family = AF_INET }, far, from;
+	struct tern_posix_dgram h = { .magic = TERN_POSIX_DGRAM };
+	socklen_t len = sizeof(from);
+	int fd = kernel_socket(&far);
+
+	(void)state;
+	assert_int_equal(ask_with(TERN_POSIX_BIND, s.id, 1, 0, 0, &any, sizeof(any)), 0);
+	any = local_name(s);
+	from = any;
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(sendto(fd, "near", 4, 0, (void *)&from, sizeof(from)), 4);
+	assert_int_equal(receive(s), 4);
+	assert_memory_equal(&head.remote.in, &far, sizeof(far));
+	h.remote.in = far;
+	assert_int_equal(send(s.fd, &h, sizeof(h), 0), sizeof(h));
+	assert_int_equal(look(fd, POLLIN), POLLIN);
+	assert_int_equal(recvfrom(fd, room, sizeof(room), 0, (void *)&from, &len), 0);
+	assert_int_equal(from.sin_port, any.sin_port);
+	(void)close(fd);
+	drop(&s);
+}
+
+static void sending_to_the_loopback_binds_and_leaves_the_outside_open(void **state)
+{
+	struct sock s = open_dgram(0), other = open_dgram(7002);
+	struct tern_posix_dgram h = { .magic = TERN_POSIX_DGRAM };
+	struct sockaddr_in far, from;
+	socklen_t len = sizeof(from);
+	int fd = kernel_socket(&far);
+
+	(void)state;
+	h.remote.in = far;
+	assert_int_equal(send(s.fd, &h, sizeof(h), 0), sizeof(h));
+	send_to(s, 7002, "out", 3);
+	assert_int_equal(receive(other), 3);
+	assert_int_equal(head.remote.in.sin_port, local_name(s).sin_port);
+	assert_int_equal(look(fd, POLLIN), POLLIN);
+	assert_int_equal(recvfrom(fd, room, sizeof(room), 0, (void *)&from, &len), 0);
+	assert_int_equal(from.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+	(void)close(fd);
+	drop(&s);
+	drop(&other);
+}
+
+static void a_socket_of_one_address_does_not_reach_the_loopback(void **state)
+{
+	struct sock s = open_dgram(7001);
+	struct tern_posix_dgram h = { .magic = TERN_POSIX_DGRAM };
+	int fd = kernel_socket(&h.remote.in);
+
+	(void)state;
+	assert_int_equal(send(s.fd, &h, sizeof(h), 0), sizeof(h));
+	assert_int_equal(receive(s), 0);
+	assert_int_equal(head.error, EINVAL);
+	(void)close(fd);
+	drop(&s);
+}
+
 static void the_brokers_end_is_an_end_of_the_queue(void **state)
 {
 	struct sock s = open_dgram(7001);
@@ -196,6 +279,9 @@ int main(void)
 		BROKER_TEST(what_cannot_be_sent_is_told_afterwards),
 		BROKER_TEST(who_does_not_read_loses_the_newest),
 		BROKER_TEST(the_page_counts_datagram_sockets_and_close_frees_them),
+		BROKER_TEST(a_wildcard_socket_is_found_on_the_loopback_and_answers_there),
+		BROKER_TEST(sending_to_the_loopback_binds_and_leaves_the_outside_open),
+		BROKER_TEST(a_socket_of_one_address_does_not_reach_the_loopback),
 		BROKER_TEST(the_brokers_end_is_an_end_of_the_queue),
 	};
 
