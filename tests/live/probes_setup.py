@@ -157,6 +157,16 @@ def a_signal_interrupts_connect_which_goes_on():
 
 
 @probe
+def a_signal_with_restart_leaves_connect_waiting():
+    _keep, address, _holders = full_listener()
+    own = stream()
+    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
+    begun = time.monotonic()
+    same(interrupted(lambda: raw_connect(own, address), True), errno.ETIMEDOUT)
+    check(time.monotonic() - begun > 1, "it did not wait")
+
+
+@probe
 def a_signal_interrupts_accept():
     s, _address = listener()
 
