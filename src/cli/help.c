@@ -140,6 +140,8 @@ void tern_cli_mdoc(const struct tern_cli_command *command)
 		putchar('\n');
 		putchar(o->help[0] >= 'a' && o->help[0] <= 'z' ? o->help[0] - 'a' + 'A'
 							       : o->help[0]);
+		if (o->help[1] == ' ') /* a word of one letter */
+			putchar(' ');
 		wrap_open(o->help + 1, 0, 0);
 		printf(".\n");
 	}
