@@ -3,6 +3,7 @@
 """Programs that exist, unmodified under tern run, with the kernel's TCP as the other side."""
 
 import ast
+import atexit
 import hashlib
 import json
 import os
@@ -30,7 +31,7 @@ with open(os.path.join(TOP, "body"), "wb") as file:
     file.write(BODY)
 with open(os.path.join(TOP, "index.html"), "w", encoding="ascii") as file:
     file.write("small\n")
-# tern makes the device when the program starts; on the kernel's side peers need one as well.
+PRIVSEP = "/run/sshd"  # Debian's sshd wants it, and its service makes it
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -208,7 +209,9 @@ def keys():
     for name in ("host", "user"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(directory, name))
     shutil.copy(directory + "/user.pub", directory + "/authorized")
-    os.makedirs("/run/sshd", exist_ok=True)
+    if not os.path.exists(PRIVSEP):
+        os.mkdir(PRIVSEP)
+        atexit.register(os.rmdir, PRIVSEP)
     with open(directory + "/config", "w", encoding="ascii") as f:
         f.write(f"HostKey {directory}/host\nAuthorizedKeysFile {directory}/authorized\n"
                 "StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\nPort 2222\n"

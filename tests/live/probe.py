@@ -10,12 +10,14 @@ of its methods are carried out there. OWN is the program's address, PEER the oth
 In the script (posix_semantics.py) an Agent answers these calls; run() runs one file of probes.
 """
 
+import atexit
 import ctypes
 import errno
 import itertools
 import json
 import os
 import pickle
+import shutil
 import signal
 import socket
 import struct
@@ -42,6 +44,7 @@ class Agent(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.path = os.path.join(tempfile.mkdtemp(prefix="tern-agent-"), "agent")
+        atexit.register(shutil.rmtree, os.path.dirname(self.path), ignore_errors=True)
         self.sockets, self.handles = {}, itertools.count()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)

@@ -17,8 +17,8 @@ import tempfile
 import threading
 import time
 
-from probe import (ON_TERN, OWN, PEER, accepted, check, connected, fails, libc, listener, main,
-                   peer, probe, same, wait_until)
+from probe import (ON_TERN, OWN, PEER, accepted, check, child, connected, fails, libc, listener,
+                   main, peer, probe, reap, same, wait_until)
 
 IN, OUT, ERR, HUP, RDHUP = (select.POLLIN, select.POLLOUT, select.POLLERR, select.POLLHUP,
                             select.POLLRDHUP)
@@ -132,6 +132,21 @@ def a_copy_in_another_process_does_not_follow_to_the_loopback():
     same(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 1 if ON_TERN else 0)
     os.close(said)
     os.close(say)
+
+
+@probe
+def in_another_network_namespace_sockets_carry_data_and_no_more():
+    s, other = accepted()
+
+    def isolated():
+        same(libc.unshare(0x40000000), 0)  # CLONE_NEWNET
+        s.sendall(b"data")
+        if ON_TERN:
+            fails(errno.ENETDOWN, s.setsockopt, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        else:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    reap(child(isolated))
+    same(other.recv(10), b"data")
 
 
 @probe
