@@ -352,11 +352,13 @@ int tern_program_preload(char path[PATH_MAX])
 	if (slash)
 		slash[1] = '\0';
 	for (size_t i = 0; i < TERN_ARRAY_SIZE(places); i++) {
-		int n = snprintf(path, PATH_MAX, "%s%s" PRELOAD_NAME,
+		char found[PATH_MAX];
+		int n = snprintf(found, sizeof(found), "%s%s" PRELOAD_NAME,
 				 places[i][0] == '/' ? "" : own, places[i]);
 
-		if (n >= PATH_MAX || access(path, R_OK) < 0)
+		if (n < 0 || n >= PATH_MAX || access(found, R_OK) < 0)
 			continue;
+		memcpy(path, found, (size_t)n + 1);
 		return strpbrk(path, " :\t\n") ? -EINVAL : 0;
 	}
 	return -ENOENT;

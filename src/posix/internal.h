@@ -116,8 +116,8 @@ struct tern_pair {
 		struct tern_acceptor *acceptor; /* of a LISTENER */
 		struct tern_near *near;         /* of a DGRAM that speaks to the loopback */
 	};
-	int linger_fd;                       /* closed when lingering is over; -1: nobody waits */
-	uint64_t linger_until;               /* 0: not closed yet */
+	int linger_fd;         /* closed when lingering is over; -1: nobody waits */
+	uint64_t linger_until; /* 0: not closed yet */
 };
 
 /* A socket that failed while the program may still hold its end. */
