@@ -131,6 +131,7 @@ def iperf3(place):
             said = json.loads(client("iperf3", "-c", place.addr, "-J", "-t", str(SECONDS), *words))
             found[f"iperf3_{way}_gbps"] = (
                 said["end"]["sum_received"]["bits_per_second"] / 1e9, "Gbit/s")
+    found["iperf3_gbps"] = min(found.values())
     return found
 
 
