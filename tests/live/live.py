@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from unittest import SkipTest
 
 TERN = os.environ.get("TERN", "tern")
 SOURCE = os.environ.get("TERN_SOURCE") or os.path.dirname(
@@ -35,6 +36,12 @@ def case(function):
 def skip(reason):
     print(f"SKIP: {reason}")
     sys.exit(77)
+
+
+def needs_mounts():
+    """Skips the case where mounts cannot be kept to oneself: / of a plain chroot is no mount."""
+    if run("unshare", "--mount", "true")[0]:
+        raise SkipTest("needs mounts of its own; in a plain chroot there are none")
 
 
 def enter_namespace():
@@ -186,6 +193,8 @@ def main():
                 enter_fresh_namespace()
                 function()
                 print(f"ok {number} - {function.__name__}", flush=True)
+            except SkipTest as reason:
+                print(f"ok {number} - {function.__name__} # SKIP {reason}", flush=True)
             except Exception:
                 failed += 1
                 print(f"not ok {number} - {function.__name__}", flush=True)

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from unittest import SkipTest
 
 from live import TERN, case, check, enter_namespace, main, spawn
 from probe import Agent, add_addresses, names_in, results
@@ -48,6 +49,8 @@ def add_case(name, probe, on_tern):
     def function():
         got, status, said = run_file(name, on_tern)
         check(probe in got, f"it never came to that: status {status}\n{said}")
+        if (got[probe] or "").startswith("SKIP: "):
+            raise SkipTest(got[probe].removeprefix("SKIP: "))
         check(got[probe] is None, got[probe])
     function.__name__ = probe + ("" if on_tern else ": so does the kernel")
     case(function)

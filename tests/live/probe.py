@@ -27,6 +27,7 @@ import tempfile
 import threading
 import time
 import traceback
+from unittest import SkipTest
 
 ON_TERN = os.environ.get("PROBE_ON") == "tern"
 OWN, PEER = ("10.77.0.2", "10.77.0.1") if ON_TERN else ("10.99.0.2", "10.99.0.1")
@@ -287,6 +288,8 @@ def main():
         signal.alarm(SECONDS)
         try:
             function()
+        except SkipTest as reason:
+            why = f"SKIP: {reason}"
         except BaseException:
             why = traceback.format_exc()
             peer.pid = 0  # its stream may stand in the middle of something

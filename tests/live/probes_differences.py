@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 
+from live import needs_mounts
 from probe import (ON_TERN, OWN, PEER, accepted, check, child, connected, fails, libc, listener,
                    main, peer, probe, reap, same, wait_until)
 
@@ -253,6 +254,7 @@ def the_kernels_ss_does_not_show_them():
 
 @probe
 def names_are_resolved_by_the_kernel():
+    needs_mounts()
     server = peer.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind((PEER, 53))
     with tempfile.NamedTemporaryFile("w", encoding="ascii") as f:

@@ -25,14 +25,12 @@ SHOW_STATE = ("import os, resource; "
 
 # Says READY, then the name of each signal it gets; ends by what is left of its life.
 LISTENER = """
-import signal, sys, time
+import os, signal, time
 def told(number, frame):
-    sys.stdout.write(signal.Signals(number).name + '\\n')
-    sys.stdout.flush()
+    os.write(1, signal.Signals(number).name.encode() + b'\\n')
 for word in 'INT TERM HUP QUIT USR1 USR2 WINCH CONT'.split():
     signal.signal(getattr(signal, 'SIG' + word), told)
-sys.stdout.write('READY\\n')
-sys.stdout.flush()
+os.write(1, b'READY\\n')
 end = time.monotonic() + 60
 while time.monotonic() < end:
     time.sleep(0.1)

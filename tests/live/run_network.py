@@ -3,6 +3,7 @@
 """How other hosts reach a stack under tern run, as docs/NETWORK.md has it: a host of the LAN in a
 namespace of its own, this one as the host between it and the stack."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -11,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from live import (PATIENCE, TERN, case, check, devices, end, enter_namespace, main, run, skip,
-                  spawn, tern, wait_for)
+from live import (PATIENCE, TERN, case, check, devices, end, enter_namespace, main, needs_mounts,
+                  run, skip, spawn, tern, wait_for)
 
 enter_namespace()
 if subprocess.run(["sh", "-c", "nft list ruleset"], capture_output=True, check=False).returncode:
@@ -226,7 +227,8 @@ def table_and_forwarding_go_however_it_ends():
         process.wait(PATIENCE)
         wait_for(nothing_is_left, f"the end after {number}: {tables()} {forwarding()}")
         if number == signal.SIGKILL:
-            os.kill(command, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # its stack is gone: it may be, too
+                os.kill(command, signal.SIGKILL)
     check(devices() == [], devices())
 
 
@@ -252,6 +254,8 @@ def the_last_of_several_switches_forwarding_off():
 
 @case
 def where_nothing_of_proc_sys_can_be_written_what_is_on_is_enough():
+    needs_mounts()
+
     def run_there(*words):
         done = subprocess.run(["unshare", "--mount", "sh", "-c",
                                "mount --bind /proc/sys /proc/sys && "
@@ -279,6 +283,7 @@ def tables_of_others_are_not_touched():
 
 @case
 def without_nft_it_says_what_is_missing():
+    needs_mounts()
     done = subprocess.run(["unshare", "--mount", "sh", "-c",
                            "mount --bind /dev/null $(command -v nft) && "
                            f"exec {TERN} run --publish 80 -- true"], capture_output=True,
