@@ -44,6 +44,7 @@ enum {
 	TERN_BROKER_HELD = 16,        /* connections handed over and not yet taken, at most */
 	TERN_BROKER_LINGERS = 256,    /* lingering sockets looked at in a turn */
 	TERN_BROKER_REQUESTS = 16,    /* of a process in a turn */
+	TERN_OPTION_ROOM = 48,        /* bytes: for the numbers of an option */
 };
 
 #define TERN_BROKER_RETRY_NS  UINT64_C(10000000) /* after a lack of descriptors or memory */
@@ -274,6 +275,11 @@ void tern_settings_give(const struct tern_posix_setting *settings, unsigned int 
 
 /* Keeps page->lingers right after SO_LINGER of the tern socket may have changed. */
 void tern_pair_count_linger(struct tern_pair *p);
+
+/* ---- broker_option.c ---- */
+
+/* What an option of setsockopt() is called; its numbers, in room, if nobody knows. */
+const char *tern_option_name(int level, int name, char room[TERN_OPTION_ROOM]);
 
 /* ---- broker_connect.c, broker_stream.c ---- */
 
