@@ -80,18 +80,18 @@
 	  (path, argv, envp))
 
 /* The same of what is no system call: until then it fails. */
-#define TERN_SHIM_EXECS(X)                                                                       \
-	X(int, execv, (const char *path, char *const argv[]), (path, argv))                      \
-	X(int, execvp, (const char *name, char *const argv[]), (name, argv))                     \
-	X(int, execvpe, (const char *name, char *const argv[], char *const envp[]),              \
-	  (name, argv, envp))                                                                    \
-	X(int, posix_spawn,                                                                      \
-	  (pid_t * ret_pid, const char *path, const posix_spawn_file_actions_t *actions,         \
-	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),         \
-	  (ret_pid, path, actions, attributes, argv, envp))                                      \
-	X(int, posix_spawnp,                                                                     \
-	  (pid_t * ret_pid, const char *name, const posix_spawn_file_actions_t *actions,         \
-	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),         \
+#define TERN_SHIM_EXECS(X)                                                               \
+	X(int, execv, (const char *path, char *const argv[]), (path, argv))              \
+	X(int, execvp, (const char *name, char *const argv[]), (name, argv))             \
+	X(int, execvpe, (const char *name, char *const argv[], char *const envp[]),      \
+	  (name, argv, envp))                                                            \
+	X(int, posix_spawn,                                                              \
+	  (pid_t * ret_pid, const char *path, const posix_spawn_file_actions_t *actions, \
+	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]), \
+	  (ret_pid, path, actions, attributes, argv, envp))                              \
+	X(int, posix_spawnp,                                                             \
+	  (pid_t * ret_pid, const char *name, const posix_spawn_file_actions_t *actions, \
+	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]), \
 	  (ret_pid, name, actions, attributes, argv, envp))
 
 #define TERN_SHIM_MEMBER(type, name, parameters, arguments) type(*name) parameters;
