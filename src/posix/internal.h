@@ -227,6 +227,9 @@ void tern_pair_close(struct tern_pair *p);
 /* The same at the end of all, whatever the kind: nobody lingers. */
 void tern_pair_drop(struct tern_pair *p);
 
+/* The broker's end: as tern_pair_drop(), but the peer of a connection gets a RST. */
+void tern_pair_abandon(struct tern_pair *p);
+
 /*
  * The program has closed a socket with SO_LINGER and waits: its time runs, whatever there is still
  * to be sent.
@@ -292,6 +295,9 @@ void tern_connect_run(struct tern_pair *p);
 void tern_stream_begin(struct tern_pair *p);
 void tern_stream_run(struct tern_pair *p);
 void tern_fresh_run(struct tern_pair *p);
+
+/* Bytes of the program's that lie in the pair, and that the stack has not taken. */
+uint64_t tern_stream_unsent(const struct tern_pair *p);
 
 /* Can the program still shut it down, or is the connection gone? */
 bool tern_stream_is_open(struct tern_pair *p);
