@@ -10,14 +10,16 @@
  *
  * This runs between fork() or vfork() and exec(): nothing is allocated, files are read by pread()
  * into a block on the stack, errno is left alone. Nothing in a file is trusted; what is not
- * understood is not spoken of. A dynamically linked program costs some twenty system calls, a few
- * microseconds.
+ * understood is not spoken of. A dynamically linked program costs some twenty-five system calls,
+ * ten microseconds.
  */
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -34,6 +36,7 @@ enum {
 	FIRST_LINE = 255, /* what the kernel reads of a script's */
 	INTERPRETERS = 5, /* the kernel's own limit of #! in a row */
 	HEADERS = 64,     /* program headers */
+	LIST = 256,       /* arguments of execl(): of more, memory is mapped */
 };
 
 /* The header of this very library: what its class and machine are. */
@@ -336,4 +339,97 @@ int tern_shim_posix_spawnp(pid_t *ret_pid, const char *name,
 {
 	before_search(name);
 	return tern_shim_next.posix_spawnp(ret_pid, name, actions, attributes, argv, envp);
+}
+
+/* execl() and its kin: their list of arguments becomes an array. */
+
+TERN_API int tern_shim_execl(const char *path, const char *arg, ...) __asm__("execl");
+TERN_API int tern_shim_execlp(const char *name, const char *arg, ...) __asm__("execlp");
+TERN_API int tern_shim_execle(const char *path, const char *arg, ...) __asm__("execle");
+
+struct list {
+	char **argv;
+	size_t len; /* the NULL at its end included */
+	char *room[LIST];
+};
+
+/* 0, -ENOMEM. What comes behind the list is the next of args. */
+static int begin_list(struct list *list, const char *arg, va_list *args)
+{
+	const char *next = arg;
+	va_list again;
+	size_t i;
+
+	va_copy(again, *args);
+	for (list->len = 1; next; list->len++)
+		next = va_arg(*args, const char *);
+	list->argv = list->room;
+	if (list->len > LIST) {
+		long memory = TERN_SHIM_SYS6(SYS_mmap, NULL, list->len * sizeof(*list->argv),
+					     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+					     -1, 0);
+
+		list->argv = memory < 0 && memory >= -4095 ? NULL : (char **)memory;
+	}
+	if (list->argv)
+		list->argv[0] = (char *)(uintptr_t)arg;
+	for (i = 1; list->argv && i < list->len; i++)
+		list->argv[i] = va_arg(again, char *);
+	va_end(again);
+	return list->argv ? 0 : -ENOMEM;
+}
+
+/* It was not executed. */
+static int end_list(struct list *list)
+{
+	if (list->argv != list->room)
+		TERN_SHIM_SYS2(SYS_munmap, list->argv, list->len * sizeof(*list->argv));
+	return -1;
+}
+
+int tern_shim_execl(const char *path, const char *arg, ...)
+{
+	struct list list;
+	va_list args;
+	int err;
+
+	va_start(args, arg);
+	err = begin_list(&list, arg, &args);
+	va_end(args);
+	if (err)
+		return tern_shim_result(err);
+	(void)tern_shim_execv(path, list.argv);
+	return end_list(&list);
+}
+
+int tern_shim_execlp(const char *name, const char *arg, ...)
+{
+	struct list list;
+	va_list args;
+	int err;
+
+	va_start(args, arg);
+	err = begin_list(&list, arg, &args);
+	va_end(args);
+	if (err)
+		return tern_shim_result(err);
+	(void)tern_shim_execvp(name, list.argv);
+	return end_list(&list);
+}
+
+int tern_shim_execle(const char *path, const char *arg, ...)
+{
+	struct list list;
+	char **envp;
+	va_list args;
+	int err;
+
+	va_start(args, arg);
+	err = begin_list(&list, arg, &args);
+	envp = va_arg(args, char **);
+	va_end(args);
+	if (err)
+		return tern_shim_result(err);
+	(void)tern_shim_execve(path, list.argv, envp);
+	return end_list(&list);
 }

@@ -117,8 +117,8 @@ static int way(int i, const char *file, char **argv)
 {
 	pid_t pid;
 	switch (i) {
-	case 4: return posix_spawn(&pid, file, 0, 0, argv, environ) ? -1 : pid;
-	case 5: return posix_spawnp(&pid, file, 0, 0, argv, environ) ? -1 : pid;
+	case 7: return posix_spawn(&pid, file, 0, 0, argv, environ) ? -1 : pid;
+	case 8: return posix_spawnp(&pid, file, 0, 0, argv, environ) ? -1 : pid;
 	}
 	pid = i % 2 ? vfork() : fork();
 	if (pid)
@@ -129,12 +129,15 @@ static int way(int i, const char *file, char **argv)
 	case 1: execv(file, argv); break;
 	case 2: execvp(file, argv); break;
 	case 3: execvpe(file, argv, environ); break;
+	case 4: execl(file, "name", "an argument", (char *)0); break;
+	case 5: execlp(file, "name", "an argument", (char *)0); break;
+	case 6: execle(file, "name", "an argument", (char *)0, environ); break;
 	}
 	_exit(errno == ENOENT ? 100 : 101);
 }
 int main(int argc, char **argv)
 {
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 9; i++) {
 		int status = 0;
 		pid_t pid = way(i, argv[1], argv + 1);
 		waitpid(pid, &status, 0);
@@ -142,6 +145,38 @@ int main(int argc, char **argv)
 		fflush(stdout);
 	}
 	return argc - 2;
+}
+#define main unused
+'''
+
+CHECKS = '''
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+	return argc == 2 && !strcmp(argv[0], "name") && !strcmp(argv[1], "an argument") &&
+	       getenv("PATH") ? 42 : 1;
+}
+#define main unused
+'''
+
+# Executes itself by execl() with a list, first in vain; then tells how long it was.
+LISTS = '''
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (atoi(argv[i]) != i - 1)
+			return 101;
+	if (argc > 1)
+		return (argc - 1) % 100;
+	if (execl("/nowhere", "name", LIST, (char *)0) != -1 || errno != ENOENT)
+		return 102;
+	execl("/proc/self/exe", "name", LIST, (char *)0);
+	return 103;
 }
 #define main unused
 '''
@@ -178,14 +213,22 @@ def what_the_command_executes_is_named_and_executed():
 @case
 def each_way_of_executing_is_seen_and_left_as_it_is():
     static = build("each", "-static", status=9)
-    for number in range(6):
-        only = EXECUTES.replace("i = 0; i < 6", f"i = {number}; i <= {number}")
+    for number in range(9):
+        only = EXECUTES.replace("i = 0; i < 9", f"i = {number}; i <= {number}")
         check(executed([build("executes", code=only), static], 0,
                        f"{static} is statically linked") == "9 ", number)
     check(executed([build("executes", code=EXECUTES), "/nowhere"], 0) ==
-          "100 100 100 100 -1 -1 ", "of what is not there")
+          "100 " * 7 + "-1 -1 ", "of what is not there")
+    checks = build("checks", code=CHECKS)
+    for number in range(4, 7):
+        only = EXECUTES.replace("i = 0; i < 9", f"i = {number}; i <= {number}")
+        check(executed([build("executes-list", code=only), checks], 0) == "42 ", number)
+    # Of long lists too, at the border of what has room on the stack.
+    for number in (254, 255, 256, 300):  # and its name, and the end
+        code = LISTS.replace("LIST", ", ".join(f'"{i}"' for i in range(number)))
+        check(executed([build("lists", code=code)], number % 100) == "", number)
     name = "x" * 2000  # what is too long to be looked at
-    check(executed([path_of("executes"), name], 0).startswith("101 101 101 101 "), "too long")
+    check(executed([path_of("executes"), name], 0).startswith("101 " * 7), "too long")
 
 
 @case
@@ -200,7 +243,7 @@ def what_gains_privilege_further_down_is_named():
 @case
 def truncated_and_broken_files_do_no_harm():
     good = build("good-program")
-    executes = build("executes-once", code=EXECUTES.replace("i = 0; i < 6", "i = 1; i < 2"))
+    executes = build("executes-once", code=EXECUTES.replace("i = 0; i < 9", "i = 1; i < 2"))
     with open(good, "rb") as f:
         image = f.read()
     path = path_of("broken")
