@@ -61,8 +61,8 @@ struct tern_host_config {
 int tern_host_new(const struct tern_host_config *cfg, struct tern_host **ret_host, char *error);
 
 /*
- * Removes the device and frees all. What sockets still owe is forgotten and peers learn nothing:
- * call tern_host_drain() first. NULL is allowed.
+ * Removes the device and frees all. What sockets still owe is lost, and their peers get a RST: call
+ * tern_host_drain() first. NULL is allowed.
  */
 void tern_host_free(struct tern_host *host);
 

@@ -312,6 +312,13 @@ int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id);
 int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id);
 
 /*
+ * Resets the connections that a peer still waits for, orphans included, before a stack goes away:
+ * all but half-open ones, those in TIME-WAIT, and orphans in FIN-WAIT-2. As many at a time as there
+ * is room for resets: output() and again, until it returns 0. Returns how many it has reset.
+ */
+uint32_t tern_stack_reset(struct tern_stack *st, uint64_t now);
+
+/*
  * Sets and reads options. -ENOPROTOOPT, -EINVAL (range or state). A listener's options are its
  * children's.
  */

@@ -4,7 +4,8 @@
  *
  * Options and operands may stand in any order; "--" ends the options. Letters may be joined (-tan)
  * and their argument may follow at once (-Nweb); a long option takes its argument as --name=value
- * or as the next word. Whatever is wrong is one line on stderr that also says what is right.
+ * or as the next word, but never "--". Whatever is wrong is one line on stderr that also says what
+ * is right.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -177,6 +178,11 @@ static int found(struct tern_cli_args *args, const struct tern_cli_option *optio
 			return -1;
 		}
 		args->value = *args->argv++;
+	}
+	if (option->arg && strcmp(args->value, "--") == 0) {
+		tern_cli_wrong(args, "%s needs an argument before '--': %s %s", args->shown,
+			       args->shown, option->arg);
+		return -1;
 	}
 	return (int)option->id;
 }

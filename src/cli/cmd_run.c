@@ -13,6 +13,8 @@
  *		stack, and a client (--with) may read it. A signal ends this.
  *	DRAIN	tern_cli_host_stop(): what the stack still owes its peers. A signal ends this.
  *
+ * What is left then, in pairs and in the stack, is counted in one line, and reset.
+ *
  * The second command (--with) is on the kernel's side: it starts when COMMAND first listens, or
  * after CLIENT_NS; when it has ended, COMMAND gets SIGTERM (and SIGKILL after the time of --drain),
  * and the status is the client's.
@@ -685,6 +687,8 @@ int tern_cli_run(struct tern_cli_args *args)
 	if (status == TERN_CLI_OK) {
 		status = on_stack(&r);
 		tern_ctl_set_holders(r.h.ctl, NULL, NULL);
+		if (r.broker)
+			tern_broker_owed(r.broker, &r.h.owed);
 		tern_broker_free(r.broker);
 		(void)tern_cli_host_stop(&r.h);
 		tern_nft_stop(&r.nft);

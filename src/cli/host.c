@@ -252,7 +252,9 @@ static int drain(struct tern_cli_host *h)
 
 		err = tern_host_drain(h->host, now < until ? until - now : 0, &left);
 	} while (err == -EINTR && signals == before);
-	return err == 0 || left.conns == 0 ? TERN_CLI_OK : tell_left(h, &left);
+	left.conns += h->owed.conns;
+	left.bytes += h->owed.bytes;
+	return left.conns == 0 ? TERN_CLI_OK : tell_left(h, &left);
 }
 
 int tern_cli_host_stop(struct tern_cli_host *h)

@@ -31,6 +31,7 @@ struct tern_cli_host {
 	const char *sysctls[TERN_CLI_SYSCTLS_MAX];
 	const char *name; /* in ctl; after the start always set */
 	uint64_t drain_ns;
+	struct tern_host_left owed; /* what the command itself could not carry through */
 	bool own_signals; /* the command takes its signals, and calls tern_cli_host_signal() */
 	char link[32];    /* of --dev */
 	struct tern_host *host;
@@ -57,8 +58,9 @@ bool tern_cli_host_ending(void);
 void tern_cli_host_signal(void);
 
 /*
- * Closes all sockets, drains, and removes device and control socket. A further signal ends the
- * drain. Returns TERN_CLI_PROBLEM, after a line about it, if something was still owed.
+ * Closes all sockets, drains, resets who is still owed something, and removes device and control
+ * socket. A further signal ends the drain. Returns TERN_CLI_PROBLEM, after a line about it, if
+ * something was still owed.
  */
 int tern_cli_host_stop(struct tern_cli_host *h);
 

@@ -30,6 +30,9 @@ enum {
 
 #define DRAIN_LOOK_NS UINT64_C(10000000) /* between two looks at all connections */
 
+/* A peer that has lost segments asks whether a reset is meant (RFC 5961 §3.2): the time for it. */
+#define RESET_NS UINT64_C(20000000)
+
 int tern_host_fail(char *error, int err, const char *format, ...)
 {
 	va_list args;
@@ -42,10 +45,26 @@ int tern_host_fail(char *error, int err, const char *format, ...)
 	return err;
 }
 
+/* Peers that wait for something learn that nothing will come. */
+static void reset_all(struct tern_host *host)
+{
+	uint64_t until = tern_host_until(tern_host_enter(host), RESET_NS);
+	bool any = false;
+
+	while (!host->down && tern_stack_reset(host->st, host->now)) {
+		any = true;
+		tern_host_flush(host);
+	}
+	while (any && !host->down && host->now < until)
+		(void)tern_host_turn(host, until - host->now);
+}
+
 TERN_API void tern_host_free(struct tern_host *host)
 {
 	if (!host)
 		return;
+	if (host->loop)
+		reset_all(host);
 	tern_socks_free(host->socks);
 	tern_loop_free(host->loop);
 	tern_stack_free(host->st);

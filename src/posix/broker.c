@@ -27,6 +27,7 @@
 enum {
 	PAGE_SIZE = 4096,
 	LINE_MAX = 256,
+	RESETS = 256, /* between two turns of the host, at the end */
 };
 
 static void write_hex(char *to, const uint8_t *from, size_t len)
@@ -127,15 +128,24 @@ int tern_broker_new(struct tern_host *host, const struct tern_broker_config *cfg
 	return 0;
 }
 
+/* Now and then the host sends: the stack has room for so many resets only. */
+static void abandon_all(struct tern_broker *b)
+{
+	for (uint32_t i = 0; b->pairs && i < b->pairs_top; i++) {
+		if (b->pairs[i].kind != TERN_PAIR_FREE)
+			tern_pair_abandon(&b->pairs[i]);
+		if (i % RESETS == 0)
+			tern_host_flush(b->host);
+	}
+}
+
 void tern_broker_free(struct tern_broker *b)
 {
 	if (!b)
 		return;
 	if (b->pairs)
 		tern_control_free(b);
-	for (uint32_t i = 0; b->pairs && i < b->pairs_top; i++)
-		if (b->pairs[i].kind != TERN_PAIR_FREE)
-			tern_pair_drop(&b->pairs[i]);
+	abandon_all(b);
 	for (unsigned int i = 0; b->deads && i < TERN_BROKER_DEADS; i++)
 		free(b->deads[i].settings);
 	free(b->deads);
@@ -155,6 +165,22 @@ void tern_broker_free(struct tern_broker *b)
 const char *tern_broker_env(const struct tern_broker *b)
 {
 	return b->env;
+}
+
+void tern_broker_owed(const struct tern_broker *b, struct tern_host_left *left)
+{
+	for (uint32_t i = 0; i < b->pairs_top; i++) {
+		const struct tern_pair *p = &b->pairs[i];
+		struct tern_socket_info row;
+		uint64_t unsent = p->kind == TERN_PAIR_STREAM ? tern_stream_unsent(p) : 0;
+
+		if (!unsent ||
+		    tern_stack_socket(b->host->st, tern_broker_now(b),
+				      tern_sock_id(tern_broker_socks(b), p->sock), &row) < 0)
+			continue;
+		left->conns++;
+		left->bytes += unsent + row.send_q;
+	}
 }
 
 void tern_broker_child(const struct tern_broker *b)

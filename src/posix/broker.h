@@ -37,8 +37,18 @@ struct tern_broker_config {
 TERN_NODISCARD int tern_broker_new(struct tern_host *host, const struct tern_broker_config *cfg,
 				   struct tern_broker **ret_broker, char *error);
 
-/* Closes all sockets of programs as their end would, and frees the broker. NULL is allowed. */
+/*
+ * Frees the broker and all sockets of programs. What a program has closed and the stack has in full
+ * goes on closing; a connection that programs hold, or whose bytes the stack has not taken yet, is
+ * reset: its peer must not read a clean end. NULL is allowed.
+ */
 void tern_broker_free(struct tern_broker *broker);
+
+/*
+ * Adds to *left the connections whose bytes the stack has not taken yet, with those bytes and what
+ * is not acknowledged of the ones before: what tern_broker_free() is going to lose.
+ */
+void tern_broker_owed(const struct tern_broker *broker, struct tern_host_left *left);
 
 /* "TERN_BROKER=…" for the environment of programs. Valid as long as the broker. */
 const char *tern_broker_env(const struct tern_broker *broker);

@@ -254,11 +254,16 @@ void tern_pair_count_linger(struct tern_pair *p)
 	p->flags = (uint16_t)(is ? p->flags | TERN_PF_LINGER : p->flags & ~TERN_PF_LINGER);
 }
 
-/* Does Linux take options of that level? Else it is no lack of ours. */
-static bool has_level(const struct tern_pair *p, int level)
+/* A line about an option, if it is a lack of ours: Linux takes options of that level. */
+static void say_unsupported(const struct tern_pair *p, const char *call, int level, int name)
 {
-	return (level != IPPROTO_IPV6 || p->domain == AF_INET6) &&
-	       (level != IPPROTO_TCP || p->type == SOCK_STREAM);
+	char room[TERN_OPTION_ROOM];
+
+	if ((level == IPPROTO_IPV6 && p->domain != AF_INET6) ||
+	    (level == IPPROTO_TCP && p->type != SOCK_STREAM))
+		return;
+	tern_broker_log(p->broker, "%s: %s is not supported", call,
+			tern_option_name(level, name, room));
 }
 
 static int call_setsockopt(struct call *c, struct tern_pair *p)
@@ -267,9 +272,8 @@ static int call_setsockopt(struct call *c, struct tern_pair *p)
 	int err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
 				       c->req->len);
 
-	if (err == -ENOPROTOOPT && has_level(p, level))
-		tern_broker_log(c->b, "setsockopt(): option %d of level %d is not supported", name,
-				level);
+	if (err == -ENOPROTOOPT)
+		say_unsupported(p, "setsockopt()", level, name);
 	if (err)
 		return err;
 	remember(p, c->req);
@@ -293,9 +297,8 @@ static int call_getsockopt(struct call *c, struct tern_pair *p)
 		return 0;
 	}
 	err = tern_sock_getsockopt(c->socks, c->now, p->sock, level, name, c->reply->data, &len);
-	if ((err == -ENOPROTOOPT || err == -EOPNOTSUPP) && has_level(p, level))
-		tern_broker_log(c->b, "getsockopt(): option %d of level %d is not supported", name,
-				level);
+	if (err == -ENOPROTOOPT || err == -EOPNOTSUPP)
+		say_unsupported(p, "getsockopt()", level, name);
 	if (!err)
 		c->reply->len = len;
 	return err;

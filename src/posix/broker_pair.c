@@ -376,6 +376,13 @@ void tern_pair_drop(struct tern_pair *p)
 	tern_pair_free(p);
 }
 
+void tern_pair_abandon(struct tern_pair *p)
+{
+	if (p->kind == TERN_PAIR_STREAM)
+		reset_at_close(p);
+	tern_pair_drop(p);
+}
+
 /* Does it go on lingering? If not, nobody waits for it any more. */
 static bool lingers_on(struct tern_pair *p)
 {

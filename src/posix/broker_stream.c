@@ -351,6 +351,16 @@ void tern_stream_begin(struct tern_pair *p)
 	tern_stream_run(p);
 }
 
+uint64_t tern_stream_unsent(const struct tern_pair *p)
+{
+	uint64_t passed = (uint64_t)p->tail + p->handshakes;
+	int waiting = 0;
+
+	if (p->error || (p->flags & TERN_PF_FIN_OUT) || ioctl(p->fd, FIONREAD, &waiting) < 0)
+		return 0;
+	return (uint64_t)waiting > passed ? (uint64_t)waiting - passed : 0;
+}
+
 bool tern_stream_is_open(struct tern_pair *p)
 {
 	return !(tern_sock_poll(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock) &

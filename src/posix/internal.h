@@ -44,6 +44,7 @@ enum {
 	TERN_BROKER_HELD = 16,        /* connections handed over and not yet taken, at most */
 	TERN_BROKER_LINGERS = 256,    /* lingering sockets looked at in a turn */
 	TERN_BROKER_REQUESTS = 16,    /* of a process in a turn */
+	TERN_OPTION_ROOM = 48,        /* bytes: for the numbers of an option */
 };
 
 #define TERN_BROKER_RETRY_NS  UINT64_C(10000000) /* after a lack of descriptors or memory */
@@ -226,6 +227,9 @@ void tern_pair_close(struct tern_pair *p);
 /* The same at the end of all, whatever the kind: nobody lingers. */
 void tern_pair_drop(struct tern_pair *p);
 
+/* The broker's end: as tern_pair_drop(), but the peer of a connection gets a RST. */
+void tern_pair_abandon(struct tern_pair *p);
+
 /*
  * The program has closed a socket with SO_LINGER and waits: its time runs, whatever there is still
  * to be sent.
@@ -275,6 +279,11 @@ void tern_settings_give(const struct tern_posix_setting *settings, unsigned int 
 /* Keeps page->lingers right after SO_LINGER of the tern socket may have changed. */
 void tern_pair_count_linger(struct tern_pair *p);
 
+/* ---- broker_option.c ---- */
+
+/* What an option of setsockopt() is called; its numbers, in room, if nobody knows. */
+const char *tern_option_name(int level, int name, char room[TERN_OPTION_ROOM]);
+
 /* ---- broker_connect.c, broker_stream.c ---- */
 
 /* SO_ERROR of the tern socket, taken. */
@@ -286,6 +295,9 @@ void tern_connect_run(struct tern_pair *p);
 void tern_stream_begin(struct tern_pair *p);
 void tern_stream_run(struct tern_pair *p);
 void tern_fresh_run(struct tern_pair *p);
+
+/* Bytes of the program's that lie in the pair, and that the stack has not taken. */
+uint64_t tern_stream_unsent(const struct tern_pair *p);
 
 /* Can the program still shut it down, or is the connection gone? */
 bool tern_stream_is_open(struct tern_pair *p);

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,11 +75,29 @@
 	  (fd, buf, len, flags, to, tolen))                                                      \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))     \
 	X(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned int count, int flags),          \
-	  (fd, msgs, count, flags))
+	  (fd, msgs, count, flags))                                                              \
+	X(int, execve, (const char *path, char *const argv[], char *const envp[]),               \
+	  (path, argv, envp))
+
+/* The same of what is no system call: until then it fails. */
+#define TERN_SHIM_EXECS(X)                                                               \
+	X(int, execv, (const char *path, char *const argv[]), (path, argv))              \
+	X(int, execvp, (const char *name, char *const argv[]), (name, argv))             \
+	X(int, execvpe, (const char *name, char *const argv[], char *const envp[]),      \
+	  (name, argv, envp))                                                            \
+	X(int, posix_spawn,                                                              \
+	  (pid_t * ret_pid, const char *path, const posix_spawn_file_actions_t *actions, \
+	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]), \
+	  (ret_pid, path, actions, attributes, argv, envp))                              \
+	X(int, posix_spawnp,                                                             \
+	  (pid_t * ret_pid, const char *name, const posix_spawn_file_actions_t *actions, \
+	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]), \
+	  (ret_pid, name, actions, attributes, argv, envp))
 
 #define TERN_SHIM_MEMBER(type, name, parameters, arguments) type(*name) parameters;
 struct tern_shim_next {
 	TERN_SHIM_CALLS(TERN_SHIM_MEMBER)
+	TERN_SHIM_EXECS(TERN_SHIM_MEMBER)
 	int (*getifaddrs)(struct ifaddrs **ret_list);
 	void (*freeifaddrs)(struct ifaddrs *list);
 };
@@ -94,6 +113,7 @@ extern struct tern_shim_next tern_shim_next;
 #define TERN_SHIM_WRAPPER(type, name, parameters, arguments) \
 	TERN_API type tern_shim_##name parameters __asm__(#name);
 TERN_SHIM_CALLS(TERN_SHIM_WRAPPER)
+TERN_SHIM_EXECS(TERN_SHIM_WRAPPER)
 #undef TERN_SHIM_WRAPPER
 
 /* Finds the next library's functions. */

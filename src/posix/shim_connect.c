@@ -33,8 +33,11 @@ static int errno_of_socket(int fd, const struct tern_shim_sock *sock)
 	return error;
 }
 
-/* Waits for the end of a handshake. 0, or a negative errno of connect(). */
-static int wait_connected(int fd, const struct tern_shim_sock *sock)
+/*
+ * Waits for the end of a handshake, of which the broker said that it is under way. 0, or a negative
+ * errno of connect(): what the broker said when the time is over.
+ */
+static int wait_connected(int fd, const struct tern_shim_sock *sock, int said)
 {
 	struct tern_shim_call unwait = { .op = TERN_POSIX_CONNECT_UNWAIT };
 	int saved = errno, error;
@@ -49,7 +52,7 @@ static int wait_connected(int fd, const struct tern_shim_sock *sock)
 	case EINTR:
 	case EAGAIN:
 		tern_shim_ask(fd, sock, &unwait);
-		return error == EINTR ? -EINTR : -EINPROGRESS;
+		return error == EINTR ? -EINTR : said;
 	case EPIPE:
 	case ECONNRESET:
 		return -errno_of_socket(fd, sock);
@@ -73,7 +76,7 @@ static int connect_stream(int fd, struct tern_shim_sock *sock, const struct sock
 
 	done = tern_shim_ask_fresh(fd, sock, &call);
 	if (blocks && (done == -EINPROGRESS || done == -EALREADY))
-		done = wait_connected(fd, sock);
+		done = wait_connected(fd, sock, done);
 	return done;
 }
 

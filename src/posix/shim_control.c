@@ -211,7 +211,7 @@ static int open_connection(void)
 		.op = TERN_POSIX_HELLO,
 		.data = tern_shim.token,
 		.len = sizeof(tern_shim.token),
-		.want_fd = true,
+		.want_fd = !tern_shim.page, /* else no number has to be free for it */
 		.cloexec = true,
 	};
 	long fd, done;
@@ -231,8 +231,7 @@ static int open_connection(void)
 		return done == -EMFILE ? -EMFILE : -ENETDOWN;
 	}
 	if (hello.ret_fd >= 0) {
-		if (!tern_shim.page)
-			map_page(hello.ret_fd);
+		map_page(hello.ret_fd);
 		close_fd(hello.ret_fd);
 	}
 	return (int)fd;

@@ -179,6 +179,8 @@ static int answer(int fd, const struct tern_shim_sock *sock, unsigned long reque
 
 	switch (request) {
 	case FIONREAD:
+		if (tern_shim_marked(fd, TERN_SHIM_MARK_LISTENING))
+			return -EINVAL;
 		if (sock->type == SOCK_STREAM)
 			return (int)TERN_SHIM_SYS3(SYS_ioctl, fd, request, arg);
 		*(int *)arg = tern_shim_dgram_size(fd);

@@ -21,6 +21,21 @@
 
 TERN_SHIM_CALLS(PLAIN)
 
+static int absent(const void *first, ...)
+{
+	(void)first;
+	errno = ENOSYS;
+	return -1;
+}
+
+#define ABSENT(type, name, parameters, arguments) \
+	static type plain_##name parameters       \
+	{                                         \
+		return absent arguments;          \
+	}
+
+TERN_SHIM_EXECS(ABSENT)
+
 static int plain_getifaddrs(struct ifaddrs **ret_list)
 {
 	(void)ret_list;
@@ -36,7 +51,7 @@ static void plain_freeifaddrs(struct ifaddrs *list)
 #define INITIAL(type, name, parameters, arguments) .name = plain_##name,
 
 struct tern_shim_next tern_shim_next = {
-	TERN_SHIM_CALLS(INITIAL).getifaddrs = plain_getifaddrs,
+	TERN_SHIM_CALLS(INITIAL) TERN_SHIM_EXECS(INITIAL).getifaddrs = plain_getifaddrs,
 	.freeifaddrs = plain_freeifaddrs,
 };
 
@@ -50,6 +65,7 @@ struct tern_shim_next tern_shim_next = {
 void tern_shim_next_find(void)
 {
 	TERN_SHIM_CALLS(FIND)
+	TERN_SHIM_EXECS(FIND)
 	FIND(int, getifaddrs, , )
 	FIND(void, freeifaddrs, , )
 }

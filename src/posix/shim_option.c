@@ -107,6 +107,8 @@ static int get(int fd, const struct tern_shim_sock *sock, int level, int name, v
 
 	if ((int)*len < 0)
 		return -EINVAL;
+	if (!value)
+		return -EFAULT;
 	if (is_the_pairs(level, name))
 		return (int)TERN_SHIM_SYS5(SYS_getsockopt, fd, level, name, value, len);
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
@@ -134,7 +136,7 @@ int tern_shim_getsockopt(int fd, int level, int name, void *value, socklen_t *le
 
 	if (!tern_shim_find(fd, &sock))
 		return tern_shim_next.getsockopt(fd, level, name, value, len);
-	if (!value || !len)
+	if (!len)
 		return tern_shim_result(-EFAULT);
 	return tern_shim_result(get(fd, &sock, level, name, value, len));
 }

@@ -429,6 +429,35 @@ int tern_stack_abort(struct tern_stack *st, uint64_t now, tern_id id)
 	return tern_tcp_close(&st->tcp, idx, c) == TERN_MOVE_NONE ? 0 : -EINVAL;
 }
 
+/* Is there a peer that waits for something? In FIN-WAIT-2 only while the socket is held. */
+static bool is_awaited(const struct tern_conn *c)
+{
+	static const uint32_t states = TERN_STATES(SYN_RECEIVED) | TERN_STATES(ESTABLISHED) |
+				       TERN_STATES(FIN_WAIT_1) | TERN_STATES(CLOSE_WAIT) |
+				       TERN_STATES(CLOSING) | TERN_STATES(LAST_ACK);
+
+	return tern_state_in(c->state, states) ||
+	       (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_OWNED));
+}
+
+uint32_t tern_stack_reset(struct tern_stack *st, uint64_t now)
+{
+	const struct tern_ring *replies = &st->tcp.replies.ring;
+	uint32_t count = 0, idx = 0;
+
+	tern_tcp_set_now(&st->tcp, now);
+	while (tern_ring_count(replies) < TERN_REPLIES_MAX) {
+		idx = tern_pool_next(&st->tcp.conns, idx);
+		if (!idx)
+			break;
+		if (!is_awaited(tern_conn_at(&st->tcp, idx)))
+			continue;
+		tern_tcp_give_up(&st->tcp, idx);
+		count++;
+	}
+	return count;
+}
+
 int tern_stack_option(struct tern_stack *st, uint64_t now, tern_id id, enum tern_option option,
 		      int64_t value)
 {

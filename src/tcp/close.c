@@ -127,6 +127,14 @@ void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error)
 	tern_conn_finish(t, idx, error);
 }
 
+void tern_tcp_give_up(struct tern_tcp *t, uint32_t idx)
+{
+	if (t->lent.conn == idx)
+		tern_tcp_unlend(t);
+	tern_conn_reset_peer(t, idx);
+	tern_conn_finish(t, idx, 0);
+}
+
 void tern_tcp_retire(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);

@@ -2,12 +2,22 @@
 /*
  * Theory of operation
  *
- * A reset is queued as a reply, so that the record may be freed at once. Challenge ACKs are
- * ordinary ACKs of the connection: asking twice before the next output sends one.
+ * A reset is queued as a reply, so that the record may be freed at once. Its number lies in the
+ * window: a peer whose buffer was full when the last segments came has thrown them away, and beyond
+ * its window it takes no reset either (RFC 5961 §3.2). Challenge ACKs are ordinary ACKs of the
+ * connection: asking twice before the next output sends one.
  */
 #include "tcp/reset.h"
 
 #include "wire/segment.h"
+
+/* SND.NXT, or the end of the window where that has gone back behind it. */
+static tern_seq acceptable_seq(const struct tern_conn *c)
+{
+	tern_seq end = c->snd.una + c->snd.wnd;
+
+	return c->state != TERN_SYN_RECEIVED && tern_seq_lt(end, c->snd.nxt) ? end : c->snd.nxt;
+}
 
 void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 {
@@ -19,7 +29,7 @@ void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 	reply = tern_reply_push(&t->replies, &flow);
 	if (!reply)
 		return;
-	reply->seq = c->snd.nxt;
+	reply->seq = acceptable_seq(c);
 	reply->ack = c->rcv.nxt;
 	reply->flags = TERN_RST | TERN_ACK;
 	reply->ttl = c->ttl;

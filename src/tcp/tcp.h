@@ -116,6 +116,9 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn
 /* ABORT (§3.10.5): RST where the state asks for one. The record stays if an application owns it. */
 void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error);
 
+/* Ends a connection for good: the peer gets a RST in whatever state, CLOSING and LAST-ACK too. */
+void tern_tcp_give_up(struct tern_tcp *t, uint32_t idx);
+
 /*
  * After a move: the flow now belongs to the small record. An owned record becomes CLOSED, keeping
  * what is still to be read; an orphan is freed.

@@ -434,6 +434,65 @@ static void abort_resets_the_peer_where_the_state_asks_for_it(void **state)
 	}
 }
 
+static void a_stack_that_goes_away_resets_whoever_waits_for_it(void **state)
+{
+	(void)state;
+	FOR_EACH_STANDING(s, k)
+	{
+		for (int orphan = 0; orphan < 2; orphan++) {
+			struct puppet *p = in_state(standing[s], k);
+			bool half_open = !p->id;
+			bool awaited = !half_open && !(orphan && standing[s] == TERN_FIN_WAIT_2);
+
+			if (orphan && !half_open) {
+				app_closes(p);
+				ignore(p);
+			}
+			assert_int_equal(tern_stack_reset(p->st, p->now), awaited);
+			if (awaited)
+				expect(p, .flags = IS(TERN_RST | TERN_ACK), .ack = IS(p->seq),
+				       .len = IS(0));
+			expect_silence(p);
+			assert_int_equal(tern_stack_reset(p->st, p->now), 0);
+			done(p);
+		}
+	}
+}
+
+static void a_stack_that_goes_away_lets_time_wait_be(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_TIME_WAIT, k);
+
+		assert_int_equal(tern_stack_reset(p->st, p->now), 0);
+		expect_silence(p);
+		done(p);
+	}
+}
+
+/* The peer's buffer was full when the last bytes came: it has thrown them away. */
+static void the_number_of_a_reset_is_not_beyond_the_peers_window(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_ESTABLISHED, k);
+		uint32_t at = p->ack;
+
+		app_writes(p, 100);
+		ignore(p);
+		p->ack = at;
+		say(p, .wnd = IS(0));
+		assert_int_equal(tern_stack_abort(p->st, p->now, p->id), 0);
+		p->id = 0;
+		expect(p, .flags = IS(TERN_RST | TERN_ACK), .seq = IS(at), .len = IS(0));
+		expect_silence(p);
+		done(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +514,9 @@ int main(void)
 		cmocka_unit_test(a_segment_without_ack_is_dropped_in_every_state),
 		cmocka_unit_test(unreadable_segments_are_dropped_for_one_reason),
 		cmocka_unit_test(abort_resets_the_peer_where_the_state_asks_for_it),
+		cmocka_unit_test(a_stack_that_goes_away_resets_whoever_waits_for_it),
+		cmocka_unit_test(a_stack_that_goes_away_lets_time_wait_be),
+		cmocka_unit_test(the_number_of_a_reset_is_not_beyond_the_peers_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@ run: probe.py."""
 import ctypes
 import errno
 import os
+import resource
 import select
 import signal
 import socket
@@ -54,6 +55,30 @@ def poll_says_readable_of_a_socket_that_was_disconnected():
     same(libc.connect(s.fileno(), unspec, len(unspec)), 0)
     check(readiness(s) & HUP, "no hang-up")
     same(bool(readiness(s) & IN), ON_TERN)
+
+
+@probe
+def poll_says_readable_of_a_socket_that_was_refused():
+    s = socket.socket()
+    fails(errno.ECONNREFUSED, s.connect, (PEER, 9))
+    same(readiness(s) & ~ERR, IN | OUT | HUP | RDHUP if ON_TERN else OUT | HUP)
+
+
+@probe
+def edges_of_writability_come_with_each_write():
+    s, other = connected()
+    with select.epoll() as edges:
+        edges.register(s, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+        same(edges.poll(1), [(s.fileno(), OUT)])
+        if not ON_TERN:
+            same(edges.poll(0.2), [])
+        while edges.poll(0.2):  # one more may come after connect()
+            pass
+        s.send(b"x")
+        same(edges.poll(0.5), [(s.fileno(), OUT)] if ON_TERN else [])
+        other.send(b"y")
+        wait_until(lambda: readiness(s) & IN)
+        same(edges.poll(1), [(s.fileno(), IN | OUT)])
 
 
 @probe
@@ -209,6 +234,83 @@ def an_address_of_the_stack_is_none_on_the_loopback():
     s.bind((OWN, 0))
     s.connect(address)
     same(there.accept()[1][0], "127.0.0.1" if ON_TERN else OWN)
+
+
+@probe
+def the_port_of_any_address_is_free_on_the_loopback_until_listen():
+    s, other = socket.socket(), socket.socket()
+    s.bind(("0.0.0.0", 0))
+    address = ("127.0.0.1", s.getsockname()[1])
+    if ON_TERN:
+        other.bind(address)
+    else:
+        fails(errno.EADDRINUSE, other.bind, address)
+
+
+@probe
+def no_stream_socket_is_bound_to_a_group_or_to_all():
+    for host in ("255.255.255.255", "224.0.0.1"):
+        if ON_TERN:
+            fails(errno.EADDRNOTAVAIL, socket.socket().bind, (host, 0))
+        else:
+            socket.socket().bind((host, 0))
+
+
+def limit_numbers(count):
+    """Descriptors below count only; those of them that are free."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+    used = {int(name) for name in os.listdir("/proc/self/fd")}
+    return count - len([fd for fd in used if fd < count]) + 1  # that of the directory
+
+
+@probe
+def below_a_low_limit_there_is_a_socket_less():
+    def count():
+        free, made = limit_numbers(40), []
+        try:
+            while True:
+                made.append(socket.socket())
+        except OSError as error:
+            same(error.errno, errno.EMFILE)
+        same(len(made), free - 1 if ON_TERN else free)
+    reap(child(count))
+
+
+@probe
+def a_child_without_a_free_number_cannot_ask():
+    s, _other = accepted()
+
+    def full():
+        taken = [os.dup(0) for _ in range(limit_numbers(40))]
+        fails(errno.EMFILE, os.dup, 0)
+        if ON_TERN:
+            fails(errno.EMFILE, s.setsockopt, socket.SOL_SOCKET, socket.SO_RCVBUF, 10000)
+        else:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10000)
+        s.send(b"data needs no asking")
+        os.close(taken[0])
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10000)
+    reap(child(full))
+
+
+STATIC = '''
+#include <arpa/inet.h>
+int main(int argc, char **argv)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	return argc != 2 || inet_pton(AF_INET, argv[1], &addr.sin_addr) != 1 ||
+	       bind(socket(AF_INET, SOCK_STREAM, 0), (void *)&addr, sizeof(addr)) < 0;
+}
+'''
+
+
+@probe
+def a_static_program_further_down_is_the_kernels():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "static")
+        subprocess.run(["gcc", "-static", "-xc", "-o", path, "-"], input=STATIC.encode(),
+                       check=True)
+        same(subprocess.run([path, OWN], check=False).returncode, 1 if ON_TERN else 0)
 
 
 @probe

@@ -125,6 +125,8 @@ def a_timeout_of_sending_ends_connect():
     begun = time.monotonic()
     fails(errno.EINPROGRESS, own.connect, address)
     check(0.15 < time.monotonic() - begun < 2, time.monotonic() - begun)
+    fails(errno.EALREADY, own.connect, address)
+    check(0.35 < time.monotonic() - begun < 4, time.monotonic() - begun)
 
 
 def raw_connect(s, address):
@@ -446,6 +448,21 @@ def options_that_are_none_are_refused():
     fails(errno.EINVAL, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY, b"")
     fails(errno.EINVAL, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 0)
     fails(errno.ENOPROTOOPT, s.setsockopt, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+
+@probe
+def a_length_below_zero_is_refused_before_all_else():
+    value, length = ctypes.create_string_buffer(8), ctypes.c_int(-1)
+    for s in (stream(), accepted()[0]):
+        for where in (value, None):
+            same(libc.getsockopt(s.fileno(), socket.SOL_SOCKET, socket.SO_TYPE, where,
+                                 ctypes.byref(length)), -1)
+            same(ctypes.get_errno(), errno.EINVAL)
+        length = ctypes.c_int(4)
+        same(libc.getsockopt(s.fileno(), socket.SOL_SOCKET, socket.SO_TYPE, None,
+                             ctypes.byref(length)), -1)
+        same(ctypes.get_errno(), errno.EFAULT)
+        length = ctypes.c_int(-1)
 
 
 @probe

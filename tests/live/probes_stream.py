@@ -345,6 +345,7 @@ def fionread_counts_what_is_there():
     same(count[0], 5)
     fcntl.ioctl(s, 0x5411, count)  # SIOCOUTQ
     same(count[0], 0)
+    fails(errno.EINVAL, fcntl.ioctl, listener()[0], termios.FIONREAD, count)
 
 
 @probe

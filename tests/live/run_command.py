@@ -367,9 +367,11 @@ def the_stack_is_seen_while_the_command_runs():
     check(tern("sysctl", "-N", "web", "-n", "net.ipv4.tcp_fin_timeout")[1] == "7\n", "knob")
     status, _, err = tern("run", "--name", "web", "--dev", "other", "--", "true")
     check(status == 1 and err.count("\n") == 1 and "--name" in err, status, err)
+    command = children(process.pid)[0]
     process.kill()
     process.wait()
     wait_for(lambda: devices() == [], "the device goes with tern")
+    os.kill(command, signal.SIGKILL)
 
 
 @case

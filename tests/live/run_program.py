@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""tern run says before the start, in one line and with status 126, what it cannot get into."""
+"""tern run says before the start, in one line and with status 126, what it cannot get into; of what
+the command executes in turn the log says it, and it is executed."""
 
 import os
 import shutil
@@ -26,11 +27,11 @@ def path_of(name):
     return os.path.join(os.environ["XDG_RUNTIME_DIR"], name)
 
 
-def build(name, *words, code=""):
+def build(name, *words, code="", status=0):
     """Compiles a program that does nothing."""
     source, path = path_of(name + ".c"), path_of(name)
     with open(source, "w", encoding="utf-8") as f:
-        f.write(code + "int main(void) { return 0; }\n")
+        f.write(code + f"int main(void) {{ return {status}; }}\n")
     subprocess.run(["gcc", "-o", path, source, *words], check=True, timeout=PATIENCE)
     return path
 
@@ -102,9 +103,147 @@ def a_script_is_judged_by_its_interpreter():
         check((status, out, err) == (4, "", ""), line, status, err)
 
 
+# Executes argv[1] by each of libc's ways: from a child, from one of vfork(), spawned; prints the
+# statuses. errno must be what it was where the file is not there.
+EXECUTES = '''
+#define _GNU_SOURCE
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char **environ;
+static int way(int i, const char *file, char **argv)
+{
+	pid_t pid;
+	switch (i) {
+	case 7: return posix_spawn(&pid, file, 0, 0, argv, environ) ? -1 : pid;
+	case 8: return posix_spawnp(&pid, file, 0, 0, argv, environ) ? -1 : pid;
+	}
+	pid = i % 2 ? vfork() : fork();
+	if (pid)
+		return pid;
+	errno = 77;
+	switch (i) {
+	case 0: execve(file, argv, environ); break;
+	case 1: execv(file, argv); break;
+	case 2: execvp(file, argv); break;
+	case 3: execvpe(file, argv, environ); break;
+	case 4: execl(file, "name", "an argument", (char *)0); break;
+	case 5: execlp(file, "name", "an argument", (char *)0); break;
+	case 6: execle(file, "name", "an argument", (char *)0, environ); break;
+	}
+	_exit(errno == ENOENT ? 100 : 101);
+}
+int main(int argc, char **argv)
+{
+	for (int i = 0; i < 9; i++) {
+		int status = 0;
+		pid_t pid = way(i, argv[1], argv + 1);
+		waitpid(pid, &status, 0);
+		printf("%d ", pid < 0 ? -1 : WEXITSTATUS(status));
+		fflush(stdout);
+	}
+	return argc - 2;
+}
+#define main unused
+'''
+
+CHECKS = '''
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+	return argc == 2 && !strcmp(argv[0], "name") && !strcmp(argv[1], "an argument") &&
+	       getenv("PATH") ? 42 : 1;
+}
+#define main unused
+'''
+
+# Executes itself by execl() with a list, first in vain; then tells how long it was.
+LISTS = '''
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (atoi(argv[i]) != i - 1)
+			return 101;
+	if (argc > 1)
+		return (argc - 1) % 100;
+	if (execl("/nowhere", "name", LIST, (char *)0) != -1 || errno != ENOENT)
+		return 102;
+	execl("/proc/self/exe", "name", LIST, (char *)0);
+	return 103;
+}
+#define main unused
+'''
+
+
+def executed(words, status, *lines):
+    """It is executed all the same, and there are these lines."""
+    got, out, err = tern("run", "--", *words)
+    check(got == status, words, got, out, err)
+    check(err.splitlines() == [f"tern run: {line}: its sockets are the kernel's"
+                               for line in lines], words, err)
+    return out
+
+
+@case
+def what_the_command_executes_is_named_and_executed():
+    static = build("below", "-static", status=7)
+    line = f"{static} is statically linked"
+    os.environ["PATH"] += ":" + os.environ["XDG_RUNTIME_DIR"]
+    for words in (["env", static], ["env", "below"], ["sh", "-c", static], ["nice", "below"],
+                  ["sh", "-c", f"{static} & wait $!"], ["env", script("low", f"#! {static}")],
+                  ["python3", "-c", f"import subprocess as s; exit(s.run('{static}').returncode)"]):
+        executed(words, 7, line)
+    # Once, however often.
+    executed(["sh", "-c", f"{static}; {static}; env {static}"], 7, line)
+    go = build("go-below", code=GO_NOTE)
+    executed(["env", go], 0, f"{go} is a Go program")
+    go = build("go-below-section", code=GO_SECTION)
+    executed(["env", go], 0, f"{go} is a Go program")
+    executed(["env", build("dynamic-below", status=3)], 3)
+    executed(["ldd", build("traced")], 0)
+
+
+@case
+def each_way_of_executing_is_seen_and_left_as_it_is():
+    static = build("each", "-static", status=9)
+    for number in range(9):
+        only = EXECUTES.replace("i = 0; i < 9", f"i = {number}; i <= {number}")
+        check(executed([build("executes", code=only), static], 0,
+                       f"{static} is statically linked") == "9 ", number)
+    check(executed([build("executes", code=EXECUTES), "/nowhere"], 0) ==
+          "100 " * 7 + "-1 -1 ", "of what is not there")
+    checks = build("checks", code=CHECKS)
+    for number in range(4, 7):
+        only = EXECUTES.replace("i = 0; i < 9", f"i = {number}; i <= {number}")
+        check(executed([build("executes-list", code=only), checks], 0) == "42 ", number)
+    # Of long lists too, at the border of what has room on the stack.
+    for number in (254, 255, 256, 300):  # and its name, and the end
+        code = LISTS.replace("LIST", ", ".join(f'"{i}"' for i in range(number)))
+        check(executed([build("lists", code=code)], number % 100) == "", number)
+    name = "x" * 2000  # what is too long to be looked at
+    check(executed([path_of("executes"), name], 0).startswith("101 " * 7), "too long")
+
+
+@case
+def what_gains_privilege_further_down_is_named():
+    path = build("gains", status=5)
+    os.chown(path, NOBODY, 0)
+    os.chmod(path, 0o4755)
+    executed(["env", path], 5, f"{path} is setuid")
+    executed(["setpriv", "--no-new-privs", path], 5)
+
+
 @case
 def truncated_and_broken_files_do_no_harm():
     good = build("good-program")
+    executes = build("executes-once", code=EXECUTES.replace("i = 0; i < 9", "i = 1; i < 2"))
     with open(good, "rb") as f:
         image = f.read()
     path = path_of("broken")
@@ -123,6 +262,7 @@ def truncated_and_broken_files_do_no_harm():
         os.chmod(path, 0o755)
         status = tern("run", "--", path)[0]
         check(status == 126 or status > 127, at, status)
+        check(tern("run", "--", executes, path)[0] == 0, at, "executed further down")
     check(sorted(os.listdir()) == sorted({*before, "broken", "tern"}), os.listdir())
 
 

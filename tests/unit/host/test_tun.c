@@ -85,6 +85,14 @@ static int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* The same without a stack. */
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static int kernel_connect(void)
 {
 	struct sockaddr_in addr = at(0x0a4d0002);
@@ -327,7 +335,45 @@ static void a_reset_that_the_end_makes_leaves_before_it(void **state)
 	assert_int_equal(tern_recv(host, fd, &byte, 1, MSG_PEEK), 1);
 	assert_int_equal(tern_host_drain(host, 0, NULL), 0);
 	tern_host_free(host);
-	assert_int_equal(reap(pid), 0);
+	assert_int_equal(wait_for(pid), 0);
+}
+
+/* Has little room and does not read: what tern sends it will not all be acknowledged. */
+static int who_does_not_read(void)
+{
+	struct sockaddr_in addr = at(0x0a4d0002);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), little = 4096;
+	struct pollfd reset = { .fd = fd };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)) ||
+	    connect(fd, (void *)&addr, sizeof(addr)))
+		return 10;
+	return poll(&reset, 1, 10000) == 1 && (reset.revents & POLLERR) ? 0 : 11;
+}
+
+static void who_is_still_owed_something_at_the_end_gets_a_reset(void **state)
+{
+	static uint8_t bytes[65536];
+	const struct tern_host_config cfg = config();
+	struct tern_host_left left;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	for (int drained = 0; drained < 2; drained++) {
+		start(&cfg);
+		fd = tern_listener();
+		pid = in_child(who_does_not_read);
+		fd = tern_accept(host, fd, NULL, NULL, 0);
+		while (tern_send(host, fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+			continue;
+		if (drained) {
+			assert_int_equal(tern_host_drain(host, 100 * MS, &left), -ETIMEDOUT);
+			assert_int_equal(left.conns, 1);
+		}
+		tern_host_free(host);
+		assert_int_equal(wait_for(pid), 0);
+	}
 }
 
 static void two_families_have_both_their_ends(void **state)
@@ -444,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_kernel_server_is_reached),
 		cmocka_unit_test(drain_waits_for_a_slow_reader),
 		cmocka_unit_test(a_reset_that_the_end_makes_leaves_before_it),
+		cmocka_unit_test(who_is_still_owed_something_at_the_end_gets_a_reset),
 		cmocka_unit_test(two_families_have_both_their_ends),
 		cmocka_unit_test(a_taken_address_or_device_is_named),
 		cmocka_unit_test(a_lack_of_privilege_is_named),

@@ -176,6 +176,32 @@ static void wrong_options_fail_and_are_not_remembered(void **state)
 	drop(&s);
 }
 
+static void a_line_says_what_the_option_is_called(void **state)
+{
+	static const struct {
+		int level, name;
+		const char *line;
+	} unknown[] = {
+		{ SOL_SOCKET, SO_MARK, "setsockopt(): SO_MARK is not supported" },
+		{ SOL_TCP, TCP_DEFER_ACCEPT, "setsockopt(): TCP_DEFER_ACCEPT is not supported" },
+		{ SOL_IP, IP_PKTINFO, "setsockopt(): IP_PKTINFO is not supported" },
+		{ SOL_IPV6, IPV6_RECVERR, "setsockopt(): IPV6_RECVERR is not supported" },
+		{ SOL_TCP, 9999, "setsockopt(): option 9999 of level 6 is not supported" },
+		{ 270, 1, "setsockopt(): option 1 of level 270 is not supported" },
+	};
+	struct sock s = open_as(AF_INET6, SOCK_STREAM);
+
+	(void)state;
+	for (size_t i = 0; i < TERN_ARRAY_SIZE(unknown); i++) {
+		assert_int_equal(set_int(s, unknown[i].level, unknown[i].name, 1), -ENOPROTOOPT);
+		assert_string_equal(logged, unknown[i].line);
+	}
+	assert_int_equal(ask_with(TERN_POSIX_GETSOCKOPT, s.id, SOL_TCP, TCP_FASTOPEN, 4, NULL, 0),
+			 -ENOPROTOOPT);
+	assert_string_equal(logged, "getsockopt(): TCP_FASTOPEN is not supported");
+	drop(&s);
+}
+
 static void tcp_info_is_linux_layout(void **state)
 {
 	struct both x = join();
@@ -330,6 +356,7 @@ int main(void)
 		BROKER_TEST(options_are_set_read_and_remembered),
 		BROKER_TEST(a_socket_that_lingers_is_counted_until_it_is_closed),
 		BROKER_TEST(wrong_options_fail_and_are_not_remembered),
+		BROKER_TEST(a_line_says_what_the_option_is_called),
 		BROKER_TEST(tcp_info_is_linux_layout),
 		BROKER_TEST(a_dead_socket_has_state_close_and_no_peer),
 		BROKER_TEST(dead_sockets_are_remembered_for_a_while_only),

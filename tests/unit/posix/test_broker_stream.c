@@ -415,6 +415,37 @@ static void the_send_queue_counts_what_is_still_in_the_pair(void **state)
 	part(&x);
 }
 
+static void what_lies_in_the_pair_at_the_brokers_end_is_owed_and_its_peer_reset(void **state)
+{
+	static char data[1 << 16];
+	struct tern_host_left left = { .conns = 1, .bytes = 1 };
+	struct both x = join();
+	size_t sent = 0, got = 0;
+	ssize_t n;
+
+	(void)state;
+	raise_sndbuf(x.client.fd);
+	for (int idle = 0; idle < 50; turn()) {
+		n = send(x.client.fd, data, sizeof(data), MSG_DONTWAIT);
+		idle = n > 0 ? 0 : idle + 1;
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	drop(&x.client);
+	settle();
+	tern_broker_owed(broker, &left);
+	tern_broker_free(broker);
+	broker = NULL;
+	while ((n = recv(x.server.fd, data, sizeof(data), MSG_DONTWAIT)) > 0)
+		got += (size_t)n;
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(left.conns, 2);
+	/* What the peer's stack has acknowledged, and its program does not have, is not owed. */
+	assert_in_range(left.bytes - 1, TERN_POSIX_SNDBUF / 2, sent - got);
+	drop(&x.server);
+	drop(&x.listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +468,7 @@ int main(void)
 		BROKER_TEST(a_peer_that_does_not_read_is_waited_for_as_long_as_so_linger_says),
 		BROKER_TEST(a_close_that_is_not_the_last_does_not_linger),
 		BROKER_TEST(the_send_queue_counts_what_is_still_in_the_pair),
+		BROKER_TEST(what_lies_in_the_pair_at_the_brokers_end_is_owed_and_its_peer_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

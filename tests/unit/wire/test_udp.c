@@ -111,7 +111,7 @@ static void no_checksum_is_right_in_ipv4_only(void **state)
 
 static void a_computed_zero_is_sent_as_all_ones(void **state)
 {
-	uint8_t bytes[10];
+	uint8_t bytes[10] = { 0 };
 	struct tern_packet pkt = packet(false, bytes, 10);
 	struct tern_piece piece = { bytes + 8, 2 };
 
