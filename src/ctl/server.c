@@ -65,16 +65,25 @@ struct tern_ctl {
 	tern_holders_fn *holders;
 	void *holders_user;
 	int fd;
+	int spare; /* a number kept for a client when no other is left; -1: a client has it */
 	dev_t dev; /* of the socket's file, to remove no other's */
 	ino_t ino;
 	char path[TERN_CTL_PATH_MAX];
 	struct client clients[CLIENTS_MAX];
 };
 
+/* Keeps a number in reserve: whoever asks why nothing works must be answered just then. */
+static void keep_spare(struct tern_ctl *ctl)
+{
+	if (ctl->spare < 0)
+		ctl->spare = fcntl(ctl->fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void drop(struct tern_ctl *ctl, struct client *c)
 {
 	tern_loop_forget(ctl->host->loop, c->fd);
 	(void)close(c->fd);
+	keep_spare(ctl);
 	tern_ctl_answer_drop(&c->answer);
 	tern_sink_free(&c->out);
 	c->fd = -1;
@@ -196,12 +205,18 @@ static void take_client(struct tern_ctl *ctl)
 	int fd = accept4(ctl->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *c;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && ctl->spare >= 0) {
+		(void)close(ctl->spare);
+		ctl->spare = -1;
+		fd = accept4(ctl->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
 	if (fd < 0)
 		return;
 	c = find_place(ctl);
 	if (!c) {
 		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		(void)close(fd);
+		keep_spare(ctl);
 		return;
 	}
 	memset(c, 0, sizeof(*c));
@@ -323,6 +338,7 @@ int tern_ctl_new(const char *name, struct tern_ctl **ret_ctl, char *error)
 	if (!ctl)
 		return tern_host_fail(error, -ENOMEM, "no memory for a control socket");
 	ctl->fd = -1;
+	ctl->spare = -1;
 	ctl->service.ready = ready;
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		ctl->clients[i].fd = -1;
@@ -342,6 +358,7 @@ int tern_ctl_new(const char *name, struct tern_ctl **ret_ctl, char *error)
 int tern_ctl_attach(struct tern_ctl *ctl, struct tern_host *host)
 {
 	ctl->host = host;
+	keep_spare(ctl);
 	return tern_host_watch(host, ctl->fd, TERN_LOOP_IN, &ctl->service);
 }
 
@@ -365,6 +382,8 @@ void tern_ctl_free(struct tern_ctl *ctl)
 		(void)unlink(ctl->path);
 	if (ctl->host)
 		tern_loop_forget(ctl->host->loop, ctl->fd);
+	if (ctl->spare >= 0)
+		(void)close(ctl->spare);
 	if (ctl->fd >= 0)
 		(void)close(ctl->fd);
 	free(ctl);

@@ -269,6 +269,31 @@ def a_client_reads_what_a_command_left_that_has_ended():
     check((status, out.split()) == (0, ["READY", "1000000"]), status, out, err)
 
 
+# Takes connections until no descriptor is left, in tern run as well.
+HOARDER = """
+import socket
+s = socket.create_server(('', 80), backlog=256)
+held = []
+while True:
+    try:
+        held.append(s.accept())
+    except OSError:
+        pass
+"""
+
+
+@case
+def without_a_descriptor_left_the_stack_still_tells_of_itself():
+    spawn("sh", "-c", 'ulimit -n 64; exec "$@"', "-", TERN, "run", "--", *python(HOARDER))
+    wait_for(lambda: states("state", "listening"), "the listener")
+    clients = [connect(HOST, 80) for _ in range(100)]
+    for _ in range(20):
+        status, out, err = tern("ss", "-s")
+        check(status == 0 and "estab 100" in out, status, out, err)
+    for c in clients:
+        c.close()
+
+
 @case
 def killed_outright_it_resets_the_commands_sockets():
     with socket.create_server(("", 9000)) as listener:
