@@ -335,9 +335,10 @@ int tern_stack_local(struct tern_stack *st, tern_id id, struct tern_endpoint *re
 int tern_stack_remote(struct tern_stack *st, tern_id id, struct tern_endpoint *ret_remote);
 
 /*
- * Knobs by Linux name; a triple is written and read as numbers with blanks or tabs between. Set:
- * -ENOENT (no such knob), -EINVAL (not a number), -ERANGE, -EDOM (a port range that runs
- * backwards). Get fills text of cap bytes: -ENOENT, -ENOSPC.
+ * Knobs by Linux name, values as sysctl writes them; a triple is numbers with blanks or tabs
+ * between. Set: -ENOENT (no such knob), -EINVAL (not such a value), -ERANGE, -EDOM (a port range
+ * that runs backwards), -E2BIG (too many ranges of ports), -EACCES (it can only be read). Get fills
+ * text of cap bytes: -ENOENT, -ENOSPC.
  */
 int tern_stack_knob(struct tern_stack *st, uint64_t now, const char *name, const char *value);
 int tern_stack_get_knob(const struct tern_stack *st, const char *name, char *text, size_t cap);

@@ -34,7 +34,7 @@
 #include "trace/sysctl.h"
 
 enum {
-	WORD_MAX = 256,
+	WORD_MAX = 1024, /* TERN_KNOB_VALUE_MAX and more */
 };
 
 enum topic {
@@ -160,8 +160,12 @@ static void set_knob(struct tern_ctl_answer *answer, struct tern_stack *st, uint
 	else if (err == -EDOM)
 		tern_ctl_answer_error(out,
 				      "the port range runs backwards; write the lower port first");
+	else if (err == -EACCES)
+		tern_ctl_answer_error(out, "the knob can only be read");
+	else if (err == -E2BIG)
+		tern_ctl_answer_error(out, "these are too many ranges of ports");
 	else if (err)
-		tern_ctl_answer_error(out, "the value is not the numbers that the knob wants");
+		tern_ctl_answer_error(out, "the value is not such a one as the knob takes");
 	else
 		end(answer, out);
 }

@@ -4,37 +4,81 @@
  *
  * Rows come from sysctl.def. A name that stands for several values (tcp_rmem: least, default, most)
  * has as many rows behind each other; a value text holds as many numbers, blanks or tabs between.
- * A set is checked as a whole before anything changes. Values are unsigned 32-bit numbers within
+ * A set is checked as a whole before anything changes. Numbers are unsigned, of 32 bits, within
  * the range of their row; a range of ports must not run backwards, as in Linux.
  */
 #include "trace/sysctl.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
-#include "base/compiler.h"
 #include "base/text.h"
+#include "trace/sysctl_value.h"
 
-#define VALUES_MAX 3  /* values behind one name */
-#define DIGITS_MAX 20 /* of a 64-bit number */
+#define NAMED(...)                                             \
+	.kind = TERN_KNOB_NAME, .names = (const char *const[]) \
+	{                                                      \
+		__VA_ARGS__, NULL                              \
+	}
+#define VALUES(...) .means = TERN_MEANS_VALUES, .values = LIST(__VA_ARGS__)
+#define BITS(...)   .means = TERN_MEANS_BITS, .values = LIST(__VA_ARGS__)
+#define LIST(...)                        \
+	(const struct tern_knob_value[]) \
+	{                                \
+		__VA_ARGS__,             \
+		{                        \
+			0, NULL          \
+		}                        \
+	}
+#define AT(field) offsetof(struct tern_knobs, field)
 
 static const struct tern_knob_row rows[] = {
-#define KNOB(field, name, unit, standard, min, max, text) \
-	{ name, unit, text, standard, min, max, offsetof(struct tern_knobs, field) },
+/* The text is the first of what follows the range; the rest is said by name. */
+#define KNOB(field_, name_, unit_, standard_, min_, max_, ...) \
+	{ .name = name_,                                       \
+	  .unit = unit_,                                       \
+	  .standard = standard_,                               \
+	  .min = min_,                                         \
+	  .max = max_,                                         \
+	  .offset = AT(field_),                                \
+	  .text = __VA_ARGS__ },
+#define KNOB_KEY(field_, name_, ...) \
+	{ .name = name_,             \
+	  .unit = "key",             \
+	  .kind = TERN_KNOB_KEY,     \
+	  .offset = AT(field_),      \
+	  .text = __VA_ARGS__ },
+#define KNOB_PORTS(field_, name_, ...) \
+	{ .name = name_,               \
+	  .unit = "ports",             \
+	  .kind = TERN_KNOB_PORTS,     \
+	  .offset = AT(field_),        \
+	  .text = __VA_ARGS__ },
+#define KNOB_FIXED(name_, value_, ...) \
+	{ .name = name_,               \
+	  .unit = "text",              \
+	  .kind = TERN_KNOB_FIXED,     \
+	  .fixed = value_,             \
+	  .text = __VA_ARGS__ },
 #include "trace/sysctl.def"
-#undef KNOB
 };
 
-static uint32_t *field_of(struct tern_knobs *knobs, unsigned int row)
+static void *field_of(struct tern_knobs *knobs, unsigned int row)
 {
-	return (uint32_t *)(void *)((uint8_t *)knobs + rows[row].offset);
+	return (uint8_t *)knobs + rows[row].offset;
+}
+
+static const void *value_of(const struct tern_knobs *knobs, unsigned int row)
+{
+	return (const uint8_t *)knobs + rows[row].offset;
 }
 
 void tern_knobs_init(struct tern_knobs *knobs)
 {
+	memset(knobs, 0, sizeof(*knobs));
 	for (unsigned int i = 0; i < TERN_ARRAY_SIZE(rows); i++)
-		*field_of(knobs, i) = rows[i].standard;
+		if (rows[i].kind <= TERN_KNOB_NAME)
+			memcpy(field_of(knobs, i), &rows[i].standard, sizeof(uint32_t));
 }
 
 const struct tern_knob_row *tern_knob_row(unsigned int i)
@@ -65,83 +109,99 @@ static unsigned int find(const char *name, unsigned int *ret_first)
 	return count;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/*
- * The next number of a text, blanks before it skipped; *text moves behind it.
- * -ENOENT at the end of the text, -EINVAL, -ERANGE.
- */
-static int next_number(const char **text, uint64_t *ret)
-{
-	char digits[DIGITS_MAX + 1];
-	size_t len = 0;
-	const char *p = *text;
-
-	while (is_blank(*p))
-		p++;
-	if (!*p || (*p == '\n' && !p[1]))
-		return -ENOENT;
-	while (p[len] && p[len] != '\n' && !is_blank(p[len]))
-		len++;
-	if (len > DIGITS_MAX)
-		return -EINVAL;
-	memcpy(digits, p, len);
-	digits[len] = '\0';
-	*text = p + len;
-	return tern_text_parse_u64(digits, ret);
-}
-
 /* Do the values of a name fit together? */
 static bool in_order(const char *name, const uint32_t *values, unsigned int count)
 {
 	return strcmp(name, "net.ipv4.ip_local_port_range") || count != 2 || values[0] <= values[1];
 }
 
+static int set_numbers(struct tern_knobs *knobs, unsigned int first, unsigned int count,
+		       const char *text)
+{
+	uint32_t values[TERN_KNOB_NUMBERS_MAX];
+	int err = tern_knob_read_numbers(&rows[first], count, text, values);
+
+	if (err)
+		return err;
+	if (!in_order(rows[first].name, values, count))
+		return -EDOM;
+	for (unsigned int i = 0; i < count; i++)
+		memcpy(field_of(knobs, first + i), &values[i], sizeof(values[i]));
+	return 0;
+}
+
+/* The words of both keys and their number stand behind each other. */
+static int set_key(uint32_t *field, const char *text)
+{
+	return tern_knob_read_key(text, field, &field[2 * TERN_KNOB_KEY_WORDS]);
+}
+
 int tern_knob_set(struct tern_knobs *knobs, const char *name, const char *value)
 {
-	uint32_t values[VALUES_MAX];
 	unsigned int first = 0, count = find(name, &first);
-	uint64_t number;
 
 	if (!count)
 		return -ENOENT;
-	for (unsigned int i = 0; i < count && i < VALUES_MAX; i++) {
-		int err = next_number(&value, &number);
-
-		if (err)
-			return err == -ENOENT ? -EINVAL : err;
-		if (number < rows[first + i].min || number > rows[first + i].max)
-			return -ERANGE;
-		values[i] = (uint32_t)number;
+	switch (rows[first].kind) {
+	case TERN_KNOB_NUMBER:
+		return set_numbers(knobs, first, count, value);
+	case TERN_KNOB_NAME:
+		return tern_knob_read_name(rows[first].names, value, field_of(knobs, first));
+	case TERN_KNOB_KEY:
+		return set_key(field_of(knobs, first), value);
+	case TERN_KNOB_PORTS:
+		return tern_knob_read_ports(value, field_of(knobs, first));
+	case TERN_KNOB_FIXED:
+		break;
 	}
-	if (next_number(&value, &number) != -ENOENT)
-		return -EINVAL;
-	if (!in_order(rows[first].name, values, count))
-		return -EDOM;
-	for (unsigned int i = 0; i < count && i < VALUES_MAX; i++)
-		*field_of(knobs, first + i) = values[i];
-	return 0;
+	return -EACCES;
+}
+
+static void write_numbers(struct tern_text *out, const uint32_t *values, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (i)
+			tern_text_char(out, '\t');
+		tern_text_u64(out, values[i]);
+	}
 }
 
 int tern_knob_get(const struct tern_knobs *knobs, const char *name, char *text, size_t cap)
 {
 	unsigned int first = 0, count = find(name, &first);
+	const struct tern_knob_row *row = &rows[first];
+	const uint32_t *field = value_of(knobs, first);
 	struct tern_text out;
 
 	if (!count)
 		return -ENOENT;
 	tern_text_init(&out, text, cap);
-	for (unsigned int i = 0; i < count; i++) {
-		const uint8_t *at = (const uint8_t *)knobs + rows[first + i].offset;
-		uint32_t value;
-
-		memcpy(&value, at, sizeof(value));
-		if (i)
-			tern_text_char(&out, '\t');
-		tern_text_u64(&out, value);
+	switch (row->kind) {
+	case TERN_KNOB_NUMBER:
+		write_numbers(&out, field, count);
+		break;
+	case TERN_KNOB_NAME:
+		tern_text_str(&out, row->names[*field]);
+		break;
+	case TERN_KNOB_KEY:
+		tern_knob_write_key(&out, field, field[2 * TERN_KNOB_KEY_WORDS]);
+		break;
+	case TERN_KNOB_PORTS:
+		tern_knob_write_ports(&out, value_of(knobs, first));
+		break;
+	case TERN_KNOB_FIXED:
+		tern_text_str(&out, row->fixed);
+		break;
 	}
 	return out.cut ? -ENOSPC : 0;
+}
+
+bool tern_knob_port_reserved(const struct tern_knobs *knobs, uint16_t port)
+{
+	const struct tern_knob_ports *p = &knobs->ip_local_reserved_ports;
+
+	for (uint32_t i = 0; i < p->count && p->range[i].low <= port; i++)
+		if (port <= p->range[i].high)
+			return true;
+	return false;
 }

@@ -33,11 +33,13 @@ static void every_knob_starts_at_its_default_which_is_in_range(void **unused)
 
 	(void)unused;
 	for (; (row = tern_knob_row(count)); count++) {
+		assert_true(strlen(row->text) > 0 && strlen(row->unit) > 0);
+		if (row->kind > TERN_KNOB_NAME)
+			continue;
 		assert_int_equal(value_of(row), row->standard);
 		assert_true(row->min <= row->standard && row->standard <= row->max);
-		assert_true(strlen(row->text) > 0 && strlen(row->unit) > 0);
 	}
-	assert_int_equal(count * sizeof(uint32_t), sizeof(knobs));
+	assert_true(count > 40);
 	assert_null(tern_knob_row(UINT32_MAX));
 }
 
@@ -50,7 +52,7 @@ static void a_knob_takes_its_range_and_nothing_beside_it(void **unused)
 	for (unsigned int i = 0; (row = tern_knob_row(i)); i++) {
 		const struct tern_knob_row *next = tern_knob_row(i + 1);
 
-		if ((next && !strcmp(next->name, row->name)) ||
+		if (row->kind != TERN_KNOB_NUMBER || (next && !strcmp(next->name, row->name)) ||
 		    (i && !strcmp(tern_knob_row(i - 1)->name, row->name)))
 			continue;
 		for (int step = -1; step <= 1; step++) {
@@ -89,6 +91,163 @@ static void a_triple_takes_all_its_numbers(void **unused)
 	assert_int_equal(knobs.tcp_rmem_max, 7000);
 }
 
+static void a_number_may_be_hexadecimal(void **unused)
+{
+	char text[32];
+
+	(void)unused;
+	assert_int_equal(tern_knob_set(&knobs, "tcp_fastopen", "0x70403\n"), 0);
+	assert_int_equal(knobs.tcp_fastopen, 0x70403);
+	assert_int_equal(tern_knob_set(&knobs, "tcp_rmem", "0X1388 0x1770 7000"), 0);
+	assert_int_equal(tern_knob_get(&knobs, "tcp_rmem", text, sizeof(text)), 0);
+	assert_string_equal(text, "5000\t6000\t7000");
+}
+
+static void a_name_is_one_of_its_list(void **unused)
+{
+	static const char *const bad[] = { "", "cub", "cubics", "cubic reno", "0", "bbr" };
+	char text[32];
+
+	(void)unused;
+	assert_int_equal(tern_knob_get(&knobs, "tcp_congestion_control", text, sizeof(text)), 0);
+	assert_string_equal(text, "cubic");
+	assert_int_equal(tern_knob_set(&knobs, "tcp_congestion_control", " reno\n"), 0);
+	assert_int_equal(knobs.tcp_congestion_control, 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(tern_knob_set(&knobs, "tcp_congestion_control", bad[i]), -EINVAL);
+		assert_int_equal(knobs.tcp_congestion_control, 1);
+	}
+}
+
+static void what_can_only_be_read_is_not_set(void **unused)
+{
+	char text[32];
+
+	(void)unused;
+	assert_int_equal(tern_knob_set(&knobs, "tcp_available_congestion_control", "reno"),
+			 -EACCES);
+	assert_int_equal(
+		tern_knob_get(&knobs, "tcp_available_congestion_control", text, sizeof(text)), 0);
+	assert_string_equal(text, "cubic reno");
+}
+
+static void a_key_is_read_back_as_it_was_written(void **unused)
+{
+	static const struct {
+		const char *in, *out;
+		uint32_t count;
+	} keys[] = {
+		{ "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", NULL, 1 },
+		{ "00000001-00000002-00000003-00000004,a-b-c-d",
+		  "00000001-00000002-00000003-00000004,0000000a-0000000b-0000000c-0000000d", 2 },
+		{ "0-0-0-F\n", "00000000-00000000-00000000-0000000f", 1 },
+	};
+	static const char *const bad[] = {
+		"",       "1",       "1-2-3",     "1-2-3-4-5", "1-2-3-4,",        "1-2-3-4,5-6-7",
+		"-1-2-3", "1-2-3-x", "1,2-3-4-5", "1-2-3-4 5", "123456789-2-3-4",
+	};
+	char text[80];
+
+	(void)unused;
+	assert_int_equal(tern_knob_get(&knobs, "tcp_fastopen_key", text, sizeof(text)), 0);
+	assert_string_equal(text, "00000000-00000000-00000000-00000000");
+	assert_int_equal(knobs.tcp_fastopen_key_count, 0);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		assert_int_equal(tern_knob_set(&knobs, "tcp_fastopen_key", keys[i].in), 0);
+		assert_int_equal(knobs.tcp_fastopen_key_count, keys[i].count);
+		assert_int_equal(tern_knob_get(&knobs, "tcp_fastopen_key", text, sizeof(text)), 0);
+		assert_string_equal(text, keys[i].out ? keys[i].out : keys[i].in);
+	}
+	assert_int_equal(knobs.tcp_fastopen_key[3], 15);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(tern_knob_set(&knobs, "tcp_fastopen_key", bad[i]), -EINVAL);
+		assert_int_equal(knobs.tcp_fastopen_key[3], 15);
+	}
+}
+
+static void reserved_ports_are_kept_in_order_and_joined(void **unused)
+{
+	static const struct {
+		const char *in, *out;
+	} lists[] = {
+		{ "8080", NULL },
+		{ "8080,9000-9010", NULL },
+		{ "9000-9010,8080\n", "8080,9000-9010" },
+		{ "5,6,7", "5-7" },
+		{ "5,7", NULL },
+		{ "5-9,1-3,4", "1-9" },
+		{ "10-20,1-2,5,8-12,30,2-9", "1-20,30" },
+		{ "0-65535,7", "0-65535" },
+		{ "65535,65534", "65534-65535" },
+		{ "7,7,7,", "7" },
+		{ "", NULL },
+	};
+	char text[TERN_KNOB_VALUE_MAX];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", lists[i].in), 0);
+		assert_int_equal(
+			tern_knob_get(&knobs, "ip_local_reserved_ports", text, sizeof(text)), 0);
+		assert_string_equal(text, lists[i].out ? lists[i].out : lists[i].in);
+	}
+}
+
+static void a_reserved_port_is_one_within_a_range(void **unused)
+{
+	(void)unused;
+	assert_false(tern_knob_port_reserved(&knobs, 8080));
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", "8080,9000-9010"), 0);
+	assert_false(tern_knob_port_reserved(&knobs, 8079));
+	assert_true(tern_knob_port_reserved(&knobs, 8080));
+	assert_false(tern_knob_port_reserved(&knobs, 8081));
+	assert_false(tern_knob_port_reserved(&knobs, 8999));
+	assert_true(tern_knob_port_reserved(&knobs, 9000));
+	assert_true(tern_knob_port_reserved(&knobs, 9010));
+	assert_false(tern_knob_port_reserved(&knobs, 9011));
+}
+
+static void a_list_of_ports_that_is_none_changes_nothing(void **unused)
+{
+	static const struct {
+		const char *value;
+		int err;
+	} bad[] = {
+		{ "x", -EINVAL },     { "1-", -EINVAL },      { "-1", -EINVAL },
+		{ "9-8", -EINVAL },   { "1 2", -EINVAL },     { ",1", -EINVAL },
+		{ "65536", -ERANGE }, { "1-65536", -ERANGE }, { "99999999999", -ERANGE },
+	};
+	char text[TERN_KNOB_VALUE_MAX];
+
+	(void)unused;
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", "7"), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", bad[i].value),
+				 bad[i].err);
+		assert_int_equal(
+			tern_knob_get(&knobs, "ip_local_reserved_ports", text, sizeof(text)), 0);
+		assert_string_equal(text, "7");
+	}
+}
+
+static void as_many_ranges_of_ports_as_there_is_room_for(void **unused)
+{
+	char list[2048], text[TERN_KNOB_VALUE_MAX];
+	size_t len = 0;
+
+	(void)unused;
+	for (unsigned int i = 0; i < TERN_KNOB_RANGES_MAX; i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%u-%u", i ? "," : "",
+					10000 + 3 * i, 10001 + 3 * i);
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", list), 0);
+	assert_int_equal(tern_knob_get(&knobs, "ip_local_reserved_ports", text, sizeof(text)), 0);
+	assert_string_equal(text, list);
+	snprintf(list + len, sizeof(list) - len, ",60000");
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", list), -E2BIG);
+	snprintf(list + len, sizeof(list) - len, ",10002");
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", list), 0);
+}
+
 static void nothing_changes_when_a_value_is_refused(void **unused)
 {
 	static const struct {
@@ -102,7 +261,10 @@ static void nothing_changes_when_a_value_is_refused(void **unused)
 		{ "5000 6000 x", -EINVAL },
 		{ "5000 6000 -7000", -EINVAL },
 		{ "5000,6000,7000", -EINVAL },
-		{ "5000 6000 0x7000", -EINVAL },
+		{ "5000 6000 0x", -EINVAL },
+		{ "5000 6000 0x7g", -EINVAL },
+		{ "5000 6000 0x11111111111111111", -EINVAL },
+		{ "5000 6000 0x40000001", -ERANGE },
 		{ "5000 6000 1073741825", -ERANGE },
 		{ "5000 6000 99999999999999999999", -ERANGE },
 		{ "5000 6000 999999999999999999999", -EINVAL },
@@ -159,6 +321,14 @@ int main(void)
 		cmocka_unit_test_setup(a_knob_takes_its_range_and_nothing_beside_it, set_up),
 		cmocka_unit_test_setup(a_knob_is_found_with_and_without_its_prefix, set_up),
 		cmocka_unit_test_setup(a_triple_takes_all_its_numbers, set_up),
+		cmocka_unit_test_setup(a_number_may_be_hexadecimal, set_up),
+		cmocka_unit_test_setup(a_name_is_one_of_its_list, set_up),
+		cmocka_unit_test_setup(what_can_only_be_read_is_not_set, set_up),
+		cmocka_unit_test_setup(a_key_is_read_back_as_it_was_written, set_up),
+		cmocka_unit_test_setup(reserved_ports_are_kept_in_order_and_joined, set_up),
+		cmocka_unit_test_setup(a_reserved_port_is_one_within_a_range, set_up),
+		cmocka_unit_test_setup(a_list_of_ports_that_is_none_changes_nothing, set_up),
+		cmocka_unit_test_setup(as_many_ranges_of_ports_as_there_is_room_for, set_up),
 		cmocka_unit_test_setup(nothing_changes_when_a_value_is_refused, set_up),
 		cmocka_unit_test_setup(a_port_range_must_not_run_backwards, set_up),
 		cmocka_unit_test_setup(a_knob_is_printed_as_sysctl_prints_it, set_up),
