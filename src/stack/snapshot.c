@@ -106,6 +106,17 @@ static void describe(const struct tern_stack *st, enum table table, uint32_t idx
 	row->cookie = (uint64_t)(table + 1) << 56 | idx;
 }
 
+/* Is it a socket? Not if nobody holds it and it only waits for its reset to leave. */
+static bool is_shown(const struct tern_stack *st, enum table table, uint32_t idx)
+{
+	const struct tern_conn *c;
+
+	if (table != TABLE_CONNS)
+		return true;
+	c = tern_conn_at(&st->tcp, idx);
+	return !(c->flags & TERN_CF_RST_OWED) || (c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ));
+}
+
 bool tern_stack_next_socket(const struct tern_stack *st, uint64_t now, uint64_t *cursor,
 			    struct tern_socket_info *ret_row)
 {
@@ -114,7 +125,9 @@ bool tern_stack_next_socket(const struct tern_stack *st, uint64_t now, uint64_t 
 
 	(void)now;
 	for (; table < TABLE_UDPS; table++, idx = 0) {
-		idx = tern_pool_next(table_pool(st, table), idx);
+		do
+			idx = tern_pool_next(table_pool(st, table), idx);
+		while (idx && !is_shown(st, table, idx));
 		if (!idx)
 			continue;
 		describe(st, table, idx, ret_row);

@@ -19,6 +19,7 @@
 
 #include "syn/internal.h"
 #include "tcp/port.h"
+#include "tcp/reset.h"
 #include "tcp/state.h"
 
 /* A flood is what these are counted in: what they may weigh (IPv4) is part of the design. */
@@ -190,6 +191,18 @@ void tern_listener_hold(struct tern_syn *s, uint32_t listener, uint32_t count)
 	tern_listener_at(s, listener)->held = TERN_MIN(count, UINT32_MAX / 2);
 }
 
+/* The reset of a half-open connection, where more are due than the ring of replies holds. */
+static void owe_reset(struct tern_tcp *t, const struct tern_half *h, const struct tern_conn *parent,
+		      const struct tern_flow *flow)
+{
+	struct tern_reset reset = { .seq = h->iss + 1,
+				    .ack = h->irs + 1,
+				    .ttl = parent->ttl,
+				    .tos = parent->tos };
+
+	tern_tcp_owe_reset(t, flow, &reset);
+}
+
 /* Half-open connections are told and forgotten. */
 static void drop_halves(struct tern_syn *s, struct tern_listener *l)
 {
@@ -201,7 +214,10 @@ static void drop_halves(struct tern_syn *s, struct tern_listener *l)
 		struct tern_flow flow;
 
 		tern_half_flow(h, &flow);
-		tern_half_send_reset(s, h, parent, &flow);
+		if (tern_replies_full(&s->tcp->replies))
+			owe_reset(s->tcp, h, parent, &flow);
+		else
+			tern_half_send_reset(s, h, parent, &flow);
 		tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
 		tern_half_remove(s, idx, h, l, tern_tcp_hash(s->tcp, &flow));
 	}

@@ -127,11 +127,9 @@ static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 	put_traffic(t, c);
 }
 
-void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+/* All that a record holds, but for its place and the output list. */
+static inline void release(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
-	tern_conn_unhash(t, idx, c);
-	tern_conn_leave_output(t, c);
 	if (c->timer.next)
 		tern_wheel_stop(&t->wheel, &c->timer);
 	if (c->traffic)
@@ -140,6 +138,26 @@ void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 		tern_list_remove(&t->events, &t->conns, EVENT_LINK, idx);
 	if (c->flags & TERN_CF_ORPHAN)
 		t->orphans--;
+}
+
+/* Nothing is left of it but the flow and the numbers of the reset that it owes. */
+TERN_COLD static void keep_for_reset(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	release(t, idx, c);
+	c->flags &= TERN_CF_RST_OWED | TERN_CF_OUT;
+	tern_conn_want_output(t, idx, c);
+}
+
+void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	assert(!(c->flags & TERN_CF_IN_ACCEPTQ));
+	tern_conn_unhash(t, idx, c);
+	if (TERN_UNLIKELY(c->flags & TERN_CF_RST_OWED)) {
+		keep_for_reset(t, idx, c);
+		return;
+	}
+	tern_conn_leave_output(t, c);
+	release(t, idx, c);
 	tern_pool_put(&t->conns, idx);
 }
 
@@ -268,7 +286,8 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 	struct tern_conn *c = tern_conn_at(t, idx);
 	struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	tern_conn_leave_output(t, c);
+	if (!(c->flags & TERN_CF_RST_OWED))
+		tern_conn_leave_output(t, c);
 	c->flags &= ~(uint32_t)(TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_FIN_QUEUED);
 	if (c->timer.next)
 		tern_wheel_stop(&t->wheel, &c->timer);

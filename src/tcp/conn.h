@@ -119,6 +119,7 @@ enum tern_conn_flag {
 	TERN_CF_ORPHAN = 1 << 25,      /* counted among the orphans */
 	TERN_CF_ZERO_WINDOW = 1 << 27, /* our last advertised window was 0 */
 	TERN_CF_NOMEM = 1 << 28,       /* data was refused: the next ACK closes the window */
+	TERN_CF_RST_OWED = 1 << 30,    /* dead, but for a RST that still has to leave */
 	TERN_CF_PINGPONG = 1 << 26,    /* we answer what comes: ACKs may ride on the answers */
 };
 
@@ -358,7 +359,10 @@ void tern_tcp_set_memory(struct tern_tcp *t);
  */
 uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born);
 
-/* Frees a record and everything it holds: buffers, timer, lists, map entry. */
+/*
+ * Frees a record and everything it holds: buffers, timer, lists, map entry. One that owes a reset
+ * keeps its place on the output list until that has left.
+ */
 void tern_conn_free_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 static inline void tern_conn_free(struct tern_tcp *t, uint32_t idx)

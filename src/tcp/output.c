@@ -411,6 +411,22 @@ TERN_INLINE bool build(struct turn u)
 	return false;
 }
 
+/*
+ * The reset of a dead record that found no place among the replies. A record that nobody holds is
+ * given back with it: tx goes on pointing to its addresses, which are there until the next one is.
+ */
+TERN_COLD static void build_reset(struct turn u)
+{
+	struct tern_conn *c = u.c;
+
+	start(u, c->snd.nxt, TERN_RST | TERN_ACK);
+	u.tx->seg.wnd = 0;
+	tern_count(u.t->trace, TERN_CNT_TcpOutRsts);
+	c->flags &= ~(uint32_t)TERN_CF_RST_OWED;
+	if (!(c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ)))
+		tern_conn_free_at(u.t, u.idx, c);
+}
+
 /* Nothing (more) to send now: does something wait for the peer's window or for a cork? */
 static TERN_OUTLINE void wait_for_room(struct turn u)
 {
@@ -461,6 +477,10 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 			return true;
 		}
 		tern_conn_leave_output(t, c);
+		if (TERN_UNLIKELY(c->flags & TERN_CF_RST_OWED)) {
+			build_reset(u);
+			return true;
+		}
 		wait_for_room(u);
 	}
 	return false;

@@ -5,6 +5,7 @@
  * Replies that no connection stands behind wait here, in the order in which they were asked for.
  * The ring is as large as a few bursts of input; when it is full the reply is dropped and counted,
  * and the peer's retransmission asks again: no flood of questions can make us owe more than that.
+ * What we say unasked, that a connection is no more, finds another way then (reset.c).
  */
 #include "tcp/reply.h"
 

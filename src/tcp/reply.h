@@ -47,6 +47,11 @@ int tern_replies_init(struct tern_replies *r, struct tern_mem *mem, struct tern_
 		      const struct tern_knobs *knobs, const uint64_t *now);
 void tern_replies_free(struct tern_replies *r);
 
+static inline bool tern_replies_full(const struct tern_replies *r)
+{
+	return tern_ring_count(&r->ring) == TERN_REPLIES_MAX;
+}
+
 /*
  * A place for a reply of a flow, zeroed but for that, or NULL (counted as TernReplyDrops) when the
  * ring is full.

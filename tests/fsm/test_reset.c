@@ -493,6 +493,31 @@ static void the_number_of_a_reset_is_not_beyond_the_peers_window(void **state)
 	}
 }
 
+/* RFC 7323 §3.2: it may carry timestamps; as Linux' do, of the time when it leaves. */
+static void a_reset_of_ours_carries_a_timestamp_where_they_were_agreed_on(void **state)
+{
+	(void)state;
+	for (int ts = 0; ts < 2; ts++)
+		FOR_EACH_KIND(k)
+		{
+			struct puppet *p = puppet_new(k);
+			uint32_t before;
+
+			p->ts = ts;
+			bring_to(p, TERN_ESTABLISHED);
+			say(p, .len = IS(10));
+			expect_ack(p);
+			before = p->tsecr;
+			wait_ms(p, 1000);
+			app_closes(p); /* with bytes unread */
+			expect(p, .flags = IS(TERN_RST | TERN_ACK), .seq = IS(p->ack),
+			       .ack = IS(p->seq), .ts = IS(ts));
+			if (ts)
+				assert_int_equal(p->got.seg.opt.tsval, before + 1000);
+			done(p);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_stack_that_goes_away_resets_whoever_waits_for_it),
 		cmocka_unit_test(a_stack_that_goes_away_lets_time_wait_be),
 		cmocka_unit_test(the_number_of_a_reset_is_not_beyond_the_peers_window),
+		cmocka_unit_test(a_reset_of_ours_carries_a_timestamp_where_they_were_agreed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

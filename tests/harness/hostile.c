@@ -195,7 +195,8 @@ static void check_options(const uint8_t *tcp, const struct tern_segment *seg)
 
 	HOLDS(!seg->options_malformed);
 	if (seg->flags & TERN_RST)
-		HOLDS(present == 0 && seg->len == 0 && !(seg->flags & (TERN_SYN | TERN_FIN)));
+		HOLDS((present & ~TERN_OPT_TS) == 0 && seg->len == 0 &&
+		      !(seg->flags & (TERN_SYN | TERN_FIN)));
 	if (seg->flags & TERN_SYN) {
 		HOLDS((present & TERN_OPT_MSS) && seg->opt.mss >= 48 && seg->len == 0);
 		HOLDS(!(present & TERN_OPT_WSCALE) || seg->opt.wscale <= 14);
