@@ -30,8 +30,6 @@ enum {
 	KIND_SCPS = 20,
 	KIND_UTO = 28,
 	KIND_TCPAO = 29,
-	KIND_EXPERIMENT = 254,
-	EXPERIMENT_FASTOPEN = 0xf989,
 };
 
 /* What the transport printers need of the packet around them. */
@@ -113,7 +111,7 @@ static void put_option_name(struct tern_text *out, uint8_t kind)
 		[KIND_TCPAO] = "tcp-ao",
 		[30] = "mptcp",
 		[TERN_KIND_FASTOPEN] = "tfo",
-		[KIND_EXPERIMENT] = "exp",
+		[TERN_KIND_EXPERIMENT] = "exp",
 	};
 
 	if (names[kind])
@@ -243,11 +241,11 @@ static bool put_variable(struct tern_text *out, uint8_t kind, const uint8_t *bod
 			put_hex_bytes(out, body + 2, len - 2);
 		}
 		return true;
-	case KIND_EXPERIMENT:
+	case TERN_KIND_EXPERIMENT:
 		if (len < 2)
 			return false;
 		tern_text_char(out, '-');
-		if (tern_get_u16(body) == EXPERIMENT_FASTOPEN) {
+		if (tern_get_u16(body) == TERN_TCP_FASTOPEN_MAGIC) {
 			tern_text_str(out, "tfo");
 			put_cookie(out, body + 2, len - 2);
 		} else {

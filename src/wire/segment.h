@@ -60,6 +60,7 @@ struct tern_tcp_options {
 	uint8_t wscale;
 	uint8_t sack_count;   /* valid blocks in sack[], 0 without TERN_OPT_SACK */
 	uint8_t fastopen_len; /* bytes of cookie: 0 is a request, else 4..16, even */
+	bool fastopen_exp;    /* … in the experimental form, kind 254 */
 	uint32_t tsval;
 	uint32_t tsecr;
 	struct tern_sack_block sack[TERN_SACK_BLOCKS_MAX];

@@ -42,14 +42,17 @@ enum tern_tcp_kind {
 	TERN_KIND_SACK = 5,
 	TERN_KIND_TS = 8,
 	TERN_KIND_FASTOPEN = 34,
+	TERN_KIND_EXPERIMENT = 254, /* RFC 6994: what follows tells whose */
 };
+
+#define TERN_TCP_FASTOPEN_MAGIC 0xf989 /* Fast Open before it had a number of its own */
 
 /*
  * Reads `len` bytes of options into opt; returns false when one has an illegal length (0, 1 or
  * beyond the end): what stood before it is kept, the rest is not read (RFC 9293 MUST-6, MUST-7).
  * Unknown kinds and known ones of a wrong length are skipped. Of duplicates the first wins. MSS,
- * window scale, SACK-permitted and Fast Open count only with `syn`, SACK only without it.
- * sack[] and fastopen[] are written only as far as counted.
+ * window scale, SACK-permitted and Fast Open (of either form) count only with `syn`, SACK only
+ * without it. sack[] and fastopen[] are written only as far as counted, fastopen_exp with them.
  */
 bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern_tcp_options *opt);
 

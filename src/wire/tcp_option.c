@@ -35,12 +35,16 @@ static void take_sack(struct tern_tcp_options *opt, const uint8_t *body, uint32_
 	}
 }
 
-static void take_fastopen(struct tern_tcp_options *opt, const uint8_t *body, uint32_t len)
+static void take_fastopen(struct tern_tcp_options *opt, const uint8_t *body, uint32_t len,
+			  bool experimental)
 {
+	if (opt->present & TERN_OPT_FASTOPEN)
+		return;
 	if (len != 0 && (len < TERN_FASTOPEN_MIN || len > TERN_FASTOPEN_MAX || len % 2 != 0))
 		return;
 	opt->present |= TERN_OPT_FASTOPEN;
 	opt->fastopen_len = (uint8_t)len;
+	opt->fastopen_exp = experimental;
 	memcpy(opt->fastopen, body, len);
 }
 
@@ -63,8 +67,11 @@ static void take_syn_option(struct tern_tcp_options *opt, uint8_t kind, const ui
 		opt->wscale = body[0];
 	} else if (kind == TERN_KIND_SACKOK && len == 0) {
 		opt->present |= TERN_OPT_SACKOK;
-	} else if (kind == TERN_KIND_FASTOPEN && !(opt->present & TERN_OPT_FASTOPEN)) {
-		take_fastopen(opt, body, len);
+	} else if (kind == TERN_KIND_FASTOPEN) {
+		take_fastopen(opt, body, len, false);
+	} else if (kind == TERN_KIND_EXPERIMENT && len >= 2 &&
+		   tern_get_u16(body) == TERN_TCP_FASTOPEN_MAGIC) {
+		take_fastopen(opt, body + 2, len - 2, true);
 	}
 }
 
@@ -129,6 +136,12 @@ static uint32_t cookie_len(const struct tern_tcp_options *opt)
 	return opt->fastopen_len < TERN_FASTOPEN_MAX ? opt->fastopen_len & ~1u : TERN_FASTOPEN_MAX;
 }
 
+/* Bytes of a Fast Open option without its cookie. */
+static uint32_t fastopen_head(const struct tern_tcp_options *opt)
+{
+	return opt->fastopen_exp ? 4 : 2;
+}
+
 /* Blocks that find room. */
 static uint32_t sack_blocks(const struct tern_tcp_options *opt)
 {
@@ -155,7 +168,7 @@ uint32_t tern_tcp_option_len(const struct tern_tcp_options *opt, bool syn)
 	if (opt->present & TERN_OPT_WSCALE)
 		len += 4;
 	if (opt->present & TERN_OPT_FASTOPEN)
-		len += (2 + cookie_len(opt) + 3) & ~3u;
+		len += (fastopen_head(opt) + cookie_len(opt) + 3) & ~3u;
 	return len;
 }
 
@@ -175,11 +188,13 @@ static uint8_t *put_ts(uint8_t *p, uint32_t first, const struct tern_tcp_options
 
 static uint8_t *put_fastopen(uint8_t *p, const struct tern_tcp_options *opt)
 {
-	uint32_t n = cookie_len(opt), size = n + 2;
+	uint32_t n = cookie_len(opt), head = fastopen_head(opt), size = n + head;
 
-	p[0] = TERN_KIND_FASTOPEN;
+	p[0] = opt->fastopen_exp ? TERN_KIND_EXPERIMENT : TERN_KIND_FASTOPEN;
 	p[1] = (uint8_t)size;
-	memcpy(p + 2, opt->fastopen, n);
+	if (opt->fastopen_exp)
+		tern_put_u16(p + 2, TERN_TCP_FASTOPEN_MAGIC);
+	memcpy(p + head, opt->fastopen, n);
 	for (; size % 4 != 0; size++)
 		p[size] = TERN_KIND_NOP;
 	return p + size;

@@ -218,6 +218,35 @@ static void a_fast_open_cookie_is_4_to_16_bytes_and_even(void **state)
 	}
 }
 
+static void the_experimental_fast_open_option_is_known_by_its_magic_number(void **state)
+{
+	struct tern_tcp_options opt;
+	char bytes[32] = { '\xfe', 0, '\xf9', '\x89' };
+
+	(void)state;
+	for (uint32_t len = 0; len <= 20; len++) {
+		bool good = len == 0 || (len >= 4 && len <= 16 && len % 2 == 0);
+
+		bytes[1] = (char)(len + 4);
+		assert_true(read_options(bytes, len + 4, true, &opt));
+		assert_int_equal(opt.present, good ? TERN_OPT_FASTOPEN : 0);
+		assert_int_equal(opt.fastopen_len, good ? len : 0);
+		if (good)
+			assert_true(opt.fastopen_exp);
+	}
+	assert_true(read_options("\xfe\4\xf9\x88", 4, true, &opt)); /* somebody else's */
+	assert_int_equal(opt.present, 0);
+	assert_true(read_options("\xfe\3\xf9", 3, true, &opt)); /* cut in the number */
+	assert_int_equal(opt.present, 0);
+	assert_true(read_options("\xfe\4\xf9\x89", 4, false, &opt)); /* not on a SYN */
+	assert_int_equal(opt.present, 0);
+	assert_true(read_options("\x22\2\xfe\x8\xf9\x89"
+				 "1234",
+				 10, true, &opt));
+	assert_int_equal(opt.fastopen_len, 0); /* the first wins */
+	assert_false(opt.fastopen_exp);
+}
+
 static void options_of_a_syn_are_ignored_elsewhere_and_sack_on_a_syn(void **state)
 {
 	struct tern_tcp_options opt;
@@ -264,7 +293,13 @@ static void options_are_written_in_the_order_of_linux(void **state)
 	WRITES(&opt, true,
 	       "\x22\xa"
 	       "abcdefgh\1\1");
+	opt.fastopen_exp = true;
+	WRITES(&opt, true,
+	       "\xfe\xc\xf9\x89"
+	       "abcdefgh");
 	opt.fastopen_len = 0;
+	WRITES(&opt, true, "\xfe\4\xf9\x89");
+	opt.fastopen_exp = false;
 	WRITES(&opt, true, "\x22\2\1\1");
 	opt.present = 0;
 	WRITES(&opt, true, "");
@@ -348,6 +383,7 @@ static void options_read_as_they_were_written(void **state)
 			in.fastopen_len = (uint8_t)(2 * tern_rng_below(&rng, 9));
 			if (in.fastopen_len == 2)
 				in.fastopen_len = 0;
+			in.fastopen_exp = tern_rng_below(&rng, 2);
 		}
 		tern_rng_bytes(&rng, in.fastopen, in.fastopen_len);
 		len = tern_tcp_option_emit(buf, &in, syn);
@@ -395,6 +431,7 @@ int main(void)
 		cmocka_unit_test(known_options_of_a_wrong_length_are_passed_over),
 		cmocka_unit_test(sack_blocks_come_whole_and_at_most_four),
 		cmocka_unit_test(a_fast_open_cookie_is_4_to_16_bytes_and_even),
+		cmocka_unit_test(the_experimental_fast_open_option_is_known_by_its_magic_number),
 		cmocka_unit_test(options_of_a_syn_are_ignored_elsewhere_and_sack_on_a_syn),
 		cmocka_unit_test(values_stand_as_received),
 		cmocka_unit_test(options_are_written_in_the_order_of_linux),
