@@ -111,8 +111,10 @@ enum tern_event_bit {
 	TERN_EV_READABLE = 4,     /* data, or the end of it */
 	TERN_EV_WRITABLE = 8,     /* room again after a short send */
 	TERN_EV_PEER_CLOSED = 16, /* the peer's FIN came: no data will follow what is queued */
-	TERN_EV_ERROR = 32,  /* reset, refused, timed out or unreachable: TERN_SO_ERROR tells */
-	TERN_EV_CLOSED = 64, /* CLOSED; after both FINs or an error. The id stays until
+	TERN_EV_ERROR = 32,   /* reset, refused, timed out or unreachable: TERN_SO_ERROR tells */
+	TERN_EV_URGENT = 128, /* the peer announced urgent data, or the urgent byte came:
+				 TERN_SO_URGENT, TERN_SO_ATMARK */
+	TERN_EV_CLOSED = 64,  /* CLOSED; after both FINs or an error. The id stays until
 				tern_stack_close */
 };
 
@@ -140,7 +142,8 @@ enum tern_how {
 enum tern_option {
 	TERN_SO_NODELAY,      /* 0 or 1: Nagle off (RFC 9293 MUST-17) */
 	TERN_SO_CORK,         /* 0 or 1: send full segments only, 200 ms at most */
-	TERN_SO_QUICKACK,     /* 0 or 1: no delayed ACKs */
+	TERN_SO_QUICKACK,     /* 1: what is owed is sent, ACKs wait for no answer; 0: they do. For
+				 the moment: either state is left again as traffic says */
 	TERN_SO_KEEPALIVE,    /* 0 or 1 */
 	TERN_SO_KEEPIDLE,     /* seconds, 1 … 32767 */
 	TERN_SO_KEEPINTVL,    /* seconds, 1 … 32767 */
@@ -160,13 +163,22 @@ enum tern_option {
 			      or datagram goes to one of them, chosen by its addresses */
 	TERN_SO_ERROR,     /* read only: the pending error as a positive errno; reading clears it */
 	TERN_SO_SOFT_ERROR, /* read only: last soft error (RFC 9293 MUST-47); reading clears it */
-	TERN_SO_INQ,        /* read only: bytes that recv would give */
+	TERN_SO_INQ,        /* read only: bytes that recv would give: up to the urgent byte */
 	TERN_SO_OUTQ,       /* read only: bytes not yet acknowledged */
 	TERN_SO_STATE,      /* read only: enum tern_state */
+	TERN_SO_OOBINLINE,  /* 0 or 1: the urgent byte stays in the stream (RFC 6093 §3.2) */
+	TERN_SO_ATMARK,  /* read only: reading stands at the urgent byte (sockatmark) */
+	TERN_SO_URGENT,  /* read only: recv with TERN_MSG_OOB has a byte to give */
+	TERN_SO_UNREAD,  /* read only: bytes queued, those behind the urgent byte too */
+	TERN_SO_OUTQNSD, /* read only: bytes not yet sent */
+	TERN_SO_NOTSENT_LOWAT, /* bytes not yet sent from which on send takes none, kept in units of
+				  64; 0: the knob tcp_notsent_lowat */
+	TERN_SO_LINGER2, /* seconds in FIN-WAIT-2 once closed; 0: knob tcp_fin_timeout; -1: none */
 };
 
 enum tern_send_flag {
 	TERN_MSG_MORE = 1, /* more follows at once: hold back a partial segment */
+	TERN_MSG_OOB = 4, /* the last byte is urgent (RFC 9293 §3.8.5); of recv: that byte alone */
 };
 
 enum tern_recv_flag {

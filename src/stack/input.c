@@ -43,6 +43,17 @@ static void count_ip(struct tern_stack *st, bool v6, enum tern_counter v4_counte
 	tern_count(&st->trace, v6 ? v6_counter : v4_counter);
 }
 
+/* The ECN field of a packet that has one; those without are counted by nobody's doing. */
+TERN_COLD static void count_ecn(struct tern_stack *st, bool v6, uint8_t tos)
+{
+	static const enum tern_counter kinds[2][TERN_ECN_MASK + 1] = {
+		{ 0, TERN_CNT_IpExtInECT1Pkts, TERN_CNT_IpExtInECT0Pkts, TERN_CNT_IpExtInCEPkts },
+		{ 0, TERN_CNT_Ip6InECT1Pkts, TERN_CNT_Ip6InECT0Pkts, TERN_CNT_Ip6InCEPkts },
+	};
+
+	tern_count(&st->trace, kinds[v6][tos & TERN_ECN_MASK]);
+}
+
 /* May this source speak to this destination? Everything that there is to ask. */
 static enum tern_drop judge_closely(struct tern_stack *st, const struct tern_addr *src,
 				    const struct tern_addr *dst, bool looped)
@@ -94,6 +105,7 @@ static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet 
 
 	tern_count(&st->trace, TERN_CNT_TcpInSegs);
 	verdict = tern_tcp_parse(pkt->payload, pkt->payload_len, &seg);
+	seg.tos = pkt->tos;
 	if (verdict != TERN_PARSE_OK) {
 		tern_count(&st->trace, TERN_CNT_TcpInErrs);
 		return parse_reasons[verdict];
@@ -193,6 +205,8 @@ static enum tern_drop take(struct tern_stack *st, const struct tern_frame *frame
 		answer_bad_header(st, verdict, &pkt, whole, len, looped);
 		return parse_reasons[verdict];
 	}
+	if (TERN_UNLIKELY(pkt.tos & TERN_ECN_MASK))
+		count_ecn(st, v6, pkt.tos);
 	reason = judge_addresses(st, &pkt.src, &pkt.dst, looped);
 	if (reason != TERN_DROP_NONE) {
 		count_ip(st, v6, TERN_CNT_IpInAddrErrors, TERN_CNT_Ip6InAddrErrors);
@@ -253,6 +267,8 @@ static bool take_plain(struct tern_stack *st, const struct tern_frame *frame,
 	tern_count(&st->trace, TERN_CNT_IpInReceives);
 	tern_count(&st->trace, TERN_CNT_IpInDelivers);
 	tern_count(&st->trace, TERN_CNT_TcpInSegs);
+	if (TERN_UNLIKELY(seg.tos & TERN_ECN_MASK))
+		count_ecn(st, false, seg.tos);
 	*ret_reason = demux(st, &st->run.flow, st->run.hash, &seg);
 	return true;
 }

@@ -138,7 +138,7 @@ TERN_INLINE bool fill_segment(struct tern_stack *st, const struct tern_tx *tx, s
 
 	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
 		trace_segment(st, tx);
-	if (tx->family != TERN_INET || tx->pieces || st->cfg.csum_offload)
+	if (tx->family != TERN_INET || tx->pieces || tx->seg.urgent || st->cfg.csum_offload)
 		return fill_any(st, tx, ttl, out);
 	if (tx->seg.opt.present == TERN_OPT_TS)
 		return fill_usual(st, tx, ttl, out, false);

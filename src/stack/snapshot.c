@@ -140,8 +140,21 @@ bool tern_stack_next_socket(const struct tern_stack *st, uint64_t now, uint64_t 
 	return true;
 }
 
+/* Packets without ECN are all but those with: nearly all packets are, and count once less so. */
+static uint64_t without_ecn(const uint64_t *n, unsigned int counter)
+{
+	if (counter == TERN_CNT_IpExtInNoECTPkts)
+		return n[TERN_CNT_IpInReceives] - n[TERN_CNT_IpInHdrErrors] -
+		       n[TERN_CNT_IpExtInECT1Pkts] - n[TERN_CNT_IpExtInECT0Pkts] -
+		       n[TERN_CNT_IpExtInCEPkts];
+	return n[TERN_CNT_Ip6InReceives] - n[TERN_CNT_Ip6InHdrErrors] - n[TERN_CNT_Ip6InECT1Pkts] -
+	       n[TERN_CNT_Ip6InECT0Pkts] - n[TERN_CNT_Ip6InCEPkts];
+}
+
 uint64_t tern_stack_counter(const struct tern_stack *st, unsigned int counter)
 {
+	if (counter == TERN_CNT_IpExtInNoECTPkts || counter == TERN_CNT_Ip6InNoECTPkts)
+		return without_ecn(st->trace.counters, counter);
 	return counter < TERN_COUNTERS ? st->trace.counters[counter] : 0;
 }
 

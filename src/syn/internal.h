@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "syn/syn.h"
+#include "tcp/window.h"
 
 #define TERN_SYNQ_LINK    offsetof(struct tern_half, queue)
 #define TERN_WAIT_LINK    offsetof(struct tern_half, wait)
@@ -66,7 +67,7 @@ void tern_half_remove(struct tern_syn *s, uint32_t half, struct tern_half *h,
 /* Window in our SYN-ACK, bytes: never scaled there, and half of the children's receive buffer. */
 static inline uint16_t tern_half_window(const struct tern_conn *parent)
 {
-	return (uint16_t)TERN_MIN(parent->rcv.buf / 2, 65535u);
+	return tern_window_first(parent);
 }
 
 /* Queues <SEQ=ISS><ACK=IRS+1><CTL=SYN,ACK>. False when the ring of replies is full. */

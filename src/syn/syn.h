@@ -39,7 +39,7 @@ struct tern_half {
 	uint16_t lport, rport;
 	uint16_t peer_mss;
 	uint16_t oow_ms; /* last answer to an invalid segment, see tcp/oow.h */
-	uint8_t options; /* agreed on: WSCALE, SACKOK, TS */
+	uint8_t options; /* agreed on: WSCALE, SACKOK, TS, ECN */
 	uint8_t wscales; /* send shift << 4 | receive shift */
 	uint8_t retries; /* times the timer sent the SYN-ACK again */
 	uint8_t flags;   /* enum tern_half_flag */

@@ -43,6 +43,8 @@ bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 	if (parent->max_seg && parent->max_seg < reply->mss)
 		reply->mss = parent->max_seg;
 	reply->wscale = h->wscales & 15;
+	if (TERN_UNLIKELY(h->options & TERN_OPT_ECN))
+		reply->flags |= TERN_ECE;
 	reply->options |= TERN_OPT_MSS | (h->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
 	return true;
 }

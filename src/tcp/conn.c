@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "tcp/marks.h"
 #include "tcp/reass.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
@@ -248,7 +249,8 @@ void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	if (x->send.bytes | x->recv.bytes | x->recv.reass | x->repair.phase | x->dup_acks ||
+	if (x->send.bytes | x->recv.bytes | x->recv.reass | x->recv.oob | x->repair.phase |
+		    x->dup_acks ||
 	    (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
 		return;
 	assert(!x->rmem && !x->wmem);
@@ -292,6 +294,7 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 	if (c->timer.next)
 		tern_wheel_stop(&t->wheel, &c->timer);
 	c->snd.una = c->snd.nxt;
+	c->marks &= (uint8_t)~TERN_MARK_URGENT;
 	if (!x)
 		return;
 	tern_chain_clear(&t->bufs, &x->send.chain);
@@ -314,6 +317,7 @@ void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c)
 	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
 	x->recv.bytes = 0;
 	x->recv.read = c->rcv.nxt;
+	tern_urgent_forget(c, x);
 	tern_conn_rest(t, c);
 }
 

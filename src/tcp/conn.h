@@ -100,7 +100,7 @@ enum tern_conn_flag {
 	TERN_CF_RD_SHUT = 1 << 7,    /* shutdown(SHUT_RD) */
 	TERN_CF_NODELAY = 1 << 8,
 	TERN_CF_CORK = 1 << 9,
-	TERN_CF_QUICKACK = 1 << 10,
+	TERN_CF_OOBINLINE = 1 << 10, /* urgent bytes stay in the stream */
 	TERN_CF_KEEPALIVE = 1 << 11,
 	TERN_CF_SNDBUF_LOCK = 1 << 12, /* set by option: does not grow */
 	TERN_CF_RCVBUF_LOCK = 1 << 13,
@@ -123,6 +123,16 @@ enum tern_conn_flag {
 	TERN_CF_PINGPONG = 1 << 26,    /* we answer what comes: ACKs may ride on the answers */
 };
 
+/* What is rare, and changes every segment while it lasts. */
+enum tern_conn_mark {
+	TERN_MARK_URGENT = 1,    /* we announce urgent data: traffic's send.urgent */
+	TERN_MARK_ECE = 2,       /* congestion was met: echoed until the peer's CWR */
+	TERN_MARK_CWR = 4,       /* our next new data says that we have slowed down */
+	TERN_MARK_REDUCED = 8,   /* … for this window: traffic's repair.ecn_high */
+	TERN_MARK_ECT_SEEN = 16, /* the peer's data said ECT or CE */
+	TERN_MARK_OOB = 32,      /* the peer announced urgent data: traffic's recv.urgent */
+};
+
 struct tern_conn {
 	uint32_t gen; /* the pool's */
 	uint32_t flags;
@@ -134,6 +144,9 @@ struct tern_conn {
 			queue;         /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
 		struct tern_tune tune; /* afterwards, when somebody reads */
 	};
+	uint8_t marks;      /* enum tern_conn_mark */
+	uint8_t quick_acks; /* data segments still to be acknowledged at once */
+	int8_t linger2_s;   /* TCP_LINGER2: 0 the knob, -1 no FIN-WAIT-2 */
 	uint64_t user;
 	uint32_t listener; /* whose child it is, until accepted */
 	uint32_t traffic;  /* struct tern_traffic, 0 while idle */
@@ -159,7 +172,8 @@ struct tern_conn {
 	struct tern_patience patience;
 	uint32_t state_ms;       /* when the state was entered */
 	uint32_t rcv_ms, snd_ms; /* last segment in, last data out */
-	uint32_t oow_ms;         /* last answer to an invalid segment; 0: none yet */
+	uint16_t oow_ms;         /* last answer to an invalid segment, see tcp/oow.h */
+	uint16_t notsent_lowat;  /* TCP_NOTSENT_LOWAT, see tern_conn_lowat(); 0: the knob */
 	struct tern_totals totals;
 	uint8_t addrs[]; /* packed flow: 8 bytes, 32 where the stack speaks IPv6 */
 };
@@ -178,6 +192,7 @@ struct tern_send_queue {
 	uint32_t at_nxt, at_rtx; /* buffers at SND.NXT and repair cursor; 0: look from the head */
 	tern_seq small;          /* end of the last segment below full size (Minshall) */
 	bool small_out;          /* … and whether it was sent at all */
+	tern_seq urgent;         /* behind the last urgent byte, with TERN_MARK_URGENT */
 };
 
 struct tern_repairs {
@@ -188,7 +203,15 @@ struct tern_repairs {
 	bool probed;        /* a loss probe is out that nothing has answered yet */
 	bool timed;         /* a segment is being timed (Karn) */
 	tern_seq timed_seq; /* its end */
+	tern_seq ecn_high;  /* SND.NXT when ECN last reduced the window */
 	uint64_t timed_ns;  /* when it left */
+};
+
+/* What is known of the urgent byte; values above those of a byte. */
+enum tern_oob {
+	TERN_OOB_VALID = 0x100,  /* it is here: the low eight bits */
+	TERN_OOB_NOTYET = 0x200, /* announced */
+	TERN_OOB_READ = 0x400,   /* the application has taken it */
 };
 
 /* The receive buffer's chain holds [read, RCV.NXT); what came early is in reass. */
@@ -198,6 +221,8 @@ struct tern_recv_queue {
 	uint32_t bytes;
 	uint32_t early_bytes;
 	uint32_t reass; /* struct tern_reass, 0: nothing out of order */
+	tern_seq mark;  /* the urgent byte, with TERN_MARK_OOB */
+	uint16_t oob;   /* enum tern_oob, and the byte */
 };
 
 /* A new field is a new line of clear_traffic() in conn.c. */
@@ -274,6 +299,16 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 static inline unsigned int tern_conn_reuse(const struct tern_conn *c)
 {
 	return c->flags >> TERN_CF_REUSE_SHIFT & (TERN_REUSE_ADDR | TERN_REUSE_PORT);
+}
+
+/* TCP_NOTSENT_LOWAT in bytes, as far as 16 bits tell; otherwise: what it is where it is not set. */
+#define TERN_LOWAT_UNIT 64
+static inline uint32_t tern_conn_lowat(const struct tern_conn *c, uint32_t otherwise)
+{
+	if (!c->notsent_lowat)
+		return otherwise;
+	return c->notsent_lowat == UINT16_MAX ? UINT32_MAX
+					      : (uint32_t)c->notsent_lowat * TERN_LOWAT_UNIT;
 }
 
 /* The clock of timestamps and ages: milliseconds. */

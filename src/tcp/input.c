@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "base/compiler.h"
+#include "tcp/marks.h"
 #include "tcp/paws.h"
 #include "tcp/reset.h"
 #include "tcp/state.h"
@@ -220,6 +221,13 @@ static bool is_expected(const struct tern_input *in)
 	       ((opt->present & TERN_OPT_TS) && tern_seq_ge(opt->tsval, c->ts.recent));
 }
 
+/* Sixth: URG; and what routers have to say. */
+TERN_COLD static void take_marks(struct tern_input *in)
+{
+	tern_ecn_input(in);
+	tern_urgent_input(in);
+}
+
 /* §3.10.7.4 from the first step to the last. */
 static inline enum tern_step walk(struct tern_input *in)
 {
@@ -233,6 +241,8 @@ static inline enum tern_step walk(struct tern_input *in)
 	if (step != TERN_NEXT)
 		return step;
 	note_timestamp(in);
+	if (TERN_UNLIKELY(tern_marks_seen(in)))
+		take_marks(in);
 	return tern_input_payload(in);
 }
 

@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #include "base/compiler.h"
-#include "tcp/input.h"
+#include "tcp/marks.h"
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
@@ -55,7 +55,8 @@ static void learn(struct tern_input *in)
 
 	tern_negotiate(in->t->knobs, c->family, c->options, c->rcv_wscale, &seg->opt, &terms);
 	c->peer_mss = terms.peer_mss;
-	c->options = terms.options;
+	c->options = terms.options |
+		     (c->options & TERN_OPT_ECN && tern_ecn_agrees(seg) ? TERN_OPT_ECN : 0);
 	c->snd_wscale = terms.snd_wscale;
 	c->rcv_wscale = terms.rcv_wscale;
 	c->rcv.irs = seg->seq;
@@ -132,5 +133,7 @@ enum tern_step tern_input_syn_sent(struct tern_input *in)
 	if (!(in->flags & TERN_ACK))
 		return cross(in);
 	step = connected(in);
+	if (in->flags & TERN_URG)
+		tern_urgent_input(in);
 	return step == TERN_NEXT ? tern_input_payload(in) : step;
 }

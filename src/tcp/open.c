@@ -15,11 +15,13 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
+#define QUICK_ACKS 16 /* data segments at the start that are acknowledged at once */
+
 /* Options that a child has from its listener. */
 #define INHERITED                                                                           \
-	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_QUICKACK | TERN_CF_KEEPALIVE | \
-		    TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK | TERN_CF_REUSEADDR |         \
-		    TERN_CF_REUSEPORT))
+	((uint32_t)(TERN_CF_NODELAY | TERN_CF_CORK | TERN_CF_OOBINLINE | TERN_CF_PINGPONG | \
+		    TERN_CF_KEEPALIVE | TERN_CF_SNDBUF_LOCK | TERN_CF_RCVBUF_LOCK |         \
+		    TERN_CF_REUSEADDR | TERN_CF_REUSEPORT))
 
 int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu)
@@ -52,6 +54,8 @@ static void inherit(struct tern_conn *c, const struct tern_conn *listener)
 	c->snd_buf = listener->snd_buf;
 	c->rcv.buf = listener->rcv.buf;
 	c->max_seg = listener->max_seg;
+	c->linger2_s = listener->linger2_s;
+	c->notsent_lowat = listener->notsent_lowat;
 	c->linger_s = listener->linger_s;
 	c->ttl = listener->ttl;
 	c->tos = listener->tos;
@@ -113,6 +117,7 @@ static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
 {
 	tern_conn_set_state(t, c, TERN_ESTABLISHED);
+	c->quick_acks = QUICK_ACKS;
 	c->flags |= TERN_CF_CONNECTED;
 	if (!c->rtt.rto_us)
 		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;

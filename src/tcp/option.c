@@ -9,8 +9,10 @@
 #include <errno.h>
 
 #include "base/compiler.h"
-#include "tcp/tcp.h"
+#include "tcp/marks.h"
 #include "tcp/timers.h"
+
+#define MSS_MIN 88 /* the least that TCP_MAXSEG may ask for */
 
 struct range {
 	int64_t min, max;
@@ -23,9 +25,11 @@ static const struct range ranges[] = {
 	[TERN_SO_KEEPCNT] = { 1, 127 },      [TERN_SO_USER_TIMEOUT] = { 0, INT32_MAX },
 	[TERN_SO_SYNCNT] = { 1, 127 },       [TERN_SO_LINGER] = { -1, UINT16_MAX - 1 },
 	[TERN_SO_SNDBUF] = { 1, INT32_MAX }, [TERN_SO_RCVBUF] = { 1, INT32_MAX },
-	[TERN_SO_MAXSEG] = { 88, 32767 },    [TERN_SO_TTL] = { 1, 255 },
+	[TERN_SO_MAXSEG] = { 0, 32767 },     [TERN_SO_TTL] = { 1, 255 },
 	[TERN_SO_TOS] = { 0, 255 },          [TERN_SO_REUSEADDR] = { 0, 1 },
 	[TERN_SO_V6ONLY] = { 0, 1 },         [TERN_SO_REUSEPORT] = { 0, 1 },
+	[TERN_SO_OOBINLINE] = { 0, 1 },      [TERN_SO_NOTSENT_LOWAT] = { 0, UINT32_MAX },
+	[TERN_SO_LINGER2] = { -1, 120 },
 };
 
 /* The flag of an option that is a switch; 0 for the others. */
@@ -33,12 +37,19 @@ static uint32_t switch_flag(enum tern_option option)
 {
 	static const uint32_t flags[] = {
 		[TERN_SO_NODELAY] = TERN_CF_NODELAY,     [TERN_SO_CORK] = TERN_CF_CORK,
-		[TERN_SO_QUICKACK] = TERN_CF_QUICKACK,   [TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE,
-		[TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR, [TERN_SO_V6ONLY] = TERN_CF_V6ONLY,
-		[TERN_SO_REUSEPORT] = TERN_CF_REUSEPORT,
+		[TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE, [TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR,
+		[TERN_SO_V6ONLY] = TERN_CF_V6ONLY,       [TERN_SO_REUSEPORT] = TERN_CF_REUSEPORT,
+		[TERN_SO_OOBINLINE] = TERN_CF_OOBINLINE,
 	};
 
 	return option < TERN_ARRAY_SIZE(flags) ? flags[option] : 0;
+}
+
+/* Is it in the table, and may it be set? */
+static bool is_known(enum tern_option option)
+{
+	return (unsigned int)option < TERN_ARRAY_SIZE(ranges) &&
+	       (ranges[option].min || ranges[option].max);
 }
 
 static void set_buffer(struct tern_conn *c, enum tern_option option, uint32_t bytes)
@@ -52,11 +63,39 @@ static void set_buffer(struct tern_conn *c, enum tern_option option, uint32_t by
 	}
 }
 
+/* As Linux: 1 sends what is owed, too. */
+static void set_quickack(const struct tern_tcp *t, struct tern_conn *c, int64_t value)
+{
+	const struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	if (!value) {
+		c->flags |= TERN_CF_PINGPONG;
+		return;
+	}
+	c->flags &= ~(uint32_t)TERN_CF_PINGPONG;
+	if (x && x->delack_ns != TERN_NEVER)
+		c->flags |= TERN_CF_ACK_NOW;
+}
+
+/* Rounded up: 0 means something else. */
+static uint16_t in_units(int64_t bytes)
+{
+	int64_t units = bytes / TERN_LOWAT_UNIT + (bytes % TERN_LOWAT_UNIT != 0);
+
+	return (uint16_t)TERN_MIN(units, (int64_t)UINT16_MAX);
+}
+
 static int set_field(struct tern_conn *c, enum tern_option option, int64_t value)
 {
 	struct tern_patience *p = &c->patience;
 
 	switch (option) {
+	case TERN_SO_NOTSENT_LOWAT:
+		c->notsent_lowat = in_units(value);
+		break;
+	case TERN_SO_LINGER2:
+		c->linger2_s = (int8_t)value;
+		break;
 	case TERN_SO_KEEPIDLE:
 		p->keep_idle_s = (uint16_t)value;
 		break;
@@ -100,13 +139,16 @@ int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 	uint32_t flag = switch_flag(option);
 	int err = 0;
 
-	if ((unsigned int)option >= TERN_ARRAY_SIZE(ranges))
+	if (!is_known(option))
 		return -ENOPROTOOPT;
 	if (value < ranges[option].min || value > ranges[option].max ||
+	    (option == TERN_SO_MAXSEG && value && value < MSS_MIN) ||
 	    (option == TERN_SO_V6ONLY && c->lport))
 		return -EINVAL;
 	if (flag)
 		c->flags = value ? c->flags | flag : c->flags & ~flag;
+	else if (option == TERN_SO_QUICKACK)
+		set_quickack(t, c, value);
 	else
 		err = set_field(c, option, value);
 	if (!err && (c->flags & TERN_CF_HASHED)) {
@@ -125,6 +167,15 @@ static int64_t take(uint8_t *error)
 	return value;
 }
 
+/* What is queued and not acknowledged, the FIN counted. */
+static uint32_t outq(const struct tern_conn *c, const struct tern_traffic *x)
+{
+	bool fin = (c->flags & TERN_CF_FIN_QUEUED) &&
+		   !((c->flags & TERN_CF_FIN_SENT) && c->snd.una == c->snd.nxt);
+
+	return (x ? x->send.bytes : 0) + fin;
+}
+
 /* What can only be read: errors, queues, the state. */
 static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_option option,
 		      int64_t *ret_value)
@@ -139,10 +190,17 @@ static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_o
 		*ret_value = take(&c->soft_error);
 		return 0;
 	case TERN_SO_INQ:
-		*ret_value = x ? x->recv.bytes : 0;
+	case TERN_SO_UNREAD:
+	case TERN_SO_ATMARK:
+	case TERN_SO_URGENT:
+		*ret_value = tern_urgent_option(c, x, option);
 		return 0;
 	case TERN_SO_OUTQ:
-		*ret_value = x ? x->send.bytes : 0;
+		*ret_value = outq(c, x);
+		return 0;
+	case TERN_SO_OUTQNSD:
+		*ret_value = c->state == TERN_SYN_SENT ? outq(c, x)
+						       : outq(c, x) - (c->snd.nxt - c->snd.una);
 		return 0;
 	case TERN_SO_STATE:
 		*ret_value = c->state;
@@ -172,13 +230,16 @@ int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 						: 536,
 		[TERN_SO_TTL] = c->ttl ? c->ttl : k->ip_default_ttl,
 		[TERN_SO_TOS] = c->tos,
+		[TERN_SO_QUICKACK] = !(c->flags & TERN_CF_PINGPONG),
+		[TERN_SO_NOTSENT_LOWAT] = tern_conn_lowat(c, 0),
+		[TERN_SO_LINGER2] = c->linger2_s,
 	};
 
 	if (switch_flag(option)) {
 		*ret_value = (c->flags & switch_flag(option)) != 0;
 		return 0;
 	}
-	if ((unsigned int)option >= TERN_ARRAY_SIZE(ranges))
+	if (!is_known(option))
 		return get_status(t, c, option, ret_value);
 	*ret_value = values[option];
 	return 0;

@@ -13,6 +13,7 @@
  * Connections with something to send wait in a list and take turns, a segment each.
  */
 #include "base/compiler.h"
+#include "tcp/marks.h"
 #include "tcp/reass.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
@@ -30,6 +31,15 @@ struct turn {
 	struct tern_traffic *x; /* may be NULL */
 	struct tern_tx *tx;
 };
+
+/* A segment while there is urgent data, or congestion to tell of. */
+static TERN_COLD void mark(struct turn u)
+{
+	if (u.c->marks & TERN_MARK_ECE)
+		u.tx->seg.flags |= TERN_ECE;
+	if (u.c->marks & TERN_MARK_URGENT)
+		tern_urgent_announce(u.c, u.x, &u.tx->seg);
+}
 
 /* The header fields that every segment of a connection has; those of options only if present. */
 TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
@@ -57,6 +67,8 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
 	}
 	c->totals.segs_out++;
+	if (TERN_UNLIKELY(c->marks & (TERN_MARK_ECE | TERN_MARK_URGENT)))
+		mark(u);
 }
 
 /* A segment that acknowledges: the window, and nothing is owed any more. */
@@ -118,11 +130,13 @@ TERN_INLINE bool build_syn(struct turn u)
 	struct tern_tcp_options *opt = &u.tx->seg.opt;
 	bool first = c->snd.nxt == c->snd.iss;
 	bool again = tern_seq_lt(r->rtx_nxt, r->rtx_end);
-	uint32_t window = TERN_MIN(c->rcv.buf / 2, 65535u);
+	uint32_t window = tern_window_first(c);
 
 	if (!first && !again)
 		return false;
 	start(u, c->snd.iss, c->state == TERN_SYN_SENT ? TERN_SYN : TERN_SYN | TERN_ACK);
+	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN) && tern_ecn_asks(u.t, c, !first))
+		u.tx->seg.flags |= c->state == TERN_SYN_SENT ? TERN_ECE | TERN_CWR : TERN_ECE;
 	opt->present |= TERN_OPT_MSS | (c->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
 	opt->mss = tern_advertised_mss(c->family, c->pmtu);
 	if (c->max_seg && c->max_seg < opt->mss)
@@ -151,7 +165,8 @@ static uint32_t payload_max(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	uint32_t mss = c->cc.mss;
 
-	if (t->gso_max < 120 + 2 * mss)
+	/* Of a super-segment all would have the same urgent pointer, and each CWR. */
+	if (t->gso_max < 120 + 2 * mss || (c->marks & (TERN_MARK_URGENT | TERN_MARK_CWR)))
 		return mss;
 	return (t->gso_max - 120) / mss * mss;
 }
@@ -208,7 +223,7 @@ static bool may_send_small(struct turn u, uint32_t len)
 	const struct tern_conn *c = u.c;
 	const struct tern_send_queue *q = &u.x->send;
 
-	if (c->flags & TERN_CF_FIN_QUEUED)
+	if ((c->flags & TERN_CF_FIN_QUEUED) || (c->marks & TERN_MARK_URGENT))
 		return true;
 	if (c->flags & (TERN_CF_CORK | TERN_CF_MORE))
 		return false;
@@ -309,6 +324,8 @@ static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool forc
 		return false;
 	start(u, c->snd.nxt, TERN_ACK);
 	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
+	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN))
+		tern_ecn_mark_data(c, u.tx);
 	if (len == available) {
 		u.tx->seg.flags |= TERN_PSH;
 		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
@@ -357,6 +374,8 @@ static TERN_OUTLINE bool build_probe(struct turn u)
 		return true;
 	start(u, c->snd.una - 1, TERN_ACK);
 	acknowledge(u);
+	if (c->marks & TERN_MARK_URGENT) /* of the probe itself the peer takes nothing */
+		c->flags |= TERN_CF_ACK_NOW;
 	tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 	if (!persist) {
 		tern_count(u.t->trace, TERN_CNT_TcpExtTCPKeepAlive);

@@ -12,7 +12,7 @@
  */
 #include "tcp/reset.h"
 
-#include "wire/segment.h"
+#include "tcp/oow.h"
 
 /* SND.NXT, or the end of the window where that has gone back behind it. */
 static tern_seq acceptable_seq(const struct tern_conn *c)
@@ -77,13 +77,10 @@ void tern_tcp_owe_reset(struct tern_tcp *t, const struct tern_flow *flow,
 bool tern_conn_answer_invalid(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			      enum tern_counter skipped)
 {
-	uint32_t now_ms = t->now_ms | 1;
-
-	if (c->oow_ms && now_ms - c->oow_ms < t->knobs->tcp_invalid_ratelimit) {
+	if (!tern_oow_again(&c->oow_ms, t->now_ms, t->knobs->tcp_invalid_ratelimit)) {
 		tern_count(t->trace, skipped);
 		return false;
 	}
-	c->oow_ms = now_ms;
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(t, idx, c);
 	return true;

@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #include "base/compiler.h"
-#include "tcp/tcp.h"
+#include "tcp/marks.h"
 #include "tcp/window.h"
 
 #define MAY_QUEUE (TERN_STATES_MAY_SEND | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
@@ -60,10 +60,18 @@ static int64_t send_no_memory(struct tern_tcp *t, struct tern_conn *c)
 	return -EAGAIN;
 }
 
-/* Bytes that the send queue still takes. */
-static uint32_t send_room(const struct tern_conn *c, const struct tern_traffic *x)
+/* Bytes that the send queue still takes: none with TCP_NOTSENT_LOWAT of them waiting to leave. */
+static uint32_t send_room(const struct tern_tcp *t, const struct tern_conn *c,
+			  const struct tern_traffic *x)
 {
-	return c->snd_buf / 2 > x->send.bytes ? c->snd_buf / 2 - x->send.bytes : 0;
+	uint32_t room = c->snd_buf / 2 > x->send.bytes ? c->snd_buf / 2 - x->send.bytes : 0;
+	uint32_t low = tern_conn_lowat(c, t->knobs->tcp_notsent_lowat);
+	uint32_t unsent;
+
+	if (TERN_LIKELY(low == UINT32_MAX))
+		return room;
+	unsent = queue_end(c, x) - c->snd.nxt;
+	return unsent < low ? room : 0;
 }
 
 int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t len,
@@ -79,7 +87,7 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 	x = tern_conn_need_traffic(t, c);
 	if (!x)
 		return send_no_memory(t, c);
-	room = send_room(c, x);
+	room = send_room(t, c, x);
 	if (!room) {
 		c->flags |= TERN_CF_NOSPACE;
 		return -EAGAIN;
@@ -96,6 +104,8 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 		c->flags |= TERN_CF_NOSPACE;
 	else if (flags & TERN_MSG_MORE)
 		c->flags |= TERN_CF_MORE;
+	if (TERN_UNLIKELY(flags & TERN_MSG_OOB) && n == len)
+		tern_urgent_queued(c, x);
 	if (tern_state_in(c->state, TERN_STATES_MAY_SEND))
 		tern_conn_want_output(t, idx, c);
 	return n;
@@ -122,7 +132,7 @@ int tern_tcp_reserve(struct tern_tcp *t, uint32_t idx, size_t len, struct tern_r
 	x = tern_conn_need_traffic(t, c);
 	if (!x)
 		return (int)send_no_memory(t, c);
-	want = (uint32_t)TERN_MIN(len, (size_t)send_room(c, x));
+	want = (uint32_t)TERN_MIN(len, (size_t)send_room(t, c, x));
 	if (!want) {
 		c->flags |= TERN_CF_NOSPACE;
 		return -EAGAIN;
@@ -231,34 +241,45 @@ int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, 
 	struct tern_conn *c = tern_conn_at(t, idx);
 	struct tern_traffic *x = tern_conn_traffic(t, c);
 	struct tern_recv_queue *q = x ? &x->recv : NULL;
+	struct tern_reach reach;
 	uint32_t n;
 
+	if (flags & TERN_MSG_OOB)
+		return tern_urgent_recv(t, c, data, len, flags);
 	if (!q || !q->bytes)
 		return recv_nothing(c);
-	n = (uint32_t)TERN_MIN(len, (size_t)q->bytes);
-	if (!n)
+	reach = TERN_UNLIKELY(c->marks & TERN_MARK_OOB) ? tern_urgent_reach(c, x)
+							: (struct tern_reach){ 0, q->bytes };
+	n = (uint32_t)TERN_MIN(len, (size_t)reach.len);
+	if (!n && !reach.skip)
 		return 0;
 	if (!(flags & TERN_MSG_TRUNC))
-		tern_chain_copy(&t->bufs, &q->chain, q->read, data, n);
+		tern_chain_copy(&t->bufs, &q->chain, q->read + reach.skip, data, n);
 	if (flags & TERN_MSG_PEEK)
-		return n;
-	q->read += n;
-	q->bytes -= n;
+		return n ? n : recv_nothing(c);
+	q->read += n + reach.skip;
+	q->bytes -= n + reach.skip;
 	x->rmem -= tern_chain_trim(&t->bufs, &q->chain, q->read);
+	if (TERN_UNLIKELY(c->marks & TERN_MARK_OOB))
+		tern_urgent_passed(c, x);
 	tune(t, c, q->read);
 	update_window(t, idx, c, x);
 	tern_conn_rest(t, c);
-	return n;
+	return n || !len ? n : recv_nothing(c);
 }
 
 int tern_tcp_peek(struct tern_tcp *t, uint32_t idx, struct tern_piece *pieces, unsigned int n)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
+	struct tern_reach reach;
 	uint32_t cursor = 0, len;
 
 	if (!x || !x->recv.bytes)
 		return (int)recv_nothing(c);
-	return (int)tern_chain_pieces(&t->bufs, &x->recv.chain, &cursor, x->recv.read,
-				      x->recv.bytes, pieces, n, &len);
+	reach = tern_urgent_reach(c, x);
+	if (!reach.len)
+		return (int)recv_nothing(c);
+	return (int)tern_chain_pieces(&t->bufs, &x->recv.chain, &cursor, x->recv.read + reach.skip,
+				      reach.len, pieces, n, &len);
 }

@@ -17,8 +17,7 @@
 #include "tcp/timers.h"
 #include "tcp/window.h"
 
-#define QUICK_SEGMENTS 16 /* data segments at the start that are acknowledged at once */
-#define DUP_ACKS_MAX   32 /* duplicate ACKs owed at a time */
+#define DUP_ACKS_MAX 32 /* duplicate ACKs owed at a time */
 
 static void ack_at_once(struct tern_input *in)
 {
@@ -30,10 +29,11 @@ static void ack_at_once(struct tern_input *in)
 static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len, bool filled_hole)
 {
 	struct tern_conn *c = in->c;
-	bool quick = (c->totals.data_segs_in <= QUICK_SEGMENTS && !(c->flags & TERN_CF_PINGPONG)) ||
-		     (c->flags & TERN_CF_QUICKACK);
+	bool quick = c->quick_acks && !(c->flags & TERN_CF_PINGPONG);
 
 	x->unacked += len;
+	if (c->quick_acks)
+		c->quick_acks--;
 	if (x->unacked >= 2 * c->cc.mss && tern_window_gain(in->t, c, x->recv.bytes))
 		quick = true;
 	if (quick || filled_hole)

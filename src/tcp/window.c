@@ -29,7 +29,6 @@ static uint32_t step_of(const struct tern_conn *c)
 static uint32_t room_of(const struct tern_conn *c, uint32_t queued)
 {
 	uint32_t half = c->rcv.buf / 2;
-
 	return half > queued ? half - queued : 0;
 }
 

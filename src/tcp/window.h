@@ -5,7 +5,14 @@
 #ifndef TERN_TCP_WINDOW_H
 #define TERN_TCP_WINDOW_H
 
+#include "base/compiler.h"
 #include "tcp/conn.h"
+
+/* The window of a SYN, which is never scaled: half of the receive buffer. */
+static inline uint16_t tern_window_first(const struct tern_conn *c)
+{
+	return (uint16_t)TERN_MIN(c->rcv.buf / 2, 65535u);
+}
 
 /*
  * How far the right edge would move in a segment that left now, in bytes; 0 while the step would be

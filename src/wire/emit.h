@@ -117,7 +117,7 @@ static inline void tern_tcp_emit_start(uint64_t *sum, uint8_t *p, const struct t
 
 /*
  * The headers of a TCP segment over IPv4, both checksums included: up to 80 bytes. Returns their
- * length. Nothing is urgent. The payload, seg->len bytes, stands in `count` pieces. partial: as
+ * length. The payload, seg->len bytes, stands in `count` pieces. partial: as
  * tern_tcp_cksum_partial().
  */
 uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint8_t *addrs,
@@ -125,8 +125,9 @@ uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint
 			bool partial);
 
 /*
- * tern_tcp4_emit() in place, of a segment without payload whose options are as usual: timestamps
- * alone or, with `syn`, a constant, TERN_TCP_SYN_USUAL. Of a short connection these are all.
+ * tern_tcp4_emit() in place, of a segment without payload or urgent pointer whose options are as
+ * usual: timestamps alone or, with `syn`, a constant, TERN_TCP_SYN_USUAL. Of a short connection
+ * these are all.
  */
 TERN_INLINE uint32_t tern_tcp4_emit_usual(uint8_t *buf, const struct tern_segment *seg,
 					  const uint8_t *addrs, uint8_t ttl, uint8_t tos, bool syn)

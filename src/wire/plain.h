@@ -97,6 +97,7 @@ static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool tru
 		return false;
 	if (!trusted && !tern_plain_cksum_ok(frame, TERN_TCP_HEADER + more))
 		return false;
+	ret_seg->tos = frame[1];
 	return tern_tcp_parse(frame + TERN_IP4_HEADER, TERN_TCP_HEADER + more, ret_seg) ==
 		       TERN_PARSE_OK &&
 	       ret_seg->sport && ret_seg->dport;

@@ -28,6 +28,15 @@ enum tern_tcp_flag {
 	TERN_TCP_FLAGS = 511, /* all of them */
 };
 
+/* The ECN field of a packet, the low two bits of TOS (RFC 3168 §5). */
+enum tern_ecn {
+	TERN_ECN_NOT_ECT,
+	TERN_ECN_ECT1,
+	TERN_ECN_ECT0,
+	TERN_ECN_CE,
+	TERN_ECN_MASK = 3,
+};
+
 /* Bits of tern_tcp_options.present. */
 enum tern_tcp_option {
 	TERN_OPT_MSS = 1,
@@ -36,6 +45,7 @@ enum tern_tcp_option {
 	TERN_OPT_TS = 8,
 	TERN_OPT_SACK = 16,
 	TERN_OPT_FASTOPEN = 32,
+	TERN_OPT_ECN = 64, /* no option: what connections note among these as agreed on */
 };
 
 enum {
@@ -75,6 +85,7 @@ struct tern_segment {
 	uint16_t wnd;           /* raw 16 bits, unscaled */
 	uint16_t flags;         /* enum tern_tcp_flag */
 	uint16_t urgent;        /* as received, whether or not TERN_URG is set */
+	uint8_t tos;            /* of the packet it came in: DSCP, and ECN in the low two bits */
 	bool options_malformed; /* an option had an illegal length; those before it are in opt */
 	struct tern_tcp_options opt;
 	const uint8_t *data; /* payload, borrowed from the frame; emit ignores it */

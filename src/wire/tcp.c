@@ -76,13 +76,14 @@ uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint
 
 	tern_ip4_emit_atomic(buf, addrs, pair, TERN_PROTO_TCP, ttl, tos, len);
 	tern_tcp_emit_start(&sum, tcp, seg, header_len);
+	sum += seg->urgent;
 	if (partial) {
 		cksum = tern_emit_fold(pseudo);
 	} else {
 		sum += count ? payload_sum(pieces, count) : 0;
 		cksum = (uint16_t)~tern_emit_fold(sum + pseudo);
 	}
-	tern_put_u32(tcp + TERN_TCP_CKSUM_OFFSET, (uint32_t)cksum << 16);
+	tern_put_u32(tcp + TERN_TCP_CKSUM_OFFSET, (uint32_t)cksum << 16 | seg->urgent);
 	return TERN_IP4_HEADER + header_len;
 }
 

@@ -127,6 +127,7 @@ void say_packet(struct puppet *p, const struct tern_addr *src, const struct tern
 				   .dst = *dst,
 				   .proto = proto,
 				   .ttl = 64,
+				   .tos = p->tos,
 				   .df = true,
 				   .payload_len = len };
 	uint32_t header = tern_ip_emit(frame, sizeof(frame), &pkt);
@@ -212,7 +213,9 @@ void puppet_say(struct puppet *p, const struct shape *s)
 
 	fill_segment(p, s, &seg);
 	assert_true(seg.len <= 65535 - 200);
+	p->tos = (uint8_t)value(s->tos, 0);
 	emit(p, &seg, tcp, tern_tcp_emit(tcp, TERN_TCP_HEADER_MAX, &seg));
+	p->tos = 0;
 }
 
 void say_with_options(struct puppet *p, uint16_t flags, const uint8_t *options, uint32_t len)
@@ -319,6 +322,7 @@ static bool segment_differs(const struct shape *s, const struct tern_segment *se
 	bad |= differs(s->tsval, opt->tsval, "tsval");
 	bad |= differs(s->tsecr, opt->tsecr, "tsecr");
 	bad |= differs(s->sack_left, opt->sack_count ? opt->sack[0].left : 0, "sack left");
+	bad |= differs(s->urgent, seg->flags & TERN_URG ? seg->urgent : 0, "urgent");
 	bad |= differs(s->sack_right, opt->sack_count ? opt->sack[0].right : 0, "sack right");
 	return bad;
 }
@@ -359,7 +363,8 @@ void puppet_expect(struct puppet *p, const struct shape *s, const char *file, in
 			    tern_state_name(state_of(p)));
 		_fail(file, line);
 	}
-	if (p->got.proto != TERN_PROTO_TCP || segment_differs(s, &p->got.seg)) {
+	if (p->got.proto != TERN_PROTO_TCP || segment_differs(s, &p->got.seg) ||
+	    differs(s->tos, p->got.tos, "tos")) {
 		show(p, "got", &p->got);
 		print_error("kind %d, last segment in: %s\n", (int)p->kind,
 			    tern_drop_name(p->reason));

@@ -86,6 +86,7 @@ struct shape {
 	struct is tsval, tsecr;
 	struct is sack_left, sack_right; /* the first block */
 	struct is urgent;
+	struct is tos; /* of the packet */
 };
 
 /* A segment that came out, and when. */
@@ -130,6 +131,7 @@ struct puppet {
 
 	enum tern_drop reason; /* why the last segment was dropped; NONE if it was not */
 	uint64_t drops;        /* sum of all reasons so far */
+	uint8_t tos;           /* of packets that the puppet sends */
 	struct caught caught[CAUGHT_MAX];
 	unsigned int first, count;
 };

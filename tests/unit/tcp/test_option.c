@@ -8,7 +8,7 @@ static const struct {
 } rows[] = {
 	{ TERN_SO_NODELAY, 0, 0, 1 },
 	{ TERN_SO_CORK, 0, 0, 1 },
-	{ TERN_SO_QUICKACK, 0, 0, 1 },
+	{ TERN_SO_QUICKACK, 1, 0, 1 },
 	{ TERN_SO_KEEPALIVE, 0, 0, 1 },
 	{ TERN_SO_KEEPIDLE, 7200, 1, 32767 },
 	{ TERN_SO_KEEPINTVL, 75, 1, 32767 },
@@ -24,6 +24,8 @@ static const struct {
 	{ TERN_SO_REUSEADDR, 0, 0, 1 },
 	{ TERN_SO_REUSEPORT, 0, 0, 1 },
 	{ TERN_SO_V6ONLY, 0, 0, 1 },
+	{ TERN_SO_OOBINLINE, 0, 0, 1 },
+	{ TERN_SO_LINGER2, 0, -1, 120 },
 };
 
 static struct room *room_closed(void)

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Theory of operation
+ *
+ * Explicit congestion notification (RFC 3168). Agreed on in the handshake: SYN with ECE and CWR,
+ * SYN-ACK with ECE. A SYN that has to be sent again does not ask any more (tcp_ecn_fallback): there
+ * are boxes that throw away what asks.
+ *
+ *	sender		New data leave with ECT(0), nothing else does: not what is sent again,
+ *			nor bare ACKs, nor probes. An ACK with ECE takes the window back as a loss
+ *			would, once for each window of data; the next new data has CWR.
+ *	receiver	After CE every ACK has ECE until a segment with CWR comes. ACKs are not
+ *			delayed for a moment: the sender may be down to one segment.
+ *
+ * A segment without ECT from a peer that has sent ECT is most likely sent again, and so its ACK is
+ * not delayed either (as Linux).
+ */
+#include "tcp/marks.h"
+
+#define QUICK_ACKS 2 /* data segments acknowledged at once after news about congestion */
+
+bool tern_ecn_asks(const struct tern_tcp *t, const struct tern_conn *c, bool again)
+{
+	return (c->options & TERN_OPT_ECN) && !(again && t->knobs->tcp_ecn_fallback);
+}
+
+void tern_ecn_mark_data(struct tern_conn *c, struct tern_tx *tx)
+{
+	tx->tos |= TERN_ECN_ECT0;
+	if (!(c->marks & TERN_MARK_CWR))
+		return;
+	c->marks &= (uint8_t)~TERN_MARK_CWR;
+	tx->seg.flags |= TERN_CWR;
+}
+
+static void hurry_acks(struct tern_conn *c)
+{
+	c->flags &= ~(uint32_t)TERN_CF_PINGPONG;
+	if (c->quick_acks < QUICK_ACKS)
+		c->quick_acks = QUICK_ACKS;
+}
+
+/* The peer heard of congestion on our way: once for each window of data. */
+static void slow_down(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x)
+{
+	if (c->marks & TERN_MARK_REDUCED) {
+		if (tern_seq_lt(c->snd.una, x->repair.ecn_high))
+			return;
+		c->marks &= (uint8_t)~TERN_MARK_REDUCED;
+	}
+	if (x->repair.phase != TERN_REPAIR_NONE || c->snd.una == c->snd.nxt)
+		return;
+	t->cc->enter_recovery(&c->cc, TERN_MIN(c->snd.nxt - c->snd.una, c->cc.cwnd));
+	t->cc->exit_recovery(&c->cc, c->cc.cwnd);
+	x->repair.ecn_high = c->snd.nxt;
+	c->marks |= TERN_MARK_CWR | TERN_MARK_REDUCED;
+}
+
+/* What the packet went through on its way here. */
+static void note_field(struct tern_conn *c, uint8_t ecn)
+{
+	if (ecn == TERN_ECN_NOT_ECT) {
+		if (c->marks & TERN_MARK_ECT_SEEN)
+			hurry_acks(c);
+		return;
+	}
+	c->marks |= TERN_MARK_ECT_SEEN;
+	if (ecn != TERN_ECN_CE || (c->marks & TERN_MARK_ECE))
+		return;
+	hurry_acks(c);
+	c->marks |= TERN_MARK_ECE;
+}
+
+void tern_ecn_input(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	struct tern_traffic *x = tern_conn_traffic(in->t, c);
+
+	if (!(c->options & TERN_OPT_ECN) || (in->seg->flags & TERN_SYN))
+		return;
+	if (x && (in->flags & TERN_ECE))
+		slow_down(in->t, c, x);
+	if (in->flags & TERN_CWR) {
+		c->marks &= (uint8_t)~TERN_MARK_ECE;
+		if (in->len) {
+			c->flags |= TERN_CF_ACK_NOW;
+			tern_conn_want_output(in->t, in->idx, c);
+		}
+	}
+	if (in->len)
+		note_field(c, in->seg->tos & TERN_ECN_MASK);
+}
