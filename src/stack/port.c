@@ -24,7 +24,8 @@
  *
  * So each port of the range is found before EADDRNOTAVAIL, and none of the steps depends on how
  * full the range is. As in Linux, ports that some socket is bound to are left out, whatever its
- * address; and other than in Linux, so is the port that would connect a socket to itself.
+ * address, and those of ip_local_reserved_ports: the sets do not know these, they are passed over,
+ * a range at a time. Other than in Linux, so is the port that would connect a socket to itself.
  *
  * bind() to port 0 takes a port that nothing uses, or, when there is none, one without a conflict.
  */
@@ -114,23 +115,39 @@ static bool flow_is_free(const struct tern_stack *st, const struct tern_flow *fl
 {
 	uint32_t hash;
 
-	if (tern_ports_bound(st->ports, flow->lport) || is_itself(flow, flow->lport))
+	if (tern_ports_bound(st->ports, flow->lport) || is_itself(flow, flow->lport) ||
+	    tern_knob_port_reserved(&st->knobs, flow->lport))
 		return false;
 	hash = tern_flow_hash(st->tcp.map_key, flow);
 	return !find_conn(st, flow, hash) && !find_timewait(st, flow, hash);
 }
 
-/* Steps 1 and 2. */
-static bool choose_unused(struct tern_stack *st, const struct range *r, struct tern_flow *flow)
+/* The last port from this one on that connect() must not take, or 0 if it may take this one. */
+static uint16_t refused_to(const struct tern_stack *st, const struct tern_flow *flow, uint16_t port)
 {
-	uint16_t port = tern_ports_unused(st->ports, r->low, r->high, r->from);
+	return is_itself(flow, port) ? port : tern_knob_port_reserved(&st->knobs, port);
+}
 
-	if (port && is_itself(flow, port))
-		port = tern_ports_unused(st->ports, r->low, r->high, next_port(r, port));
-	if (!port || is_itself(flow, port))
-		return false;
-	flow->lport = port;
-	return true;
+/*
+ * The first port that is free in the crowd (else: that nothing uses) and may be taken. Reserved
+ * ranges are passed over whole; each can be met twice, since the search goes around.
+ */
+static bool choose_gap(struct tern_stack *st, const struct range *r, const struct tern_crowd *crowd,
+		       struct tern_flow *flow)
+{
+	uint16_t from = r->from;
+
+	for (unsigned int i = 0; i < 2 * TERN_KNOB_RANGES_MAX + 3; i++) {
+		uint16_t port = crowd ? tern_crowd_gap(crowd, from)
+				      : tern_ports_unused(st->ports, r->low, r->high, from);
+		uint16_t last = port ? refused_to(st, flow, port) : 0;
+
+		flow->lport = port;
+		if (!last)
+			return port != 0;
+		from = last < r->high ? next_port(r, last) : r->low;
+	}
+	return false;
 }
 
 /* Step 4, before the destination is called crowded. */
@@ -169,20 +186,6 @@ static void fill_crowd(struct tern_stack *st, const struct range *r, const struc
 	}
 }
 
-/* Step 3. */
-static bool choose_in_crowd(const struct range *r, const struct tern_crowd *crowd,
-			    struct tern_flow *flow)
-{
-	uint16_t port = tern_crowd_gap(crowd, r->from);
-
-	if (port && is_itself(flow, port))
-		port = tern_crowd_gap(crowd, next_port(r, port));
-	if (!port || is_itself(flow, port))
-		return false;
-	flow->lport = port;
-	return true;
-}
-
 /* When memory for the record is out: the same answer, by looking at every flow. */
 static bool choose_scanning(struct tern_stack *st, const struct range *r, struct tern_flow *flow)
 {
@@ -204,7 +207,8 @@ static bool may_take_over(struct tern_stack *st, const struct tern_flow *flow, b
 	uint32_t hash, tw, ts_offset;
 	tern_seq iss;
 
-	if (tern_ports_bound(st->ports, flow->lport) || is_itself(flow, flow->lport))
+	if (tern_ports_bound(st->ports, flow->lport) || is_itself(flow, flow->lport) ||
+	    tern_knob_port_reserved(&st->knobs, flow->lport))
 		return false;
 	hash = tern_flow_hash(st->tcp.map_key, flow);
 	tw = find_timewait(st, flow, hash);
@@ -253,7 +257,7 @@ TERN_COLD static bool choose_used(struct tern_stack *st, const struct range *r,
 			fill_crowd(st, r, flow, crowd);
 	}
 	if (crowd)
-		found = choose_in_crowd(r, crowd, flow);
+		found = choose_gap(st, r, crowd, flow);
 	else if (!found)
 		found = choose_scanning(st, r, flow);
 	return found || choose_timewait(st, r, crowd, flow, ret_tw);
@@ -264,7 +268,7 @@ int tern_port_choose(struct tern_stack *st, struct tern_flow *flow, uint32_t *re
 	struct range r = draw_range(st);
 	uint32_t tw = 0;
 
-	if (!choose_unused(st, &r, flow) && !choose_used(st, &r, flow, &tw)) {
+	if (!choose_gap(st, &r, NULL, flow) && !choose_used(st, &r, flow, &tw)) {
 		tern_count(&st->trace, TERN_CNT_TernEphemeralExhausted);
 		return -EADDRNOTAVAIL;
 	}
@@ -293,8 +297,11 @@ int tern_port_choose_bind(struct tern_stack *st, enum tern_proto proto,
 
 	if (proto == TERN_PROTO_TCP)
 		port = tern_ports_unused(st->ports, r.low, r.high, r.from);
+	if (port && tern_knob_port_reserved(&st->knobs, port))
+		port = 0;
 	for (; !port && n; n--) {
-		if (!tern_port_bind_conflict(st, proto, &local, false, 0))
+		if (!tern_knob_port_reserved(&st->knobs, local.port) &&
+		    !tern_port_bind_conflict(st, proto, &local, false, 0))
 			port = local.port;
 		local.port = next_port(&r, local.port);
 	}

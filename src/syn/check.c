@@ -7,12 +7,12 @@
  *
  *	flags no one sends		drop
  *	RST at RCV.NXT			the record is gone: back to LISTEN
- *	RST elsewhere in the window	challenge ACK (RFC 5961 §3.2)
+ *	RST elsewhere in the window	challenge ACK (RFC 5961 §3.2), or as tern_insecure_rst says
  *	the same SYN again		the same SYN-ACK again
  *	wrong ACK			RST with its number; the record stays (§3.5.2, group 2)
  *	old or missing timestamp	ACK, or drop (RFC 7323 §3.2, §5.3)
  *	outside the window		ACK
- *	another SYN			challenge ACK (RFC 5961 §4.2)
+ *	another SYN			challenge ACK (RFC 5961 §4.2), or as tern_insecure_syn says
  *	no ACK				drop
  *	else				the handshake is complete
  *
@@ -53,6 +53,10 @@ static void answer(const struct visit *v)
 
 static void challenge(const struct visit *v)
 {
+	if (!v->s->tcp->knobs->tcp_challenge_ack_limit) {
+		tern_count(v->s->tcp->trace, TERN_CNT_TcpExtTCPACKSkippedChallenge);
+		return;
+	}
 	if (!may_answer(v, TERN_CNT_TcpExtTCPACKSkippedChallenge))
 		return;
 	tern_count(v->s->tcp->trace, TERN_CNT_TcpExtTCPChallengeACK);
@@ -68,8 +72,27 @@ static enum tern_drop judge_reset(const struct visit *v)
 		return TERN_DROP_TCP_RESET;
 	if (!tern_seq_in(v->seg->seq, rcv_nxt, tern_half_window(v->parent)))
 		return TERN_DROP_TCP_INVALID_RST;
+	if (v->s->tcp->knobs->tern_insecure_rst)
+		return TERN_DROP_TCP_RESET;
 	challenge(v);
 	return TERN_DROP_TCP_RST_CHALLENGED;
+}
+
+/* Another SYN, in the window. */
+static enum tern_drop judge_syn(const struct visit *v)
+{
+	struct tern_tcp *t = v->s->tcp;
+
+	if (t->knobs->tern_insecure_syn) { /* RFC 793: back to LISTEN */
+		if (t->knobs->tern_syn_reset)
+			tern_half_send_reset(v->s, v->h, v->parent, v->flow);
+		else
+			tern_reply_reset(&t->replies, v->flow, v->seg);
+		return TERN_DROP_TCP_INVALID_SYN;
+	}
+	tern_count(t->trace, TERN_CNT_TcpExtTCPSYNChallenge);
+	challenge(v);
+	return TERN_DROP_TCP_SYN_CHALLENGED;
 }
 
 /* The peer's SYN once more: our SYN-ACK was lost, or is late. */
@@ -131,13 +154,14 @@ static enum tern_drop judge_sequence(const struct visit *v)
 }
 
 /* Flags that no honest peer combines, options that cannot be read. */
-static enum tern_drop judge_form(const struct tern_segment *seg)
+static enum tern_drop judge_form(const struct tern_segment *seg, const struct tern_knobs *knobs)
 {
 	if (TERN_LIKELY((seg->flags & (TERN_SYN | TERN_RST | TERN_ACK)) == TERN_ACK))
 		return seg->options_malformed ? TERN_DROP_TCP_OPTIONS : TERN_DROP_NONE;
 	if ((seg->flags & (TERN_SYN | TERN_RST)) == (TERN_SYN | TERN_RST))
 		return TERN_DROP_TCP_FLAGS;
-	if ((seg->flags & (TERN_SYN | TERN_FIN)) == (TERN_SYN | TERN_FIN))
+	if ((seg->flags & (TERN_SYN | TERN_FIN)) == (TERN_SYN | TERN_FIN) &&
+	    knobs->tern_drop_synfin)
 		return TERN_DROP_TCP_SYN_FIN;
 	if (!(seg->flags & (TERN_SYN | TERN_RST | TERN_ACK)))
 		return TERN_DROP_TCP_NO_ACK;
@@ -148,7 +172,7 @@ static enum tern_drop judge_form(const struct tern_segment *seg)
 static enum tern_drop judge(const struct visit *v)
 {
 	const struct tern_segment *seg = v->seg;
-	enum tern_drop reason = judge_form(seg);
+	enum tern_drop reason = judge_form(seg, v->s->tcp->knobs);
 
 	if (reason != TERN_DROP_NONE)
 		return reason;
@@ -163,11 +187,8 @@ static enum tern_drop judge(const struct visit *v)
 	reason = judge_timestamp(v);
 	if (reason == TERN_DROP_NONE)
 		reason = judge_sequence(v);
-	if (reason == TERN_DROP_NONE && (seg->flags & TERN_SYN)) {
-		tern_count(v->s->tcp->trace, TERN_CNT_TcpExtTCPSYNChallenge);
-		challenge(v);
-		reason = TERN_DROP_TCP_SYN_CHALLENGED;
-	}
+	if (reason == TERN_DROP_NONE && (seg->flags & TERN_SYN))
+		reason = judge_syn(v);
 	return reason;
 }
 
@@ -201,7 +222,7 @@ uint32_t tern_half_input(struct tern_syn *s, uint32_t half, const struct tern_fl
 
 	if (reason == TERN_DROP_NONE)
 		return complete(&v, half, hash, ret_reason);
-	if (reason == TERN_DROP_TCP_RESET) {
+	if (reason == TERN_DROP_TCP_RESET || reason == TERN_DROP_TCP_INVALID_SYN) {
 		tern_count(s->tcp->trace, TERN_CNT_TcpExtEmbryonicRsts);
 		tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);
 		tern_half_remove(s, half, h, l, hash);

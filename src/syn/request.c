@@ -13,8 +13,9 @@
  * that takes over a TIME-WAIT tuple comes from a peer that is proven: the SYN queue's limit
  * does not hold for it. Room is judged in one place, with a verdict for each outcome.
  *
- * Data on a SYN is not taken: it is left unacknowledged and comes again after the handshake. The
- * FIN of a SYN+FIN would be lost that way, and nothing honest sends one.
+ * Data on a SYN is not taken: it is left unacknowledged and comes again after the handshake.
+ * Nothing honest sends SYN+FIN, and it is dropped; with tern_drop_synfin=0 its FIN is left to
+ * come again, too.
  */
 #include "syn/internal.h"
 #include "tcp/marks.h"
@@ -140,6 +141,8 @@ void tern_listener_input(struct tern_syn *s, uint32_t listener, const struct ter
 {
 	uint16_t meant = seg->flags & (TERN_SYN | TERN_ACK | TERN_RST | TERN_FIN);
 
+	if (TERN_UNLIKELY(meant == (TERN_SYN | TERN_FIN)) && !s->tcp->knobs->tern_drop_synfin)
+		meant = TERN_SYN;
 	if (meant == TERN_SYN && !seg->options_malformed)
 		*ret_reason = take_syn(s, listener, flow, hash, seg, reopen);
 	else

@@ -75,7 +75,7 @@ static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	if (x && (x->recv.bytes || x->recv.reass)) {
+	if (x && (x->recv.bytes || x->recv.reass) && t->knobs->tern_unread_reset) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnClose);
 		return true;
 	}

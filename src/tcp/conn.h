@@ -237,6 +237,7 @@ struct tern_traffic {
 	uint32_t rmem, wmem; /* charged, true size */
 	bool persist;        /* rexmt_ns is the persist timer's */
 	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
+	bool challenge;      /* tern_fin_again: the ACK that is owed is a challenge */
 	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
 };
 

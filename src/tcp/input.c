@@ -139,16 +139,16 @@ static enum tern_step check_sequence(struct tern_input *in)
 }
 
 /*
- * The error that a reset means to the application, by state (RFC 9293 §3.10.7.4; CLOSE-WAIT as
- * Linux).
+ * The error that a reset means to the application, by state: RFC 9293 §3.10.7.4 has others in
+ * SYN-RECEIVED and CLOSE-WAIT than Linux.
  */
-static int reset_error(const struct tern_conn *c)
+static int reset_error(const struct tern_knobs *knobs, const struct tern_conn *c)
 {
 	switch (c->state) {
 	case TERN_SYN_RECEIVED:
-		return ECONNREFUSED;
+		return knobs->tern_rst_syn_received ? ECONNREFUSED : ECONNRESET;
 	case TERN_CLOSE_WAIT:
-		return EPIPE;
+		return knobs->tern_rst_close_wait ? ECONNRESET : EPIPE;
 	default:
 		return ECONNRESET;
 	}
@@ -157,24 +157,45 @@ static int reset_error(const struct tern_conn *c)
 /* Second: RST (RFC 5961 §3.2: only at the very edge). */
 static enum tern_step check_reset(struct tern_input *in)
 {
+	const struct tern_knobs *knobs = in->t->knobs;
 	struct tern_conn *c = in->c;
 
 	if (!(in->flags & TERN_RST))
 		return TERN_NEXT;
-	if (in->seg->seq != c->rcv.nxt) {
+	if (in->seg->seq != c->rcv.nxt && !knobs->tern_insecure_rst) {
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_RST_CHALLENGED);
 	}
 	in->out.reason = TERN_DROP_TCP_RESET;
-	tern_conn_finish(in->t, in->idx, reset_error(c));
+	tern_conn_finish(in->t, in->idx, reset_error(knobs, c));
+	return TERN_GONE;
+}
+
+/* RFC 793: a SYN in the window is an error, and the connection is reset. */
+TERN_COLD static enum tern_step reset_by_syn(struct tern_input *in)
+{
+	struct tern_flow flow;
+
+	tern_conn_flow(in->c, &flow);
+	if (in->t->knobs->tern_syn_reset)
+		tern_conn_reset_peer(in->t, in->idx);
+	else
+		tern_reply_reset(&in->t->replies, &flow, in->seg);
+	in->out.reason = TERN_DROP_TCP_INVALID_SYN;
+	tern_conn_finish(in->t, in->idx, ECONNRESET);
 	return TERN_GONE;
 }
 
 /* Fourth: SYN on a connection that stands, or half stands (RFC 5961 §4.2). */
 static enum tern_step check_syn(struct tern_input *in)
 {
+	const struct tern_conn *c = in->c;
+
 	if (!(in->flags & TERN_SYN))
 		return TERN_NEXT;
+	if (in->t->knobs->tern_insecure_syn &&
+	    tern_seq_in(in->seg->seq, c->rcv.nxt, c->rcv.adv - c->rcv.nxt))
+		return reset_by_syn(in);
 	tern_count(in->t->trace, TERN_CNT_TcpExtTCPSYNChallenge);
 	tern_conn_challenge(in->t, in->idx, in->c);
 	return tern_input_drop(in, TERN_DROP_TCP_SYN_CHALLENGED);

@@ -22,6 +22,8 @@
 #define OUT_LINK    offsetof(struct tern_conn, out)
 #define PINGPONG_MS 40
 #define SYN_STATES  (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
+/* Our FIN is out and not acknowledged. */
+#define FIN_STATES (TERN_STATES(FIN_WAIT_1) | TERN_STATES(CLOSING) | TERN_STATES(LAST_ACK))
 
 /* One connection's turn; in registers, where functions are inlined. */
 struct turn {
@@ -390,6 +392,21 @@ static TERN_OUTLINE bool build_probe(struct turn u)
 	return true;
 }
 
+/* BSD's way: until our FIN is acknowledged it goes along with every ACK but challenges. */
+TERN_COLD static void repeat_fin(struct turn u)
+{
+	bool challenge = u.x && u.x->challenge;
+
+	if (u.x)
+		u.x->challenge = false;
+	if (challenge || !tern_state_in(u.c->state, FIN_STATES))
+		return;
+	u.tx->seg.seq--;
+	u.tx->seg.flags |= TERN_FIN;
+	if (u.x)
+		u.x->repair.timed = false; /* Karn: which of them will be acknowledged? */
+}
+
 /* An ACK alone, with what came early if the peer wants to know. */
 TERN_INLINE bool build_ack(struct turn u)
 {
@@ -398,6 +415,8 @@ TERN_INLINE bool build_ack(struct turn u)
 	unsigned int blocks = 0;
 
 	start(u, c->snd.nxt, TERN_ACK);
+	if (TERN_UNLIKELY(c->flags & TERN_CF_FIN_SENT) && u.t->knobs->tern_fin_again)
+		repeat_fin(u);
 	if (u.x && u.x->recv.reass && (c->options & TERN_OPT_SACKOK))
 		blocks = tern_reass_blocks(u.t, u.x, opt->sack, c->options & TERN_OPT_TS ? 3 : 4);
 	if (blocks) {

@@ -88,6 +88,15 @@ bool tern_conn_answer_invalid(struct tern_tcp *t, uint32_t idx, struct tern_conn
 
 void tern_conn_challenge(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	if (tern_conn_answer_invalid(t, idx, c, TERN_CNT_TcpExtTCPACKSkippedChallenge))
-		tern_count(t->trace, TERN_CNT_TcpExtTCPChallengeACK);
+	struct tern_traffic *x = tern_conn_traffic(t, c);
+
+	if (!t->knobs->tcp_challenge_ack_limit) {
+		tern_count(t->trace, TERN_CNT_TcpExtTCPACKSkippedChallenge);
+		return;
+	}
+	if (!tern_conn_answer_invalid(t, idx, c, TERN_CNT_TcpExtTCPACKSkippedChallenge))
+		return;
+	if (t->knobs->tern_fin_again && x)
+		x->challenge = true;
+	tern_count(t->trace, TERN_CNT_TcpExtTCPChallengeACK);
 }

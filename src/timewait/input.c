@@ -5,7 +5,8 @@
  * TIME-WAIT (RFC 9293 §3.10.7.4). The peer's FIN is taken and ours is acknowledged: nothing that
  * comes can be news, except a SYN that may reopen the connection (reuse.c).
  *
- *	RST			ignored (RFC 1337), whatever tcp_rfc1337 says
+ *	RST			ignored (RFC 1337); with tcp_rfc1337=0, as in Linux, it ends the
+ *				wait if it stands exactly at RCV.NXT and is not old
  *	SYN			reopens, else challenge ACK
  *	old timestamp		ACK
  *	the FIN again		ACK, and the 2 MSL begin anew; nothing else restarts them
@@ -20,6 +21,8 @@
  *	outside the window	ACK
  *	the FIN, in order	on to TIME-WAIT, ACK
  *	new data		RST, gone (RFC 9293 §3.6.1: the application closed before reading)
+ *
+ * With tern_insecure_rst and tern_insecure_syn a RST or SYN anywhere in the window ends either.
  *
  * Answers without data to acknowledge are limited for each record (tcp_invalid_ratelimit).
  */
@@ -53,7 +56,7 @@ static bool answer(const struct visit *v)
 
 static void challenge(const struct visit *v)
 {
-	if (answer(v))
+	if (v->tw->tcp->knobs->tcp_challenge_ack_limit && answer(v))
 		tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPChallengeACK);
 }
 
@@ -62,6 +65,32 @@ static enum tern_drop challenge_syn(const struct visit *v)
 	tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPSYNChallenge);
 	challenge(v);
 	return TERN_DROP_TCP_SYN_CHALLENGED;
+}
+
+/* RFC 9293 §3.4: is any of it in the window? What begins at RCV.NXT is: a FIN needs no room. */
+static bool in_window(const struct visit *v)
+{
+	uint32_t len = tern_segment_len(v->seg), wnd = (uint32_t)v->w->rcv_wnd << v->w->wscale;
+	tern_seq seq = v->seg->seq, nxt = v->w->rcv_nxt;
+
+	return seq == nxt || tern_seq_in(seq, nxt, wnd) ||
+	       (len && tern_seq_in(seq + len - 1, nxt, wnd));
+}
+
+/* A SYN that opens nothing: a challenge ACK, or RFC 793's reset of what it meets in the window. */
+static enum tern_drop judge_syn(const struct visit *v)
+{
+	struct tern_tcp *t = v->tw->tcp;
+
+	if (t->knobs->tern_insecure_syn && in_window(v)) {
+		if (t->knobs->tern_syn_reset)
+			tern_tw_send_reset(v->tw, v->w, v->flow);
+		else
+			tern_reply_reset(&t->replies, v->flow, v->seg);
+		tern_timewait_remove(v->tw, v->idx);
+		return TERN_DROP_TCP_INVALID_SYN;
+	}
+	return challenge_syn(v);
 }
 
 /* The sequence number behind the segment. */
@@ -111,16 +140,6 @@ static enum tern_drop judge_form(const struct visit *v)
 
 /* ---- FIN-WAIT-2 ---- */
 
-/* RFC 9293 §3.4: is any of it in the window? What begins at RCV.NXT is: a FIN needs no room. */
-static bool in_window(const struct visit *v)
-{
-	uint32_t len = tern_segment_len(v->seg), wnd = (uint32_t)v->w->rcv_wnd << v->w->wscale;
-	tern_seq seq = v->seg->seq, nxt = v->w->rcv_nxt;
-
-	return seq == nxt || tern_seq_in(seq, nxt, wnd) ||
-	       (len && tern_seq_in(seq + len - 1, nxt, wnd));
-}
-
 static enum tern_drop finwait2_reset(const struct visit *v)
 {
 	uint32_t wnd = (uint32_t)v->w->rcv_wnd << v->w->wscale;
@@ -131,6 +150,10 @@ static enum tern_drop finwait2_reset(const struct visit *v)
 	}
 	if (!tern_seq_in(v->seg->seq, v->w->rcv_nxt, wnd))
 		return TERN_DROP_TCP_INVALID_RST;
+	if (v->tw->tcp->knobs->tern_insecure_rst) {
+		tern_timewait_remove(v->tw, v->idx);
+		return TERN_DROP_TCP_RESET;
+	}
 	challenge(v);
 	return TERN_DROP_TCP_RST_CHALLENGED;
 }
@@ -153,7 +176,7 @@ static enum tern_drop finwait2_input(const struct visit *v)
 	if (seg->flags & TERN_RST)
 		return finwait2_reset(v);
 	if (seg->flags & TERN_SYN)
-		return challenge_syn(v);
+		return judge_syn(v);
 	reason = judge_form(v);
 	if (reason != TERN_DROP_NONE)
 		return reason;
@@ -179,15 +202,33 @@ static enum tern_drop finwait2_input(const struct visit *v)
 
 /* ---- TIME-WAIT ---- */
 
+/*
+ * A RST: TIME-WAIT is there to outlast it (RFC 1337), yet what Linux believes, at RCV.NXT and not
+ * older than what came before, ends it unless tcp_rfc1337 forbids.
+ */
+static enum tern_drop timewait_reset(const struct visit *v)
+{
+	const struct tern_knobs *knobs = v->tw->tcp->knobs;
+	const struct tern_tcp_options *opt = &v->seg->opt;
+	bool old = v->w->timestamps && (opt->present & TERN_OPT_TS) &&
+		   tern_seq_lt(opt->tsval, v->w->ts_recent);
+	bool at_edge = v->seg->seq == v->w->rcv_nxt;
+
+	if (knobs->tcp_rfc1337 || old || !(at_edge || (knobs->tern_insecure_rst && in_window(v))))
+		return TERN_DROP_TCP_TIMEWAIT_RST;
+	tern_timewait_remove(v->tw, v->idx);
+	return TERN_DROP_TCP_RESET;
+}
+
 static enum tern_drop timewait_input(const struct visit *v)
 {
 	const struct tern_segment *seg = v->seg;
 	enum tern_drop reason;
 
 	if (seg->flags & TERN_RST)
-		return TERN_DROP_TCP_TIMEWAIT_RST;
+		return timewait_reset(v);
 	if (seg->flags & TERN_SYN)
-		return challenge_syn(v);
+		return judge_syn(v);
 	reason = judge_form(v);
 	if (reason != TERN_DROP_NONE)
 		return reason;

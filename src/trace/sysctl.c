@@ -63,6 +63,15 @@ static const struct tern_knob_row rows[] = {
 #include "trace/sysctl.def"
 };
 
+/* A persona is a column. */
+static const struct {
+	size_t offset;
+	uint32_t values[2];
+} personas[] = {
+#define KNOB_PERSONA(field, linux_, freebsd_) { AT(field), { linux_, freebsd_ } },
+#include "trace/sysctl.def"
+};
+
 static void *field_of(struct tern_knobs *knobs, unsigned int row)
 {
 	return (uint8_t *)knobs + rows[row].offset;
@@ -130,6 +139,21 @@ static int set_numbers(struct tern_knobs *knobs, unsigned int first, unsigned in
 	return 0;
 }
 
+static int set_name(struct tern_knobs *knobs, unsigned int row, const char *text)
+{
+	uint32_t place;
+	int err = tern_knob_read_name(rows[row].names, text, &place);
+
+	if (err)
+		return err;
+	memcpy(field_of(knobs, row), &place, sizeof(place));
+	if (rows[row].offset == AT(tern_persona))
+		for (size_t i = 0; i < TERN_ARRAY_SIZE(personas); i++)
+			memcpy((uint8_t *)knobs + personas[i].offset, &personas[i].values[place],
+			       sizeof(place));
+	return 0;
+}
+
 /* The words of both keys and their number stand behind each other. */
 static int set_key(uint32_t *field, const char *text)
 {
@@ -146,7 +170,7 @@ int tern_knob_set(struct tern_knobs *knobs, const char *name, const char *value)
 	case TERN_KNOB_NUMBER:
 		return set_numbers(knobs, first, count, value);
 	case TERN_KNOB_NAME:
-		return tern_knob_read_name(rows[first].names, value, field_of(knobs, first));
+		return set_name(knobs, first, value);
 	case TERN_KNOB_KEY:
 		return set_key(field_of(knobs, first), value);
 	case TERN_KNOB_PORTS:
@@ -196,12 +220,12 @@ int tern_knob_get(const struct tern_knobs *knobs, const char *name, char *text, 
 	return out.cut ? -ENOSPC : 0;
 }
 
-bool tern_knob_port_reserved(const struct tern_knobs *knobs, uint16_t port)
+uint16_t tern_knob_port_reserved(const struct tern_knobs *knobs, uint16_t port)
 {
 	const struct tern_knob_ports *p = &knobs->ip_local_reserved_ports;
 
 	for (uint32_t i = 0; i < p->count && p->range[i].low <= port; i++)
 		if (port <= p->range[i].high)
-			return true;
-	return false;
+			return p->range[i].high;
+	return 0;
 }

@@ -103,7 +103,10 @@ TERN_NODISCARD int tern_knob_set(struct tern_knobs *knobs, const char *name, con
 TERN_NODISCARD int tern_knob_get(const struct tern_knobs *knobs, const char *name, char *text,
 				 size_t cap);
 
-/* Is a port one that no socket is given unasked? (net.ipv4.ip_local_reserved_ports) */
-bool tern_knob_port_reserved(const struct tern_knobs *knobs, uint16_t port);
+/*
+ * Is a port one that no socket is given unasked (net.ipv4.ip_local_reserved_ports)? Then the last
+ * port of the range that it is in, else 0.
+ */
+uint16_t tern_knob_port_reserved(const struct tern_knobs *knobs, uint16_t port);
 
 #endif

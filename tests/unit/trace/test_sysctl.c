@@ -196,15 +196,15 @@ static void reserved_ports_are_kept_in_order_and_joined(void **unused)
 static void a_reserved_port_is_one_within_a_range(void **unused)
 {
 	(void)unused;
-	assert_false(tern_knob_port_reserved(&knobs, 8080));
+	assert_int_equal(tern_knob_port_reserved(&knobs, 8080), 0);
 	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", "8080,9000-9010"), 0);
-	assert_false(tern_knob_port_reserved(&knobs, 8079));
-	assert_true(tern_knob_port_reserved(&knobs, 8080));
-	assert_false(tern_knob_port_reserved(&knobs, 8081));
-	assert_false(tern_knob_port_reserved(&knobs, 8999));
-	assert_true(tern_knob_port_reserved(&knobs, 9000));
-	assert_true(tern_knob_port_reserved(&knobs, 9010));
-	assert_false(tern_knob_port_reserved(&knobs, 9011));
+	assert_int_equal(tern_knob_port_reserved(&knobs, 8079), 0);
+	assert_int_equal(tern_knob_port_reserved(&knobs, 8080), 8080);
+	assert_int_equal(tern_knob_port_reserved(&knobs, 8081), 0);
+	assert_int_equal(tern_knob_port_reserved(&knobs, 8999), 0);
+	assert_int_equal(tern_knob_port_reserved(&knobs, 9000), 9010);
+	assert_int_equal(tern_knob_port_reserved(&knobs, 9010), 9010);
+	assert_int_equal(tern_knob_port_reserved(&knobs, 9011), 0);
 }
 
 static void a_list_of_ports_that_is_none_changes_nothing(void **unused)
@@ -246,6 +246,23 @@ static void as_many_ranges_of_ports_as_there_is_room_for(void **unused)
 	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", list), -E2BIG);
 	snprintf(list + len, sizeof(list) - len, ",10002");
 	assert_int_equal(tern_knob_set(&knobs, "ip_local_reserved_ports", list), 0);
+}
+
+static void a_persona_sets_the_knobs_in_which_it_differs(void **unused)
+{
+	struct tern_knobs before = knobs;
+
+	(void)unused;
+	assert_int_equal(tern_knob_set(&knobs, "tern_persona", "freebsd"), 0);
+	assert_int_equal(knobs.tern_persona, 1);
+	assert_int_equal(knobs.tern_drop_synfin, 0);
+	assert_int_equal(knobs.tern_rst_close_wait, 1);
+	assert_int_equal(knobs.tcp_rfc1337, 1);
+	assert_int_equal(knobs.tcp_fin_timeout, before.tcp_fin_timeout);
+	assert_int_equal(tern_knob_set(&knobs, "tern_persona", "openbsd"), -EINVAL);
+	assert_int_equal(knobs.tern_persona, 1);
+	assert_int_equal(tern_knob_set(&knobs, "tern_persona", "linux"), 0);
+	assert_memory_equal(&knobs, &before, sizeof(knobs)); /* its column is the defaults */
 }
 
 static void nothing_changes_when_a_value_is_refused(void **unused)
@@ -329,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup(a_reserved_port_is_one_within_a_range, set_up),
 		cmocka_unit_test_setup(a_list_of_ports_that_is_none_changes_nothing, set_up),
 		cmocka_unit_test_setup(as_many_ranges_of_ports_as_there_is_room_for, set_up),
+		cmocka_unit_test_setup(a_persona_sets_the_knobs_in_which_it_differs, set_up),
 		cmocka_unit_test_setup(nothing_changes_when_a_value_is_refused, set_up),
 		cmocka_unit_test_setup(a_port_range_must_not_run_backwards, set_up),
 		cmocka_unit_test_setup(a_knob_is_printed_as_sysctl_prints_it, set_up),
