@@ -163,8 +163,6 @@ static enum tern_drop judge_form(const struct tern_segment *seg, const struct te
 	if ((seg->flags & (TERN_SYN | TERN_FIN)) == (TERN_SYN | TERN_FIN) &&
 	    knobs->tern_drop_synfin)
 		return TERN_DROP_TCP_SYN_FIN;
-	if (!(seg->flags & (TERN_SYN | TERN_RST | TERN_ACK)))
-		return TERN_DROP_TCP_NO_ACK;
 	return seg->options_malformed ? TERN_DROP_TCP_OPTIONS : TERN_DROP_NONE;
 }
 
@@ -187,8 +185,8 @@ static enum tern_drop judge(const struct visit *v)
 	reason = judge_timestamp(v);
 	if (reason == TERN_DROP_NONE)
 		reason = judge_sequence(v);
-	if (reason == TERN_DROP_NONE && (seg->flags & TERN_SYN))
-		reason = judge_syn(v);
+	if (reason == TERN_DROP_NONE && (seg->flags & (TERN_SYN | TERN_ACK)) != TERN_ACK)
+		reason = seg->flags & TERN_SYN ? judge_syn(v) : TERN_DROP_TCP_NO_ACK;
 	return reason;
 }
 

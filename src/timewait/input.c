@@ -118,8 +118,6 @@ static enum tern_drop judge_form(const struct visit *v)
 	const struct tern_segment *seg = v->seg;
 	struct tern_trace *trace = v->tw->tcp->trace;
 
-	if (!(seg->flags & TERN_ACK))
-		return TERN_DROP_TCP_NO_ACK;
 	if (seg->options_malformed)
 		return TERN_DROP_TCP_OPTIONS;
 	if (!v->w->timestamps)
@@ -136,6 +134,13 @@ static enum tern_drop judge_form(const struct visit *v)
 	tern_count(trace, TERN_CNT_TcpExtPAWSTimewait);
 	answer(v);
 	return TERN_DROP_TCP_RFC7323_TW_PAWS;
+}
+
+static enum tern_drop refuse_outside(const struct visit *v)
+{
+	answer(v);
+	return tern_seq_lt(v->seg->seq, v->w->rcv_nxt) ? TERN_DROP_TCP_OLD_SEQUENCE
+						       : TERN_DROP_TCP_INVALID_SEQUENCE;
 }
 
 /* ---- FIN-WAIT-2 ---- */
@@ -180,11 +185,10 @@ static enum tern_drop finwait2_input(const struct visit *v)
 	reason = judge_form(v);
 	if (reason != TERN_DROP_NONE)
 		return reason;
-	if (!in_window(v)) {
-		answer(v);
-		return tern_seq_lt(seg->seq, v->w->rcv_nxt) ? TERN_DROP_TCP_OLD_SEQUENCE
-							    : TERN_DROP_TCP_INVALID_SEQUENCE;
-	}
+	if (!in_window(v))
+		return refuse_outside(v);
+	if (!(seg->flags & TERN_ACK))
+		return TERN_DROP_TCP_NO_ACK;
 	if (!ack_is_possible(v)) {
 		answer(v);
 		return TERN_DROP_TCP_ACK_UNSENT_DATA;
@@ -232,6 +236,8 @@ static enum tern_drop timewait_input(const struct visit *v)
 	reason = judge_form(v);
 	if (reason != TERN_DROP_NONE)
 		return reason;
+	if (!(seg->flags & TERN_ACK))
+		return in_window(v) ? TERN_DROP_TCP_NO_ACK : refuse_outside(v);
 	if (ack_is_possible(v)) {
 		bool fin_again = (seg->flags & TERN_FIN) && end_of(seg) == v->w->rcv_nxt;
 
