@@ -1,5 +1,6 @@
 # For hands and CI; meson.build says what is built and how.
 # make | make demo | make test | make check | make soak | make bench [B=openclose|sizes|bulk|posix]
+# make proof [P="RFC9293:MUST-10 ..."]
 # make install [PREFIX=/usr/local] [DESTDIR=]
 BUILD = build
 PREFIX = /usr/local
@@ -47,10 +48,15 @@ bench:
 	@ninja -C $(BUILD) benchmarks >&2
 	@bench/run $(BUILD) $(B)
 
+# What the tests are worth: cited code is spoiled, in a copy, and the cited tests have to fail.
+proof:
+	@tools/setup build demo test
+	@tools/ledger --prove --dir $(BUILD)-proof $(P)
+
 install:
 	@tools/setup build
 	$(configure)
 	@ninja -C $(BUILD)
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
-.PHONY: build demo test check soak bench install
+.PHONY: build demo test check soak bench proof install
