@@ -28,6 +28,7 @@ static const struct error errors6[] = {
 	{ TERN_ICMP6_PARAM_PROBLEM, TERN_ICMP6_BAD_FIELD, EPROTO },
 };
 
+/* RFC9293:SHLD-26 */
 static void every_error_ends_syn_sent(void **state)
 {
 	(void)state;
@@ -49,6 +50,7 @@ static void every_error_ends_syn_sent(void **state)
 	}
 }
 
+/* RFC9293:MUST-47 RFC9293:MUST-54 */
 static void no_error_ends_a_synchronized_connection(void **state)
 {
 	static const enum tern_state standing[] = { TERN_ESTABLISHED, TERN_FIN_WAIT_1,
@@ -105,6 +107,7 @@ static void an_error_about_what_is_not_in_flight_is_ignored(void **state)
 	}
 }
 
+/* RFC9293:SHLD-26 */
 static void hard_errors_end_a_half_open_connection(void **state)
 {
 	struct puppet *p = in_state(TERN_SYN_RECEIVED, PASSIVE4);
@@ -130,6 +133,7 @@ static void an_error_about_no_connection_is_dropped(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-55 */
 static void source_quench_is_ignored(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -138,6 +142,8 @@ static void source_quench_is_ignored(void **state)
 	app_writes(p, 10);
 	ignore(p);
 	say_icmp(p, TERN_ICMP4_SOURCE_QUENCH, 0, 0, p->ack);
+	assert_dropped(p, INVALID_PROTO);
+	expect_silence(p);
 	assert_state(p, TERN_ESTABLISHED);
 	assert_int_equal(option(p, p->id, TERN_SO_SOFT_ERROR), 0);
 	done(p);

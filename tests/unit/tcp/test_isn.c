@@ -36,21 +36,30 @@ static struct tern_flow flow_of(uint8_t family)
 	return flow;
 }
 
+/* RFC9293:MUST-8 RFC9293:SHLD-1 RFC6528:3a */
 static void the_isn_of_a_flow_rises_every_4_microseconds(void **state)
 {
 	struct tern_isn_keys keys = keys_of(1);
 	struct tern_flow flow = flow_of(TERN_INET);
-	tern_seq start = tern_isn(&keys, &flow, 5 * S);
+	tern_seq start = tern_isn(&keys, &flow, 5 * S), chosen;
+	uint32_t ts;
 
 	(void)state;
 	assert_int_equal(tern_isn(&keys, &flow, 5 * S + 3999), start);
+	tern_isn_choose(&keys, &flow, 5 * S + 3999, 1, &chosen, &ts);
+	assert_int_equal(chosen, start);
+	tern_isn_choose(&keys, &flow, 5 * S + 4000, 1, &chosen, &ts);
+	assert_int_equal(chosen, start + 1);
 	assert_int_equal(tern_isn(&keys, &flow, 5 * S + 4000), start + 1);
 	assert_int_equal((tern_seq)(tern_isn(&keys, &flow, 6 * S) - start), 250000);
 	/* once around in 4.77 hours, and on without a jump */
 	assert_int_equal(tern_isn(&keys, &flow, 5 * S + 4000 * (UINT64_C(1) << 32)), start);
 }
 
-/* Each byte of the flow and the key changes both numbers. */
+/*
+ * Each byte of the flow and the key changes both numbers.
+ * RFC9293:MUST-9 RFC9293:SHLD-1 RFC6528:3b
+ */
 static void every_part_of_the_flow_and_the_key_counts(void **state)
 {
 	(void)state;
