@@ -49,9 +49,11 @@ static void newreno_ack(struct tern_cc *cc, uint32_t acked_bytes, uint32_t fligh
 	if (app_limited || flight_bytes < cc->cwnd / 2)
 		return;
 	if (cc->cwnd < cc->ssthresh) {
+		/* RFC9293:MUST-19 */
 		set_cwnd(cc, (uint64_t)cc->cwnd + TERN_MIN(acked_bytes, most));
 		return;
 	}
+	/* RFC9293:MUST-19 */
 	cc->avoid += TERN_MIN(acked_bytes, cc->cwnd);
 	if (cc->avoid >= cc->cwnd) {
 		cc->avoid -= cc->cwnd;

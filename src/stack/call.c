@@ -103,6 +103,7 @@ static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_en
 	if (at.addr.family == TERN_INET6 && tern_addr_is_any(&at.addr))
 		return 0; /* see tern_conn_local() */
 	c->family = at.addr.family;
+	/* RFC9293:MUST-43 */
 	tern_flow_pack(&flow, c->addrs);
 	return 0;
 }
@@ -171,10 +172,12 @@ static int check_connect(const struct tern_stack *st, const struct tern_conn *c,
 	if (c->family && c->family != remote->addr.family)
 		return st->ipv6 ? -EAFNOSUPPORT : -ENETUNREACH;
 	known = tern_addr_eq(&remote->addr, &st->good_dest);
+	/* RFC9293:MUST-46 */
 	if (!known && (tern_addr_is_multicast(&remote->addr) || tern_addr_is_any(&remote->addr)))
-		return -ENETUNREACH; /* MUST-46 */
+		return -ENETUNREACH;
 	if (!remote->port)
 		return -ECONNREFUSED; /* Linux asks the peer, and hears this */
+	/* RFC9293:MUST-46 */
 	return !known && tern_route_is_broadcast(st, &remote->addr) ? -EACCES : 0;
 }
 
@@ -201,6 +204,7 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 			uint32_t *ret_tw, bool *ret_loopback)
 {
 	struct tern_endpoint bound;
+	/* RFC9293:MUST-44 */
 	int err = choose_source(st, &flow->remote, &flow->local);
 
 	if (err)
@@ -209,6 +213,7 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 	if (!c->lport)
 		return tern_port_choose(st, flow, ret_tw);
 	bound = tern_conn_local(c);
+	/* RFC9293:MUST-43 */
 	if (!tern_addr_is_any(&bound.addr))
 		flow->local = bound.addr;
 	flow->lport = bound.port;

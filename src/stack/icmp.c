@@ -184,6 +184,7 @@ static enum tern_drop input_error(struct tern_stack *st, const struct tern_icmp 
 
 	if (!q->valid || !tern_route_is_local(st, &q->src))
 		return malformed(st, icmp->v6);
+	/* RFC9293:MUST-54 */
 	if (q->proto == TERN_PROTO_TCP)
 		return input_tcp_error(st, icmp, &flow);
 	if (q->proto == TERN_PROTO_UDP)
@@ -219,6 +220,7 @@ static enum tern_drop input(struct tern_stack *st, const struct tern_packet *pkt
 	if (icmp.type == (icmp.v6 ? TERN_ICMP6_ECHO : TERN_ICMP4_ECHO))
 		return input_echo(st, pkt);
 	kind = tern_icmp_error(&icmp);
+	/* RFC9293:MUST-55 */
 	if (kind == TERN_ICMP_NONE || kind == TERN_ICMP_SOURCE_QUENCH)
 		return TERN_DROP_INVALID_PROTO;
 	return input_error(st, &icmp);

@@ -59,6 +59,7 @@ static enum tern_drop judge_closely(struct tern_stack *st, const struct tern_add
 				    const struct tern_addr *dst, bool looped)
 {
 	if (!tern_route_is_local(st, dst))
+		/* RFC9293:MUST-57 */
 		return tern_addr_is_multicast(dst) || tern_route_is_broadcast(st, dst)
 			       ? TERN_DROP_IP_INVALID_DEST
 			       : TERN_DROP_IP_INADDRERRORS;
@@ -66,6 +67,7 @@ static enum tern_drop judge_closely(struct tern_stack *st, const struct tern_add
 		return TERN_DROP_NONE;
 	if (tern_route_is_local(st, src))
 		return TERN_DROP_IP_RPFILTER;
+	/* RFC9293:MUST-63 */
 	if (tern_route_is_martian(st, src))
 		return TERN_DROP_IP_INVALID_SOURCE;
 	st->good_source = *src;
@@ -110,11 +112,13 @@ static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet 
 		tern_count(&st->trace, TERN_CNT_TcpInErrs);
 		return parse_reasons[verdict];
 	}
+	/* RFC9293:MUST-3 */
 	if (!trusted && !tern_tcp_cksum_ok(pkt)) {
 		tern_count(&st->trace, TERN_CNT_TcpInErrs);
 		tern_count(&st->trace, TERN_CNT_TcpInCsumErrors);
 		return TERN_DROP_TCP_CSUM;
 	}
+	/* RFC9293:MUST-63 */
 	if (!seg.sport || !seg.dport) {
 		tern_count(&st->trace, TERN_CNT_TcpInErrs);
 		return TERN_DROP_TCP_PORT_ZERO;
@@ -288,6 +292,7 @@ void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_fra
 		      unsigned int n)
 {
 	tern_tcp_set_now(&st->tcp, now);
+	/* RFC9293:MUST-59 */
 	for (unsigned int i = 0; i < n; i++) {
 		enum tern_drop reason;
 

@@ -281,7 +281,7 @@ bool tern_port_bind_conflict(struct tern_stack *st, enum tern_proto proto,
 {
 	if (proto == TERN_PROTO_UDP)
 		return tern_udp_port_used(st->udp, local, v6only, reuse);
-	/* Without anything on the port there is no listener either. */
+	/* Without anything on the port there is no listener either. RFC9293:MUST-42 */
 	return tern_ports_used(st->ports, local->port) &&
 	       (tern_ports_conflict(st->ports, local, v6only, reuse) ||
 		tern_listener_conflicts(&st->syn, local, v6only, reuse));

@@ -68,13 +68,16 @@ static enum tern_drop judge_reset(const struct visit *v)
 {
 	tern_seq rcv_nxt = v->h->irs + 1;
 
+	/* RFC9293:U-5 RFC5961:3.2b */
 	if (v->seg->seq == rcv_nxt)
 		return TERN_DROP_TCP_RESET;
+	/* RFC5961:3.2a */
 	if (!tern_seq_in(v->seg->seq, rcv_nxt, tern_half_window(v->parent)))
 		return TERN_DROP_TCP_INVALID_RST;
 	if (v->s->tcp->knobs->tern_insecure_rst)
 		return TERN_DROP_TCP_RESET;
 	challenge(v);
+	/* RFC9293:U-6 RFC9293:U-7 RFC5961:3.2c */
 	return TERN_DROP_TCP_RST_CHALLENGED;
 }
 
@@ -220,6 +223,7 @@ uint32_t tern_half_input(struct tern_syn *s, uint32_t half, const struct tern_fl
 
 	if (reason == TERN_DROP_NONE)
 		return complete(&v, half, hash, ret_reason);
+	/* RFC9293:MUST-11 */
 	if (reason == TERN_DROP_TCP_RESET || reason == TERN_DROP_TCP_INVALID_SYN) {
 		tern_count(s->tcp->trace, TERN_CNT_TcpExtEmbryonicRsts);
 		tern_count(s->tcp->trace, TERN_CNT_TcpAttemptFails);

@@ -96,6 +96,7 @@ bool tern_listener_conflicts(const struct tern_syn *s, const struct tern_endpoin
 /* How closely a listener is meant by a destination address: 0, not at all. */
 static unsigned int closeness(const struct tern_listener *l, const struct tern_addr *addr)
 {
+	/* RFC9293:MUST-43 */
 	if (!tern_addr_is_any(&l->addr))
 		return tern_addr_eq(&l->addr, addr) ? 3 : 0;
 	if (l->addr.family == addr->family)
@@ -158,6 +159,7 @@ int tern_listener_open(struct tern_syn *s, uint32_t conn, const struct tern_endp
 	uint32_t idx;
 	int err;
 
+	/* RFC9293:MUST-41 */
 	if (tern_listener_conflicts(s, local, v6only, tern_conn_reuse(tern_conn_at(s->tcp, conn))))
 		return -EADDRINUSE;
 	idx = tern_pool_get(&s->listeners);

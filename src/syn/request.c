@@ -30,6 +30,7 @@ enum admission {
 static enum admission admit(const struct tern_syn *s, const struct tern_listener *l, bool proven)
 {
 	if (!proven &&
+	    /* RFC4987:3.2 */
 	    (l->synq.count > l->backlog || l->synq.count >= s->tcp->knobs->tcp_max_syn_backlog))
 		return SYNQ_FULL;
 	if (tern_acceptq_full(l))

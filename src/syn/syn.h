@@ -26,7 +26,7 @@
 
 /*
  * A half-open connection: we got a SYN and sent a SYN-ACK. State SYN-RECEIVED. 56 bytes and the
- * flow.
+ * flow. RFC4987:3.5
  */
 struct tern_half {
 	struct tern_list_link wait;  /* for the next expiry, among those that wait as long */

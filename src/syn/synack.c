@@ -39,12 +39,14 @@ bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 	if (!reply)
 		return false;
 	reply->wnd = tern_half_window(parent);
+	/* RFC9293:SHLD-6 */
 	reply->mss = tern_advertised_mss(flow->local.family, s->tcp->mtu);
 	if (parent->max_seg && parent->max_seg < reply->mss)
 		reply->mss = parent->max_seg;
 	reply->wscale = h->wscales & 15;
 	if (TERN_UNLIKELY(h->options & TERN_OPT_ECN))
 		reply->flags |= TERN_ECE;
+	/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:MAY-3 */
 	reply->options |= TERN_OPT_MSS | (h->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
 	return true;
 }

@@ -118,6 +118,7 @@ static unsigned int retries_max(const struct tern_syn *s, const struct tern_list
 		max = s->tcp->knobs->tcp_synack_retries;
 	if (UINT64_C(2) * l->synq.count <= TERN_MAX(l->backlog, UNHURRIED_QUEUE))
 		return max;
+	/* RFC4987:3.3 */
 	for (; max > LEAST_RETRIES && l->synq.count >= young; young *= 2)
 		max--;
 	return max;

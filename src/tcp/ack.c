@@ -25,6 +25,7 @@
 /* SEG.WND in bytes. On a SYN it is never scaled (RFC 7323 §2.2). */
 static uint32_t segment_window(const struct tern_input *in)
 {
+	/* RFC9293:MUST-1 RFC9293:REC-1 RFC7323:2.2b RFC7323:2.3a */
 	return (uint32_t)in->seg->wnd << (in->seg->flags & TERN_SYN ? 0 : in->c->snd_wscale);
 }
 
@@ -32,6 +33,7 @@ static uint32_t segment_window(const struct tern_input *in)
 static void sample_rtt(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
 		       tern_seq ack)
 {
+	/* RFC9293:MUST-18 RFC6298:3 */
 	if (!x->repair.timed || tern_seq_lt(ack, x->repair.timed_seq))
 		return;
 	x->repair.timed = false;
@@ -78,10 +80,12 @@ static enum tern_step check_range(struct tern_input *in)
 	struct tern_conn *c = in->c;
 	tern_seq ack = in->seg->ack;
 
+	/* RFC9293:MAY-12 RFC9293:U-10 RFC9293:U-11 RFC5961:5.2 */
 	if (tern_seq_gt(ack, c->snd.nxt)) {
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_ACK_UNSENT_DATA);
 	}
+	/* RFC9293:MAY-12 RFC9293:U-10 RFC9293:U-11 RFC5961:5.2 */
 	if (tern_seq_lt(ack, c->snd.una - c->snd.max_wnd)) {
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_TOO_OLD_ACK);

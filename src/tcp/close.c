@@ -75,6 +75,7 @@ static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 
+	/* RFC9293:SHLD-3 RFC9293:MAY-1 */
 	if (x && (x->recv.bytes || x->recv.reass) && t->knobs->tern_unread_reset) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnClose);
 		return true;

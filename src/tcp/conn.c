@@ -326,6 +326,7 @@ uint32_t tern_conn_mss(const struct tern_conn *c)
 	uint32_t header = (c->family == TERN_INET ? 20 : 40) + 20;
 	uint32_t mss = c->pmtu > header + 8 ? c->pmtu - header : 8;
 
+	/* RFC9293:MUST-16 */
 	if (c->peer_mss && c->peer_mss < mss)
 		mss = c->peer_mss;
 	if (c->max_seg && c->max_seg < mss)

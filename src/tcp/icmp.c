@@ -60,7 +60,9 @@ void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, i
 	}
 	if (kind == TERN_ICMP_SOURCE_QUENCH || !error)
 		return;
+	/* RFC9293:MUST-47 */
 	c->soft_error = (uint8_t)error;
+	/* RFC9293:SHLD-26 */
 	if (opening)
 		tern_conn_finish(t, idx, error);
 }

@@ -28,10 +28,13 @@ static enum tern_step check_timestamp(struct tern_input *in)
 	const struct tern_tcp_options *opt = &in->seg->opt;
 	struct tern_conn *c = in->c;
 
+	/* RFC7323:3.2d RFC7323:5.3b */
 	if (!(c->options & TERN_OPT_TS) || (in->flags & (TERN_RST | TERN_SYN)))
 		return TERN_NEXT;
+	/* RFC7323:3.2c */
 	if (!(opt->present & TERN_OPT_TS))
 		return tern_input_drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
+	/* RFC7323:5.3a */
 	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, in->t->now_ms))
 		return TERN_NEXT;
 	tern_count(in->t->trace, TERN_CNT_TcpExtPAWSEstab);
@@ -48,10 +51,12 @@ static enum tern_step check_timestamp(struct tern_input *in)
 static enum tern_drop judge_sequence(const struct tern_input *in, uint32_t wnd)
 {
 	tern_seq nxt = in->c->rcv.nxt;
+	/* RFC9293:SHLD-2 */
 	uint32_t len = in->flags & TERN_RST ? 0 : in->len + ((in->flags & TERN_FIN) != 0);
 	bool first = tern_seq_in(in->seq, nxt, wnd);
 	bool last = len && tern_seq_in(in->seq + len - 1, nxt, wnd);
 
+	/* RFC9293:MUST-66 */
 	if (first || last || (!len && in->seq == nxt))
 		return TERN_DROP_NONE;
 	/* Who has filled our window sends bare ACKs from its right edge: they count. */
@@ -106,6 +111,7 @@ static enum tern_step check_sequence(struct tern_input *in)
 
 	/*
 	 * Simultaneous open: the SYN-ACK repeats the SYN that brought us here; only its ACK is new.
+	 * RFC9293:MUST-10
 	 */
 	if (c->state == TERN_SYN_RECEIVED && in->seq == c->rcv.irs &&
 	    (in->flags & (TERN_SYN | TERN_ACK)) == (TERN_SYN | TERN_ACK)) {
@@ -119,7 +125,10 @@ static enum tern_step check_sequence(struct tern_input *in)
 	/* A FIN needs no room. */
 	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt && !in->len)
 		return TERN_NEXT;
-	/* MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG. */
+	/*
+	 * MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG.
+	 * RFC9293:MUST-66
+	 */
 	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt) {
 		tern_count(in->t->trace, TERN_CNT_TcpExtTCPZeroWindowDrop);
 		answer_outside(in);
@@ -133,6 +142,7 @@ static enum tern_step check_sequence(struct tern_input *in)
 		return TERN_NEXT;
 	}
 	if (in->flags & TERN_RST)
+		/* RFC5961:3.2a */
 		return tern_input_drop(in, TERN_DROP_TCP_INVALID_RST);
 	answer_outside(in);
 	return tern_input_drop(in, reason);
@@ -145,6 +155,7 @@ static enum tern_step check_sequence(struct tern_input *in)
 static int reset_error(const struct tern_knobs *knobs, const struct tern_conn *c)
 {
 	switch (c->state) {
+	/* RFC9293:MUST-11 */
 	case TERN_SYN_RECEIVED:
 		return knobs->tern_rst_syn_received ? ECONNREFUSED : ECONNRESET;
 	case TERN_CLOSE_WAIT:
@@ -162,11 +173,13 @@ static enum tern_step check_reset(struct tern_input *in)
 
 	if (!(in->flags & TERN_RST))
 		return TERN_NEXT;
+	/* RFC9293:U-6 RFC9293:U-7 RFC5961:3.2c */
 	if (in->seg->seq != c->rcv.nxt && !knobs->tern_insecure_rst) {
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_RST_CHALLENGED);
 	}
 	in->out.reason = TERN_DROP_TCP_RESET;
+	/* RFC9293:MUST-12 RFC9293:U-5 RFC5961:3.2b */
 	tern_conn_finish(in->t, in->idx, reset_error(knobs, c));
 	return TERN_GONE;
 }
@@ -196,6 +209,7 @@ static enum tern_step check_syn(struct tern_input *in)
 	if (in->t->knobs->tern_insecure_syn &&
 	    tern_seq_in(in->seg->seq, c->rcv.nxt, c->rcv.adv - c->rcv.nxt))
 		return reset_by_syn(in);
+	/* RFC9293:U-8 RFC9293:U-9 RFC5961:4.2 */
 	tern_count(in->t->trace, TERN_CNT_TcpExtTCPSYNChallenge);
 	tern_conn_challenge(in->t, in->idx, in->c);
 	return tern_input_drop(in, TERN_DROP_TCP_SYN_CHALLENGED);
@@ -211,6 +225,7 @@ static void note_timestamp(struct tern_input *in)
 	struct tern_conn *c = in->c;
 	uint32_t now_ms = in->t->now_ms;
 
+	/* RFC7323:4.3 */
 	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
 	    tern_seq_le(in->seg->seq, c->rcv.acked) &&
 	    !tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, now_ms)) {

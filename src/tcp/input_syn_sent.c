@@ -130,6 +130,7 @@ enum tern_step tern_input_syn_sent(struct tern_input *in)
 	}
 	if (!(in->flags & TERN_SYN))
 		return tern_input_drop(in, TERN_DROP_TCP_FLAGS);
+	/* RFC9293:MUST-10 */
 	if (!(in->flags & TERN_ACK))
 		return cross(in);
 	step = connected(in);

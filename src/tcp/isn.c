@@ -27,12 +27,14 @@ static uint64_t flow_prf(const struct tern_isn_keys *keys, const struct tern_flo
 	if (TERN_LIKELY(flow->local.family == TERN_INET)) {
 		words[0] = tern_flow_le32(flow->local.b) | (uint64_t)tern_flow_le32(flow->remote.b)
 								   << 32;
+		/* RFC9293:MUST-9 RFC6528:3b */
 		return tern_siphash24_words_u32(keys->key, words, 1, ports);
 	}
 	words[0] = tern_flow_le64(flow->local.b);
 	words[1] = tern_flow_le64(flow->local.b + 8);
 	words[2] = tern_flow_le64(flow->remote.b);
 	words[3] = tern_flow_le64(flow->remote.b + 8);
+	/* RFC9293:MUST-9 RFC6528:3b */
 	return tern_siphash24_words_u32(keys->key, words, 4, ports);
 }
 
@@ -41,12 +43,14 @@ void tern_isn_choose(const struct tern_isn_keys *keys, const struct tern_flow *f
 {
 	uint64_t prf = flow_prf(keys, flow);
 
+	/* RFC9293:MUST-8 RFC9293:SHLD-1 RFC6528:3a */
 	*ret_iss = (uint32_t)(now / 4000) + (uint32_t)prf;
 	*ret_ts_offset = tcp_timestamps == 1 ? (uint32_t)(prf >> 32) : 0;
 }
 
 tern_seq tern_isn(const struct tern_isn_keys *keys, const struct tern_flow *flow, uint64_t now)
 {
+	/* RFC9293:MUST-8 RFC9293:SHLD-1 RFC6528:3a */
 	return (uint32_t)(now / 4000) + (uint32_t)flow_prf(keys, flow);
 }
 

@@ -27,14 +27,17 @@ uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c
 	uint32_t idle_s, intvl_s, since_ms;
 	uint64_t wait_ms;
 
+	/* RFC9293:MUST-26 */
 	if (!tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) || c->snd.una != c->snd.nxt)
 		return TERN_NEVER;
 	x = tern_conn_traffic(t, c);
 	if (x && x->send.bytes)
 		return TERN_NEVER;
+	/* RFC9293:MUST-27 */
 	idle_s = c->patience.keep_idle_s ? c->patience.keep_idle_s : t->knobs->tcp_keepalive_time;
 	intvl_s = c->patience.keep_intvl_s ? c->patience.keep_intvl_s
 					   : t->knobs->tcp_keepalive_intvl;
+	/* RFC9293:MUST-26 */
 	since_ms = t->now_ms - (c->patience.keep_probes ? c->patience.probe_ms : c->rcv_ms);
 	wait_ms = (uint64_t)(c->patience.keep_probes ? intvl_s : idle_s) * 1000;
 	return (t->now / NS_PER_MS - since_ms + wait_ms) * NS_PER_MS;
@@ -46,6 +49,7 @@ void tern_keepalive_timeout(struct tern_tcp *t, uint32_t idx)
 	uint32_t heard_ms = t->now_ms - c->rcv_ms;
 	uint32_t patience_ms = c->patience.user_timeout_ms;
 
+	/* RFC9293:MUST-29 */
 	if (patience_ms ? heard_ms >= patience_ms && c->patience.keep_probes
 			: c->patience.keep_probes >= probes_max(t, c)) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnTimeout);

@@ -16,6 +16,7 @@ uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c
  */
 static inline uint64_t tern_keepalive_due(const struct tern_tcp *t, const struct tern_conn *c)
 {
+	/* RFC9293:MUST-25 */
 	return c->flags & TERN_CF_KEEPALIVE ? tern_keepalive_next(t, c) : TERN_NEVER;
 }
 

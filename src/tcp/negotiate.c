@@ -16,6 +16,7 @@
 uint16_t tern_advertised_mss(uint8_t family, uint32_t mtu)
 {
 	uint32_t headers = (family == TERN_INET ? 20 : 40) + 20;
+	/* RFC9293:MUST-67 */
 	uint32_t mss = mtu > headers ? mtu - headers : 1;
 
 	return (uint16_t)TERN_MIN(mss, 65535u - headers);
@@ -47,16 +48,20 @@ uint16_t tern_offered_options(const struct tern_knobs *knobs)
 void tern_negotiate(const struct tern_knobs *knobs, uint8_t family, uint16_t offered,
 		    uint8_t our_wscale, const struct tern_tcp_options *opt, struct tern_terms *ret)
 {
+	/* RFC9293:MUST-15 */
 	uint16_t mss = family == TERN_INET ? 536 : 1220;
 
+	/* RFC9293:MUST-14 */
 	if (opt->present & TERN_OPT_MSS)
 		mss = (uint16_t)TERN_MAX((uint32_t)opt->mss, knobs->tcp_min_snd_mss);
 	ret->peer_mss = mss;
+	/* RFC7323:2.2a RFC7323:3.2a */
 	ret->options = (uint8_t)(opt->present & offered &
 				 (TERN_OPT_WSCALE | TERN_OPT_SACKOK | TERN_OPT_TS));
 	ret->snd_wscale = 0;
 	ret->rcv_wscale = 0;
 	if (ret->options & TERN_OPT_WSCALE) {
+		/* RFC7323:2.3b */
 		ret->snd_wscale = opt->wscale > WSCALE_MAX ? WSCALE_MAX : opt->wscale;
 		ret->rcv_wscale = our_wscale;
 	}

@@ -21,6 +21,7 @@ static inline bool tern_oow_again(uint16_t *stamp, uint32_t now_ms, uint32_t lim
 {
 	uint16_t ms = (uint16_t)now_ms;
 
+	/* RFC5961:7a RFC5961:7b */
 	if (*stamp && (uint16_t)(ms - *stamp) < TERN_MIN(limit_ms, 30000u))
 		return false;
 	*stamp = ms ? ms : UINT16_MAX; /* one millisecond early where 0 would mean none */

@@ -105,6 +105,7 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 /* The congestion window, and a send buffer that is no smaller than it can use. */
 static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_was_lost)
 {
+	/* RFC9293:MUST-16 */
 	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
 
 	t->cc->init(&c->cc, mss);
@@ -120,6 +121,7 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, 
 	c->quick_acks = QUICK_ACKS;
 	c->flags |= TERN_CF_CONNECTED;
 	if (!c->rtt.rto_us)
+		/* RFC6298:5.7 */
 		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	c->rcv_ms = c->state_ms;
 	c->snd_ms = c->state_ms;

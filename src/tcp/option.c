@@ -36,6 +36,7 @@ static const struct range ranges[] = {
 static uint32_t switch_flag(enum tern_option option)
 {
 	static const uint32_t flags[] = {
+		/* RFC9293:MUST-17 */
 		[TERN_SO_NODELAY] = TERN_CF_NODELAY,     [TERN_SO_CORK] = TERN_CF_CORK,
 		[TERN_SO_KEEPALIVE] = TERN_CF_KEEPALIVE, [TERN_SO_REUSEADDR] = TERN_CF_REUSEADDR,
 		[TERN_SO_V6ONLY] = TERN_CF_V6ONLY,       [TERN_SO_REUSEPORT] = TERN_CF_REUSEPORT,
@@ -145,6 +146,7 @@ int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 	    (option == TERN_SO_MAXSEG && value && value < MSS_MIN) ||
 	    (option == TERN_SO_V6ONLY && c->lport))
 		return -EINVAL;
+	/* RFC9293:MUST-24 */
 	if (flag)
 		c->flags = value ? c->flags | flag : c->flags & ~flag;
 	else if (option == TERN_SO_QUICKACK)

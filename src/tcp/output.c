@@ -49,12 +49,15 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 	struct tern_conn *c = u.c;
 	struct tern_tx *tx = u.tx;
 
+	/* RFC9293:MUST-45 */
 	tx->addrs = c->addrs;
 	tx->pieces = 0;
 	tx->gso_size = 0;
 	tx->family = c->family;
 	tx->state = c->state;
+	/* RFC9293:MUST-49 */
 	tx->ttl = c->ttl;
+	/* RFC9293:MUST-48 RFC9293:SHLD-21 RFC9293:SHLD-22 */
 	tx->tos = c->tos;
 	tx->seg.sport = c->lport;
 	tx->seg.dport = c->rport;
@@ -63,6 +66,7 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 	tx->seg.flags = flags;
 	tx->seg.urgent = 0;
 	tx->seg.len = 0;
+	/* RFC7323:3.2b */
 	tx->seg.opt.present = c->options & TERN_OPT_TS;
 	if (c->options & TERN_OPT_TS) {
 		tx->seg.opt.tsval = u.t->now_ms + c->ts.offset;
@@ -139,6 +143,7 @@ TERN_INLINE bool build_syn(struct turn u)
 	start(u, c->snd.iss, c->state == TERN_SYN_SENT ? TERN_SYN : TERN_SYN | TERN_ACK);
 	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN) && tern_ecn_asks(u.t, c, !first))
 		u.tx->seg.flags |= c->state == TERN_SYN_SENT ? TERN_ECE | TERN_CWR : TERN_ECE;
+	/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:MAY-3 */
 	opt->present |= TERN_OPT_MSS | (c->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
 	opt->mss = tern_advertised_mss(c->family, c->pmtu);
 	if (c->max_seg && c->max_seg < opt->mss)
@@ -194,6 +199,7 @@ static TERN_OUTLINE bool build_repair(struct turn u)
 
 	r->rtx_nxt = tern_seq_max(r->rtx_nxt, c->snd.una);
 	ahead = r->rtx_nxt - c->snd.una;
+	/* RFC9293:SHLD-16 */
 	if (!tern_seq_lt(r->rtx_nxt, r->rtx_end) || (ahead && ahead >= c->snd.wnd) ||
 	    (r->phase == TERN_REPAIR_LOSS && ahead >= c->cc.cwnd))
 		return false;
@@ -227,10 +233,13 @@ static bool may_send_small(struct turn u, uint32_t len)
 
 	if ((c->flags & TERN_CF_FIN_QUEUED) || (c->marks & TERN_MARK_URGENT))
 		return true;
+	/* RFC9293:MAY-16 */
 	if (c->flags & (TERN_CF_CORK | TERN_CF_MORE))
 		return false;
+	/* RFC9293:MUST-17 */
 	if ((c->flags & TERN_CF_NODELAY) || len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
 		return true;
+	/* RFC9293:SHLD-7 */
 	return !q->small_out || tern_seq_le(q->small, c->snd.una);
 }
 
@@ -249,15 +258,18 @@ static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
 	uint32_t mss = c->cc.mss;
 	uint32_t window = TERN_MIN(c->snd.wnd, congestion_window(c, &u.x->repair));
 	uint32_t flight = c->snd.nxt - c->snd.una;
+	/* RFC9293:MUST-34 RFC9293:SHLD-15 */
 	uint32_t usable = window > flight ? window - flight : 0;
 	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u.t, c));
 	uint32_t small = len % mss;
 
 	if (!small || force)
 		return len;
+	/* RFC9293:MUST-38 */
 	if (len == available ? may_send_small(u, len)
 			     : len < mss && !flight && len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
 		return len;
+	/* RFC9293:SHLD-27 RFC9293:SHLD-28 */
 	return len - small;
 }
 
@@ -329,6 +341,7 @@ static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool forc
 	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN))
 		tern_ecn_mark_data(c, u.tx);
 	if (len == available) {
+		/* RFC9293:MUST-61 */
 		u.tx->seg.flags |= TERN_PSH;
 		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
 	}
@@ -336,6 +349,7 @@ static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool forc
 		u.tx->seg.flags |= TERN_FIN;
 		c->flags |= TERN_CF_FIN_SENT;
 	}
+	/* RFC9293:U-4 */
 	acknowledge(u);
 	sent_new(u, len + fin, segments(u));
 	sent_data(u, len);
@@ -374,6 +388,7 @@ static TERN_OUTLINE bool build_probe(struct turn u)
 		return false;
 	if (persist && c->snd.wnd && build_new(u, true))
 		return true;
+	/* RFC9293:MUST-36 RFC9293:SHLD-12 RFC9293:MAY-5 */
 	start(u, c->snd.una - 1, TERN_ACK);
 	acknowledge(u);
 	if (c->marks & TERN_MARK_URGENT) /* of the probe itself the peer takes nothing */
@@ -472,6 +487,7 @@ static TERN_OUTLINE void wait_for_room(struct turn u)
 
 	if (u.x && c->snd.una == c->snd.nxt && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) &&
 	    !(c->flags & TERN_CF_FIN_SENT) && (u.x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
+		/* RFC9293:MUST-35 RFC9293:MUST-36 */
 		tern_timers_blocked(u.t, u.idx, c, u.x);
 	tern_conn_rest(u.t, c);
 }

@@ -17,6 +17,7 @@
 static inline bool tern_paws_old(uint32_t tsval, uint32_t recent, uint32_t recent_ms,
 				 uint32_t now_ms)
 {
+	/* RFC7323:5.5 */
 	return tern_seq_lt(tsval, recent) && now_ms - recent_ms <= TERN_PAWS_IDLE_MS;
 }
 

@@ -39,6 +39,7 @@ static uint64_t clamp_to_user_timeout(const struct tern_tcp *t, const struct ter
 
 uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn *c)
 {
+	/* RFC6298:2.1 */
 	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
 	uint32_t shift = c->patience.retries;
 	uint64_t rto_ns;
@@ -50,6 +51,7 @@ uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn
 	}
 	if (shift > 16)
 		shift = 16;
+	/* RFC9293:MUST-19 RFC6298:5.5 */
 	rto_ns = TERN_MIN((uint64_t)rto_us << shift, (uint64_t)TERN_RTO_MAX_US) * NS_PER_US;
 	return clamp_to_user_timeout(t, c, rto_ns);
 }
@@ -59,6 +61,7 @@ static uint32_t retries_max(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	const struct tern_knobs *k = t->knobs;
 
+	/* RFC9293:MUST-22 RFC9293:U-1 */
 	if (c->state == TERN_SYN_SENT)
 		return c->patience.syn_retries ? c->patience.syn_retries
 					       : k->tcp_syn_retries + k->tcp_syn_linear_timeouts;
@@ -83,6 +86,7 @@ static bool user_timeout_passed(const struct tern_tcp *t, const struct tern_conn
  */
 static bool window_closed_but_alive(const struct tern_tcp *t, const struct tern_conn *c)
 {
+	/* RFC9293:SHLD-17 */
 	return !c->snd.wnd && !tern_state_in(c->state, SYN_STATES) &&
 	       !(c->flags & TERN_CF_ORPHAN) && !c->patience.user_timeout_ms &&
 	       t->now_ms - c->rcv_ms <= 2 * TERN_RTO_MAX_US / 1000;
@@ -96,6 +100,7 @@ static bool patience_ended(const struct tern_tcp *t, const struct tern_conn *c,
 
 	if (!c->patience.user_timeout_ms)
 		return tried;
+	/* RFC9293:MUST-21 RFC5482:3.1 */
 	return user_timeout_passed(t, c, x) || (tried && tern_state_in(c->state, SYN_STATES));
 }
 
@@ -115,6 +120,7 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 	struct tern_repairs *r = &x->repair;
 
 	tern_count(t->trace, TERN_CNT_TcpExtTCPTimeouts);
+	/* RFC9293:MUST-20 */
 	if (!window_closed_but_alive(t, c) && patience_ended(t, c, x)) {
 		give_up(t, idx);
 		return;
@@ -127,6 +133,7 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 		c->patience.retries++;
 	r->phase = TERN_REPAIR_LOSS;
 	r->recover = c->snd.nxt;
+	/* RFC6298:5.4 */
 	r->rtx_nxt = c->snd.una;
 	r->rtx_end = c->snd.nxt;
 	r->dupacks = 0;
@@ -171,6 +178,7 @@ void tern_persist_timeout(struct tern_tcp *t, uint32_t idx)
 	struct tern_traffic *x = tern_conn_traffic(t, c);
 	bool orphan = c->flags & TERN_CF_ORPHAN;
 
+	/* RFC9293:MUST-37 */
 	if (c->patience.keep_probes >= retries_max(t, c) ||
 	    (orphan && c->patience.retries > retries_max(t, c)) ||
 	    (!c->snd.wnd && user_timeout_passed(t, c, x))) {

@@ -16,6 +16,7 @@ void tern_rtt_sample(struct tern_rtt *rtt, uint64_t sample_us, uint32_t rto_min_
 	uint32_t delta, srtt, rto;
 
 	r = TERN_MAX(r, 1u);
+	/* RFC6298:2.2 */
 	if (!rtt->srtt8_us) {
 		rtt->srtt8_us = r * 8;
 		rtt->rttvar4_us = r * 2;
@@ -23,10 +24,12 @@ void tern_rtt_sample(struct tern_rtt *rtt, uint64_t sample_us, uint32_t rto_min_
 	} else {
 		srtt = rtt->srtt8_us / 8;
 		delta = r > srtt ? r - srtt : srtt - r;
+		/* RFC6298:2.3 */
 		rtt->rttvar4_us += delta - rtt->rttvar4_us / 4;
 		rtt->srtt8_us += r - srtt;
 		rtt->min_us = TERN_MIN(rtt->min_us, r);
 	}
 	rto = rtt->srtt8_us / 8 + TERN_MAX(rtt->rttvar4_us, rto_min_us);
+	/* RFC9293:MUST-18 RFC6298:2.5 */
 	rtt->rto_us = TERN_MIN(rto, TERN_RTO_MAX_US);
 }

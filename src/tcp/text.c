@@ -34,11 +34,13 @@ static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len,
 	x->unacked += len;
 	if (c->quick_acks)
 		c->quick_acks--;
+	/* RFC9293:SHLD-19 */
 	if (x->unacked >= 2 * c->cc.mss && tern_window_gain(in->t, c, x->recv.bytes))
 		quick = true;
 	if (quick || filled_hole)
 		ack_at_once(in);
 	else
+		/* RFC9293:SHLD-18 */
 		tern_timers_ack_owed(in->t, in->idx, c, x);
 }
 
@@ -72,9 +74,11 @@ static enum tern_step take_early(struct tern_input *in, struct tern_traffic *x)
 	int err = has_room(c, x) ? 0 : -ENOBUFS;
 
 	if (x->dup_acks < DUP_ACKS_MAX)
+		/* RFC9293:MAY-13 */
 		x->dup_acks++;
 	tern_conn_want_output(in->t, in->idx, c);
 	if (!err && in->len)
+		/* RFC9293:SHLD-31 */
 		err = tern_reass_insert(in->t, c, x, in->seq, in->data, in->len);
 	if (!err && (in->flags & TERN_FIN))
 		err = tern_reass_note_fin(in->t, x, in->seq + in->len);
@@ -129,6 +133,7 @@ static bool nobody_reads(const struct tern_conn *c)
 {
 	if (!tern_state_in(c->state, TERN_STATES(FIN_WAIT_1) | TERN_STATES(FIN_WAIT_2)))
 		return false;
+	/* RFC9293:SHLD-3 RFC9293:MAY-1 */
 	return (c->flags & (TERN_CF_ORPHAN | TERN_CF_RD_SHUT)) != 0;
 }
 
@@ -148,6 +153,7 @@ static enum tern_step receive(struct tern_input *in)
 	err = has_room(c, x) ? take_in_order(in, x, &early_fin) : -ENOBUFS;
 	if (err && forget_early(in, x))
 		err = take_in_order(in, x, &early_fin);
+	/* RFC9293:MUST-58 */
 	x->dup_acks = 0; /* one ACK says all: more of the same would be duplicates of it */
 	if (c->flags & TERN_CF_RD_SHUT)
 		tern_conn_drop_unread(in->t, c);
@@ -210,6 +216,7 @@ enum tern_step tern_input_fin(struct tern_input *in)
 		tern_conn_set_state(in->t, in->c, TERN_CLOSING);
 	else
 		tern_conn_set_state(in->t, in->c, TERN_TIME_WAIT);
+	/* RFC9293:MUST-12 */
 	tern_conn_notify(in->t, in->idx, c, TERN_EV_READABLE | TERN_EV_PEER_CLOSED);
 	return TERN_DONE;
 }

@@ -15,8 +15,9 @@
 #include "tcp/rto.h"
 #include "tcp/tcp.h"
 
+/* RFC9293:MUST-40 */
 #define DELACK_NS UINT64_C(40000000)
-#define HOLD_NS   UINT64_C(200000000) /* for a cork or a silly window: MUST-60 */
+#define HOLD_NS   UINT64_C(200000000) /* for a cork or a silly window */
 
 /* When the next thing is due for a connection; x may be NULL. */
 static inline uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c,
@@ -56,9 +57,11 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 {
 	x->persist = false;
 	x->loss_probe = false;
+	/* RFC6298:5.2 */
 	x->rexmt_ns = TERN_NEVER;
 	x->first_ns = t->now;
 	if (c->snd.una != c->snd.nxt)
+		/* RFC6298:5.3 */
 		tern_timers_await_ack(t, idx, c, x);
 	else
 		tern_timers_keepalive(t, idx, c);
@@ -70,6 +73,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (x->rexmt_ns != TERN_NEVER)
 		return;
 	x->persist = true;
+	/* RFC9293:MUST-60 RFC9293:SHLD-29 RFC9293:SHLD-30 */
 	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c));
 	if (!c->patience.retries)
 		x->first_ns = t->now;

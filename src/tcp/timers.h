@@ -49,6 +49,7 @@ static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct ter
 		tern_timers_sent_more(t, idx, c, x);
 		return;
 	}
+	/* RFC6298:5.1 */
 	tern_timers_await_ack(t, idx, c, x);
 	if (!c->patience.retries)
 		x->first_ns = t->now;

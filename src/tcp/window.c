@@ -29,6 +29,7 @@ static uint32_t step_of(const struct tern_conn *c)
 static uint32_t room_of(const struct tern_conn *c, uint32_t queued)
 {
 	uint32_t half = c->rcv.buf / 2;
+	/* RFC9293:MAY-8 */
 	return half > queued ? half - queued : 0;
 }
 
@@ -36,6 +37,7 @@ static inline uint32_t gain(const struct tern_tcp *t, const struct tern_conn *c,
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt, step = step_of(c);
 
+	/* RFC9293:MUST-39 */
 	if (room < left + step)
 		return 0;
 	if (tern_bufs_pressure(&t->bufs))
@@ -73,6 +75,7 @@ uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, uint32_t queu
 		units++;
 	if (TERN_UNLIKELY(!units || (c->flags & (TERN_CF_NOMEM | TERN_CF_ZERO_WINDOW))))
 		units = turn(t, c, units);
+	/* RFC9293:SHLD-14 RFC7323:2.4 */
 	if (tern_seq_gt(units << scale, left))
 		c->rcv.adv = c->rcv.nxt + (units << scale);
 	return (uint16_t)units;

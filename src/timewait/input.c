@@ -199,6 +199,7 @@ static enum tern_drop finwait2_input(const struct visit *v)
 	if ((seg->flags & TERN_FIN) && end_of(seg) == v->w->rcv_nxt + 1)
 		return finwait2_fin(v);
 	tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPAbortOnData);
+	/* RFC9293:SHLD-3 */
 	tern_tw_send_reset(v->tw, v->w, v->flow);
 	tern_timewait_remove(v->tw, v->idx);
 	return TERN_DROP_TCP_ABORT_ON_DATA;
@@ -218,6 +219,7 @@ static enum tern_drop timewait_reset(const struct visit *v)
 		   tern_seq_lt(opt->tsval, v->w->ts_recent);
 	bool at_edge = v->seg->seq == v->w->rcv_nxt;
 
+	/* RFC1337:3 */
 	if (knobs->tcp_rfc1337 || old || !(at_edge || (knobs->tern_insecure_rst && in_window(v))))
 		return TERN_DROP_TCP_TIMEWAIT_RST;
 	tern_timewait_remove(v->tw, v->idx);

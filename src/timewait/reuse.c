@@ -25,6 +25,7 @@
 bool tern_tw_may_reopen(const struct tern_timewait *tw, const struct tern_tw *w,
 			const struct tern_segment *seg)
 {
+	/* RFC9293:MAY-2 RFC6191:2d */
 	bool higher = tern_seq_gt(seg->seq, w->rcv_nxt);
 
 	if (w->finwait2 || seg->options_malformed ||
@@ -32,8 +33,10 @@ bool tern_tw_may_reopen(const struct tern_timewait *tw, const struct tern_tw *w,
 		return false;
 	if (!(seg->opt.present & TERN_OPT_TS) || !tw->tcp->knobs->tcp_timestamps)
 		return higher;
+	/* RFC9293:SHLD-4 RFC6191:2a RFC6191:2c */
 	if (!w->timestamps || tern_seq_gt(seg->opt.tsval, w->ts_recent))
 		return true;
+	/* RFC6191:2b */
 	return higher && seg->opt.tsval == w->ts_recent;
 }
 

@@ -48,6 +48,7 @@ void tern_timewait_free(struct tern_timewait *tw)
 /* The 2 MSL of a record that waits for nothing. */
 static void wait_2msl(struct tern_timewait *tw, uint32_t idx, struct tern_tw *w)
 {
+	/* RFC9293:MUST-13 */
 	tern_tw_wait(tw, idx, w, tw->tcp->knobs->tern_timewait_len * NS_PER_S);
 }
 

@@ -142,6 +142,7 @@ TERN_INLINE uint32_t tern_tcp4_emit_usual(uint8_t *buf, const struct tern_segmen
 		tern_tcp_emit_syn(&sum, tcp + TERN_TCP_HEADER, &seg->opt);
 	else
 		tern_tcp_emit_ts(&sum, tcp + TERN_TCP_HEADER, &seg->opt);
+	/* RFC9293:MUST-2 */
 	tern_put_u32(tcp + TERN_TCP_CKSUM_OFFSET, (uint32_t)~tern_emit_fold(sum) << 16);
 	return TERN_IP4_HEADER + len;
 }

@@ -67,6 +67,7 @@ static enum tern_parse walk_options(const uint8_t *p, uint32_t len)
 		size = tern_rd_u8(&rd);
 		if (size < 2)
 			return TERN_PARSE_BAD_OPTION;
+		/* RFC9293:MUST-50 */
 		tern_rd_skip(&rd, size - 2u);
 		if (rd.failed)
 			return TERN_PARSE_BAD_OPTION;

@@ -95,6 +95,7 @@ static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool tru
 	more = tern_get_u16(frame + 2) - (uint32_t)TERN_PLAIN_MIN;
 	if (more > len - TERN_PLAIN_MIN) /* or would be negative */
 		return false;
+	/* RFC9293:MUST-3 */
 	if (!trusted && !tern_plain_cksum_ok(frame, TERN_TCP_HEADER + more))
 		return false;
 	ret_seg->tos = frame[1];

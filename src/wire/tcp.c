@@ -81,6 +81,7 @@ uint32_t tern_tcp4_emit(uint8_t *buf, const struct tern_segment *seg, const uint
 		cksum = tern_emit_fold(pseudo);
 	} else {
 		sum += count ? payload_sum(pieces, count) : 0;
+		/* RFC9293:MUST-2 */
 		cksum = (uint16_t)~tern_emit_fold(sum + pseudo);
 	}
 	tern_put_u32(tcp + TERN_TCP_CKSUM_OFFSET, (uint32_t)cksum << 16 | seg->urgent);
@@ -107,6 +108,7 @@ void tern_tcp_cksum_full(const struct tern_addr *src, const struct tern_addr *ds
 		len += pieces[i].len;
 	}
 	sum += tern_sum_pseudo(src, dst, TERN_PROTO_TCP, len);
+	/* RFC9293:MUST-2 */
 	tern_put_u16(hdr + TERN_TCP_CKSUM_OFFSET, (uint16_t)~tern_cksum_fold(sum));
 }
 
@@ -115,5 +117,6 @@ void tern_tcp_cksum_partial(const struct tern_addr *src, const struct tern_addr 
 {
 	uint64_t sum = tern_cksum_pseudo(src, dst, TERN_PROTO_TCP, hdr_len + payload_len);
 
+	/* RFC9293:MUST-2 */
 	tern_put_u16(hdr + TERN_TCP_CKSUM_OFFSET, tern_cksum_fold(sum));
 }

@@ -59,6 +59,7 @@ static void take_ts(struct tern_tcp_options *opt, const uint8_t *body)
 static void take_syn_option(struct tern_tcp_options *opt, uint8_t kind, const uint8_t *body,
 			    uint32_t len)
 {
+	/* RFC9293:MUST-4 RFC9293:MUST-14 */
 	if (kind == TERN_KIND_MSS && len == 2 && !(opt->present & TERN_OPT_MSS)) {
 		opt->present |= TERN_OPT_MSS;
 		opt->mss = tern_get_u16(body);
@@ -107,20 +108,27 @@ bool tern_tcp_option_parse(const uint8_t *p, uint32_t len, bool syn, struct tern
 		take_ts(opt, p + 4);
 		tern_rd_skip(&rd, TERN_TCP_TS_LEN);
 	}
+	/* RFC9293:MUST-64 */
 	while (tern_rd_left(&rd) > 0) {
 		uint8_t kind = tern_rd_u8(&rd), size;
 		const uint8_t *body;
 
+		/* RFC9293:MUST-4 RFC9293:MUST-69 */
 		if (kind == TERN_KIND_EOL)
 			break;
+		/* RFC9293:MUST-4 */
 		if (kind == TERN_KIND_NOP)
 			continue;
+		/* RFC9293:MUST-68 */
 		size = tern_rd_u8(&rd);
+		/* RFC9293:MUST-7 */
 		if (size < 2)
 			return false;
+		/* RFC9293:MUST-6 RFC5482:3.3 */
 		body = tern_rd_bytes(&rd, size - 2u);
 		if (!body)
 			return false;
+		/* RFC9293:MUST-5 */
 		if (kind == TERN_KIND_TS && size == 10 && !(opt->present & TERN_OPT_TS))
 			take_ts(opt, body);
 		else if (kind == TERN_KIND_SACK && !syn && !(opt->present & TERN_OPT_SACK))
@@ -223,6 +231,7 @@ uint32_t tern_tcp_option_emit(uint8_t *p, const struct tern_tcp_options *opt, bo
 	uint32_t blocks;
 
 	if (syn)
+		/* RFC9293:MUST-65 */
 		return (uint32_t)(put_syn_options(p, opt) - start);
 	if (opt->present & TERN_OPT_TS)
 		p = put_ts(p, TERN_TCP_TS_WORD, opt);

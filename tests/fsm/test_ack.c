@@ -121,6 +121,7 @@ static void a_probe_of_a_closed_window_is_answered_each_time(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-66 */
 static void an_ack_counts_while_our_window_is_closed(void **state)
 {
 	struct puppet *p = closed_window();
@@ -203,6 +204,7 @@ static struct puppet *half_acked(enum kind k)
 	return p;
 }
 
+/* RFC9293:MAY-12 RFC9293:U-10 RFC9293:U-11 RFC5961:5.2 */
 static void acks_are_judged_at_both_ends_of_what_they_may_be(void **state)
 {
 	(void)state;
@@ -307,6 +309,7 @@ static void a_fin_sent_again_is_acknowledged_each_time(void **state)
 
 /* ---- timestamps (RFC 7323) ---- */
 
+/* RFC7323:5.3a */
 static void an_older_timestamp_is_refused(void **state)
 {
 	(void)state;
@@ -348,6 +351,7 @@ static void answers_to_old_timestamps_are_limited(void **state)
 	done(p);
 }
 
+/* RFC7323:3.2c */
 static void a_segment_that_lost_its_timestamp_is_ignored(void **state)
 {
 	(void)state;
@@ -366,7 +370,7 @@ static void a_segment_that_lost_its_timestamp_is_ignored(void **state)
 	}
 }
 
-/* E03: the timestamp of what is not in order must not become TS.Recent. */
+/* E03: the timestamp of what is not in order must not become TS.Recent. RFC7323:4.3 */
 static void only_a_segment_at_the_left_edge_renews_ts_recent(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -383,6 +387,7 @@ static void only_a_segment_at_the_left_edge_renews_ts_recent(void **state)
 	done(p);
 }
 
+/* RFC7323:5.5 */
 static void a_timestamp_is_forgotten_after_24_idle_days(void **state)
 {
 	const uint64_t day = 24 * 60 * MINUTE;
@@ -484,6 +489,7 @@ static void a_window_scale_above_14_counts_as_14(void **state)
 	}
 }
 
+/* RFC9293:MUST-14 RFC9293:MUST-15 RFC9293:MUST-16 */
 static void segments_are_as_large_as_the_peer_allows_and_no_smaller_than_the_floor(void **state)
 {
 	(void)state;
@@ -502,13 +508,14 @@ static void segments_are_as_large_as_the_peer_allows_and_no_smaller_than_the_flo
 			bring_to(p, TERN_ESTABLISHED);
 			set_option(p, p->id, TERN_SO_NODELAY, 1);
 			app_writes(p, 3000);
-			expect(p, .len = IS(mss - 12)); /* timestamps (MUST-16) */
+			expect(p, .len = IS(mss - 12)); /* timestamps */
 			ignore(p);
 			done(p);
 		}
 	}
 }
 
+/* RFC9293:MUST-6 RFC9293:MUST-7 RFC5482:3.3 */
 static void options_that_are_unknown_or_broken_do_no_harm(void **state)
 {
 	static const uint8_t unknown[] = { 254, 6, 1, 2, 3, 4, 1, 1 };

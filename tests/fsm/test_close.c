@@ -131,6 +131,7 @@ static void an_ack_of_the_data_alone_leaves_fin_wait_1(void **state)
 
 /* ---- the peer closes first ---- */
 
+/* RFC9293:MUST-12 */
 static void the_peers_fin_leaves_our_half_open(void **state)
 {
 	(void)state;
@@ -296,6 +297,7 @@ static void an_early_fin_that_data_went_past_is_forgotten(void **state)
 
 /* ---- close() with something left ---- */
 
+/* RFC9293:SHLD-3 RFC9293:MAY-1 */
 static void closing_with_unread_data_resets_in_every_state(void **state)
 {
 	(void)state;
@@ -337,6 +339,7 @@ static void closing_with_early_data_resets_too(void **state)
 	done(p);
 }
 
+/* RFC9293:SHLD-3 RFC9293:MAY-1 */
 static void data_after_close_is_answered_by_a_reset(void **state)
 {
 	(void)state;
@@ -609,6 +612,7 @@ static void a_fin_in_time_moves_an_orphan_to_time_wait(void **state)
 	}
 }
 
+/* RFC9293:SHLD-3 */
 static void an_orphan_in_fin_wait_2_wants_no_data(void **state)
 {
 	struct puppet *p = orphan_in_fin_wait_2(PASSIVE4);

@@ -229,6 +229,7 @@ static void what_the_peer_closed_before_accept_can_be_read_and_closed(void **sta
 
 /* ---- the SYN queue ---- */
 
+/* RFC4987:3.2 */
 static void the_syn_queue_holds_one_more_than_the_backlog(void **state)
 {
 	(void)state;
@@ -250,6 +251,7 @@ static void the_syn_queue_holds_one_more_than_the_backlog(void **state)
 	}
 }
 
+/* RFC4987:3.2 */
 static void tcp_max_syn_backlog_limits_the_syn_queue(void **state)
 {
 	struct puppet *p = puppet_new(PASSIVE4);
@@ -356,6 +358,7 @@ static struct tern_addr v6(const char *text)
 	return a;
 }
 
+/* RFC9293:MUST-57 */
 static void syns_to_many_are_ignored(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 8);
@@ -378,6 +381,7 @@ static void syns_to_many_are_ignored(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-63 */
 static void syns_from_addresses_that_cannot_be_are_ignored(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 8);
@@ -408,6 +412,7 @@ static void syns_from_addresses_that_cannot_be_are_ignored(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-46 */
 static void connect_to_many_is_refused(void **state)
 {
 	struct puppet *p = puppet_new(ACTIVE4);
@@ -502,6 +507,7 @@ static void shutdown_ends_listening_and_listen_begins_it_again(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-41 */
 static void a_port_can_be_listened_on_once(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 8);
@@ -519,7 +525,7 @@ static void a_port_can_be_listened_on_once(void **state)
 	done(p);
 }
 
-/* MUST-42. */
+/* RFC9293:MUST-42. */
 static void a_port_can_be_listened_on_while_a_connection_opens_from_it(void **state)
 {
 	struct puppet *p = puppet_new(ACTIVE4);

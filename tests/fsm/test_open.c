@@ -180,6 +180,7 @@ static void data_on_a_syn_is_left_for_later(void **state)
 
 /* ---- active ---- */
 
+/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:MAY-3 */
 static void connect_sends_a_syn_and_takes_the_answer(void **state)
 {
 	(void)state;
@@ -203,6 +204,7 @@ static void connect_sends_a_syn_and_takes_the_answer(void **state)
 	}
 }
 
+/* RFC9293:MUST-22 RFC9293:U-1 RFC6298:2.1 */
 static void a_lost_syn_is_sent_again_first_every_second_then_slower(void **state)
 {
 	static const uint32_t gaps[] = { 1, 1, 1, 1, 1, 2, 4, 8, 16, 32 };
@@ -278,6 +280,7 @@ static void a_syn_ack_sent_again_is_acknowledged_again(void **state)
 	}
 }
 
+/* RFC9293:U-4 */
 static void data_written_while_connecting_leaves_on_the_third_segment(void **state)
 {
 	(void)state;
@@ -401,6 +404,7 @@ static void closing_in_syn_sent_forgets_the_connection(void **state)
 
 /* ---- simultaneous (MUST-10, figure 8) ---- */
 
+/* RFC9293:MUST-10 */
 static void crossing_syns_end_in_one_connection(void **state)
 {
 	(void)state;
@@ -424,6 +428,7 @@ static void crossing_syns_end_in_one_connection(void **state)
 	}
 }
 
+/* RFC9293:MUST-10 */
 static void crossing_syns_may_be_completed_by_an_ack_alone(void **state)
 {
 	(void)state;
@@ -483,7 +488,7 @@ static void a_crossing_syn_sent_again_is_answered(void **state)
 	done(p);
 }
 
-/* The window of a segment with SYN is never scaled (RFC 7323 §2.2). */
+/* The window of a segment with SYN is never scaled (RFC 7323 §2.2). RFC7323:2.2b */
 static void the_window_of_a_crossing_syn_ack_is_not_scaled(void **state)
 {
 	struct puppet *p = in_state(TERN_SYN_RECEIVED, ACTIVE4);

@@ -6,6 +6,7 @@
 
 /* ---- retransmission (RFC 9293 §3.8.3) ---- */
 
+/* RFC9293:SHLD-11 */
 static void data_is_sent_again_ever_more_slowly_and_then_given_up(void **state)
 {
 	static const uint32_t gaps[] = { 200, 400, 800 };
@@ -271,6 +272,7 @@ static struct puppet *kept_alive(enum kind k)
 	return p;
 }
 
+/* RFC9293:MUST-25 */
 static void keepalive_is_off_unless_asked_for(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -282,6 +284,7 @@ static void keepalive_is_off_unless_asked_for(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-24 RFC9293:MUST-28 */
 static void keepalive_waits_two_hours_by_itself(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -296,6 +299,7 @@ static void keepalive_waits_two_hours_by_itself(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-24 RFC9293:MUST-29 RFC9293:MAY-5 */
 static void keepalive_probes_and_gives_up_with_a_reset(void **state)
 {
 	(void)state;
@@ -319,7 +323,7 @@ static void keepalive_probes_and_gives_up_with_a_reset(void **state)
 	}
 }
 
-/* MUST-29: one lost answer is no death; any segment starts over. */
+/* RFC9293:MUST-29: one lost answer is no death; any segment starts over. RFC9293:MUST-26 */
 static void an_answer_to_a_keepalive_probe_starts_over(void **state)
 {
 	(void)state;
@@ -339,7 +343,7 @@ static void an_answer_to_a_keepalive_probe_starts_over(void **state)
 	}
 }
 
-/* MUST-26. */
+/* RFC9293:MUST-26. */
 static void keepalive_is_silent_while_data_is_outstanding(void **state)
 {
 	struct puppet *p = kept_alive(PASSIVE4);

@@ -32,6 +32,7 @@ static int error_of_reset(enum tern_state s)
 
 /* ---- RST ---- */
 
+/* RFC9293:MUST-11 RFC9293:MUST-12 RFC9293:U-5 RFC5961:3.2b */
 static void a_reset_at_the_left_edge_ends_every_state(void **state)
 {
 	(void)state;
@@ -59,6 +60,7 @@ static void a_reset_at_the_left_edge_ends_every_state(void **state)
 	}
 }
 
+/* RFC9293:U-6 RFC9293:U-7 RFC5961:3.2c */
 static void a_reset_elsewhere_in_the_window_is_challenged_in_every_state(void **state)
 {
 	(void)state;
@@ -79,6 +81,7 @@ static void a_reset_elsewhere_in_the_window_is_challenged_in_every_state(void **
 	}
 }
 
+/* RFC5961:3.2a */
 static void a_reset_outside_the_window_is_ignored_in_every_state(void **state)
 {
 	(void)state;
@@ -97,6 +100,7 @@ static void a_reset_outside_the_window_is_ignored_in_every_state(void **state)
 	}
 }
 
+/* RFC9293:SHLD-2 */
 static void data_on_a_reset_does_not_move_it_into_the_window(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -113,6 +117,7 @@ static void data_on_a_reset_does_not_move_it_into_the_window(void **state)
 	done(p);
 }
 
+/* RFC7323:3.2c RFC7323:5.3b */
 static void a_reset_needs_no_timestamp(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -137,6 +142,7 @@ static void what_came_before_a_reset_can_still_be_read(void **state)
 	done(p);
 }
 
+/* RFC9293:MUST-66 */
 static void a_reset_is_believed_while_the_window_is_zero(void **state)
 {
 	(void)state;
@@ -160,6 +166,7 @@ static void a_reset_is_believed_while_the_window_is_zero(void **state)
 	}
 }
 
+/* RFC1337:3 */
 static void a_reset_in_time_wait_is_ignored(void **state)
 {
 	(void)state;
@@ -180,6 +187,7 @@ static void a_reset_in_time_wait_is_ignored(void **state)
 
 /* ---- SYN ---- */
 
+/* RFC9293:U-8 RFC9293:U-9 RFC5961:4.2 */
 static void a_syn_is_challenged_in_every_synchronized_state(void **state)
 {
 	static const int32_t offsets[] = { -1000, -1, 0, 1, 70000 };
@@ -232,6 +240,7 @@ static void another_syn_in_syn_received_is_answered_and_changes_nothing(void **s
 	}
 }
 
+/* RFC5961:7a RFC5961:7b */
 static void challenge_acks_are_limited_per_connection(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
@@ -370,6 +379,7 @@ static void a_segment_without_ack_is_dropped_in_every_state(void **state)
 
 /* ---- bad headers: one reason each, no answer ---- */
 
+/* RFC9293:MUST-3 RFC9293:MUST-63 */
 static void unreadable_segments_are_dropped_for_one_reason(void **state)
 {
 	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);

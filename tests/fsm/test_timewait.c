@@ -4,6 +4,7 @@
 
 #include "harness/puppet.h"
 
+/* RFC9293:MUST-13 */
 static void time_wait_lasts_a_minute(void **state)
 {
 	(void)state;
@@ -83,6 +84,7 @@ static void the_application_may_keep_its_socket_longer_than_time_wait(void **sta
 	done(p);
 }
 
+/* RFC9293:MUST-13 */
 static void tern_timewait_len_is_its_length(void **state)
 {
 	struct puppet *p = puppet_new(PASSIVE4);
@@ -186,7 +188,7 @@ static void the_new_connections_timestamps_go_on(void **state)
 	done(p);
 }
 
-/* RFC 9293 MAY-2: "return to TIME-WAIT if the SYN turns out to be an old duplicate". */
+/* RFC9293:MAY-2: "return to TIME-WAIT if the SYN turns out to be an old duplicate". */
 static void an_old_duplicate_syn_leads_back_to_time_wait(void **state)
 {
 	struct puppet *p = in_state(TERN_TIME_WAIT, PASSIVE4);

@@ -71,6 +71,7 @@ static void a_later_slow_start_adds_one_segment_at_most(void **state)
 	}
 }
 
+/* RFC9293:MUST-19 */
 static void slow_start_doubles_the_window_in_a_round_trip(void **state)
 {
 	struct tern_cc cc;
@@ -96,6 +97,7 @@ static void slow_start_ends_at_the_threshold(void **state)
 	assert_int_equal(cc.cwnd, 10 * MSS);
 }
 
+/* RFC9293:MUST-19 */
 static void avoidance_adds_one_segment_for_each_window_acknowledged(void **state)
 {
 	struct tern_cc cc = window(10 * MSS, 5 * MSS);

@@ -148,6 +148,7 @@ static void messages_of_no_use_are_dropped_without_an_error(void **state)
 	close_stack(st);
 }
 
+/* RFC9293:MUST-54 */
 static void an_error_reaches_the_connection_it_quotes(void **state)
 {
 	struct tern_stack *st = usual_stack();

@@ -11,6 +11,7 @@ enum {
 	PORT = 80,
 };
 
+/* RFC4987:3.5 */
 static void a_half_open_connection_takes_at_most_64_bytes(void **state)
 {
 	(void)state;

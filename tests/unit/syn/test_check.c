@@ -80,6 +80,7 @@ static void a_wrong_ack_is_reset_wherever_its_sequence_number_is(void **state)
 	world_close(&w);
 }
 
+/* RFC9293:U-5 RFC9293:U-6 RFC9293:U-7 RFC5961:3.2 */
 static void a_reset_is_believed_only_at_the_very_edge_of_the_window(void **state)
 {
 	static const struct {
@@ -218,6 +219,7 @@ static void repeated_syns_are_answered_once_in_tcp_invalid_ratelimit(void **stat
 	}
 }
 
+/* RFC5961:7 */
 static void the_limit_is_a_knob_and_every_record_has_its_own(void **state)
 {
 	struct tern_flow flow[2] = { peer(1), peer(2) };
@@ -500,6 +502,7 @@ static void forms_that_nobody_sends_are_dropped_without_a_word(void **state)
 	}
 }
 
+/* RFC9293:MUST-11 */
 static void after_a_reset_the_peer_may_begin_anew(void **state)
 {
 	struct tern_flow flow = peer(1);

@@ -78,6 +78,7 @@ static bool finds(struct world *w, const char *addr, uint16_t port)
 	return tern_listener_find(&w->syn, &a, port, 0) != 0;
 }
 
+/* RFC9293:MUST-43 */
 static void an_exact_address_takes_only_its_own(void **state)
 {
 	struct world w;
@@ -244,6 +245,7 @@ static void a_port_is_shared_only_if_all_say_so(void **state)
 	world_close(&w);
 }
 
+/* RFC9293:MUST-41 */
 static void listeners_that_overlap_are_refused(void **state)
 {
 	static const struct {

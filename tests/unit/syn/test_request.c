@@ -2,6 +2,7 @@
 /* A segment for a port in LISTEN: SYNs and everything else. */
 #include "world.h"
 
+/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:SHLD-6 RFC9293:MAY-3 */
 static void a_syn_makes_a_half_open_connection_and_a_synack(void **state)
 {
 	struct tern_flow flow = peer(1);

@@ -128,6 +128,7 @@ static unsigned int left_of(unsigned int old, unsigned int young, int backlog)
 	return left;
 }
 
+/* RFC4987:3.3 */
 static void a_queue_more_than_half_full_of_old_records_gives_them_up_sooner(void **state)
 {
 	(void)state;

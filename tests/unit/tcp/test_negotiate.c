@@ -27,7 +27,7 @@ static struct tern_terms judge(uint8_t family, uint16_t offered, struct tern_tcp
 	return terms;
 }
 
-/* MUST-15. */
+/* RFC9293:MUST-15. */
 static void without_the_option_the_mss_is_the_protocols(void **state)
 {
 	(void)state;
@@ -35,7 +35,7 @@ static void without_the_option_the_mss_is_the_protocols(void **state)
 	assert_int_equal(judge(TERN_INET6, ALL, (struct tern_tcp_options){ 0 }).peer_mss, 1220);
 }
 
-/* CVE-2019-11479: the floor is tcp_min_snd_mss, options included. */
+/* CVE-2019-11479: the floor is tcp_min_snd_mss, options included. RFC9293:MUST-14 */
 static void an_mss_too_small_is_raised_to_the_floor(void **state)
 {
 	static const struct {
@@ -51,7 +51,7 @@ static void an_mss_too_small_is_raised_to_the_floor(void **state)
 	}
 }
 
-/* Every option is in force when both sides sent it, and only then. */
+/* Every option is in force when both sides sent it, and only then. RFC7323:2.2a RFC7323:3.2a */
 static void an_option_needs_both_sides(void **state)
 {
 	(void)state;
@@ -67,7 +67,7 @@ static void an_option_needs_both_sides(void **state)
 		}
 }
 
-/* RFC 7323 §2.3. */
+/* RFC 7323 §2.3. RFC7323:2.3b */
 static void a_window_scale_above_14_is_taken_as_14(void **state)
 {
 	(void)state;
@@ -79,6 +79,7 @@ static void a_window_scale_above_14_is_taken_as_14(void **state)
 	}
 }
 
+/* RFC9293:MUST-67 */
 static void the_advertised_mss_is_what_a_packet_holds(void **state)
 {
 	static const struct {

@@ -136,6 +136,7 @@ static void v6only_is_for_sockets_without_an_address(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-48 RFC9293:MUST-49 RFC9293:SHLD-21 RFC9293:SHLD-22 */
 static void ttl_and_tos_stand_in_every_segment_from_then_on(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });

@@ -3,6 +3,7 @@
 
 #define DATA (TERN_ACK | TERN_PSH)
 
+/* RFC9293:MUST-61 RFC9293:SHLD-27 RFC9293:SHLD-28 */
 static void data_leaves_in_full_segments_and_the_last_one_is_pushed(void **state)
 {
 	struct room *r = room_new((struct setup){ .iss = 0xfffffff0, .mss = 1000 });
@@ -45,6 +46,7 @@ static void the_peers_window_limits_what_leaves(void **state)
 	}
 }
 
+/* RFC9293:SHLD-7 */
 static void nagle_holds_a_small_segment_behind_a_small_one_only(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -78,6 +80,7 @@ static void full_segments_pass_nagle(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-17 */
 static void nodelay_switches_nagle_off_also_for_what_waits(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -109,6 +112,7 @@ static void a_fin_takes_the_small_rest_along(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-60 */
 static void a_cork_holds_small_segments_for_200_ms(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -128,6 +132,7 @@ static void a_cork_holds_small_segments_for_200_ms(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MAY-16 */
 static void pulling_the_cork_sends_the_rest(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -177,7 +182,9 @@ static void more_to_come_holds_a_small_segment_until_the_rest_is_there(void **st
 	room_free(r);
 }
 
-/* MUST-38: less than a full segment leaves only if it is half of the largest window seen. */
+/*
+ * RFC9293:MUST-38: less than a full segment leaves only if it is half of the largest window seen.
+ */
 static void silly_windows_are_not_filled(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000, .window = 4000, .sndbuf = 100000 });
@@ -192,7 +199,10 @@ static void silly_windows_are_not_filled(void **state)
 	room_free(r);
 }
 
-/* … and in the end the smallest window is used (RFC 9293 §3.8.6.2.1, the override timeout). */
+/*
+ * … and in the end the smallest window is used (RFC 9293 §3.8.6.2.1, the override timeout).
+ * RFC9293:MUST-60
+ */
 static void a_window_that_stays_small_is_used_after_a_while(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000, .window = 4000, .sndbuf = 100000 });
@@ -208,6 +218,7 @@ static void a_window_that_stays_small_is_used_after_a_while(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-34 RFC9293:SHLD-15 */
 static void a_window_that_shrank_takes_no_new_data(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000, .window = 8000, .sndbuf = 100000 });
@@ -327,6 +338,7 @@ static void data_crosses_the_end_of_the_sequence_space(void **state)
 	}
 }
 
+/* RFC9293:MUST-58 */
 static void a_segment_acknowledges_what_came(void **state)
 {
 	struct room *r = room_new((struct setup){ .irs = 0xfffffffe });

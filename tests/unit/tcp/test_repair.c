@@ -176,6 +176,7 @@ static void forged_duplicates_do_not_inflate_the_window_without_end(void **state
 	room_free(r);
 }
 
+/* RFC6298:5.4 */
 static void a_timeout_repeats_everything_as_the_window_opens(void **state)
 {
 	struct room *r = room_flight(20);
@@ -447,7 +448,10 @@ static void a_single_segment_and_a_timed_out_one_are_not_probed_for(void **state
 	room_free(r);
 }
 
-/* A peer that took its window back: what is beyond it waits, the first segment does not. */
+/*
+ * A peer that took its window back: what is beyond it waits, the first segment does not.
+ * RFC9293:SHLD-16
+ */
 static void repair_keeps_to_a_window_that_shrank(void **state)
 {
 	struct room *r = room_flight(20);

@@ -7,6 +7,7 @@
 
 #include "tcp/rtt.h"
 
+/* RFC9293:MUST-18 RFC6298:2.2 */
 static void the_first_sample_sets_both_averages(void **state)
 {
 	struct tern_rtt rtt = { 0 };
@@ -19,7 +20,10 @@ static void the_first_sample_sets_both_averages(void **state)
 	assert_int_equal(rtt.min_us, 300000);
 }
 
-/* RFC 6298 2.3 in whole numbers: SRTT 7/8 + 1/8 R', RTTVAR 3/4 + 1/4 |SRTT - R'|, old SRTT. */
+/*
+ * RFC 6298 2.3 in whole numbers: SRTT 7/8 + 1/8 R', RTTVAR 3/4 + 1/4 |SRTT - R'|, old SRTT.
+ * RFC9293:MUST-18 RFC6298:2.3
+ */
 static void further_samples_are_smoothed(void **state)
 {
 	struct tern_rtt rtt = { 0 };
@@ -47,6 +51,7 @@ static void a_steady_round_trip_leaves_the_smallest_timeout_above_it(void **stat
 	assert_int_equal(rtt.rto_us, 250000);
 }
 
+/* RFC6298:2.5 */
 static void samples_out_of_range_are_brought_in(void **state)
 {
 	static const uint64_t samples[] = { 0, 1, 119999999, 120000000, 120000001, UINT64_MAX };

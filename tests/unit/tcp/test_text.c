@@ -14,6 +14,7 @@ static uint32_t edge(const struct room *r)
 	return r->tx.seg.ack - 1 + ((uint32_t)r->tx.seg.wnd << r->c->rcv_wscale);
 }
 
+/* RFC9293:MAY-13 RFC9293:SHLD-31 */
 static void each_early_segment_draws_a_duplicate_ack(void **state)
 {
 	struct room *r = room_new((struct setup){ .irs = 0xfffff000, .mss = 1000 });
@@ -39,7 +40,7 @@ static void each_early_segment_draws_a_duplicate_ack(void **state)
 	room_free(r);
 }
 
-/* Four ACKs of the same number would be three duplicates: a loss that never was. */
+/* Four ACKs of the same number would be three duplicates: a loss that never was. RFC9293:MUST-58 */
 static void a_hole_filled_in_the_same_burst_draws_one_ack(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -54,7 +55,10 @@ static void a_hole_filled_in_the_same_burst_draws_one_ack(void **state)
 	room_free(r);
 }
 
-/* SHLD-14, as RFC 7323 §2.4 has it: the edge moves left by less than a unit of the scale. */
+/*
+ * RFC9293:SHLD-14, as RFC 7323 §2.4 has it: the edge moves left by less than a unit of the scale.
+ * RFC9293:MAY-8 RFC7323:2.4
+ */
 static void the_window_closes_and_does_not_creep(void **state)
 {
 	for (uint32_t len = 1; len < 3000; len = len * 3 + 1) {
@@ -94,7 +98,7 @@ static void the_window_closes_and_does_not_creep(void **state)
 	}
 }
 
-/* MUST-39: the right edge moves by a segment or a quarter of the buffer, or not at all. */
+/* RFC9293:MUST-39: the right edge moves by a segment or a quarter of the buffer, or not at all. */
 static void reading_a_little_does_not_open_the_window(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000, .rcvbuf = 8000 });

@@ -24,6 +24,7 @@ static uint64_t wait_out(struct room *r, uint64_t most)
 	return most;
 }
 
+/* RFC9293:MUST-20 RFC6298:5.5 RFC9293:MUST-19 RFC9293:SHLD-11 */
 static void the_rto_doubles_until_r2_and_then_the_connection_times_out(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -51,6 +52,7 @@ static void the_rto_doubles_until_r2_and_then_the_connection_times_out(void **st
 	room_free(r);
 }
 
+/* RFC6298:5.2 RFC6298:5.3 */
 static void an_ack_of_new_data_ends_the_backoff(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -69,6 +71,7 @@ static void an_ack_of_new_data_ends_the_backoff(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-18 RFC6298:3 */
 static void a_repeated_segment_is_not_timed(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -98,7 +101,7 @@ static void a_segment_sent_once_is_timed(void **state)
 	room_free(r);
 }
 
-/* RFC 6298 (5.3): each ACK of new data restarts the timer. */
+/* RFC 6298 (5.3): each ACK of new data restarts the timer. RFC6298:5.3 RFC6298:5.1 RFC6298:5.2 */
 static void the_timer_runs_from_the_last_ack(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -118,7 +121,7 @@ static void the_timer_runs_from_the_last_ack(void **state)
 	room_free(r);
 }
 
-/* RFC 6298 (5.7). */
+/* RFC 6298 (5.7). RFC6298:5.7 */
 static void after_a_lost_syn_the_first_timeout_of_data_is_3_s(void **state)
 {
 	struct setup s = { .mss = 1000 };
@@ -135,6 +138,7 @@ static void after_a_lost_syn_the_first_timeout_of_data_is_3_s(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-21 RFC5482:3.1 */
 static void a_user_timeout_stands_in_for_r2(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -164,7 +168,7 @@ static struct room *room_closed_window(void)
 	return r;
 }
 
-/* MUST-36, SHLD-29, SHLD-30. */
+/* RFC9293:MUST-36, RFC9293:SHLD-29, RFC9293:SHLD-30. RFC9293:MUST-35 */
 static void a_closed_window_is_probed_after_an_rto_and_then_ever_later(void **state)
 {
 	struct room *r = room_closed_window();
@@ -182,7 +186,7 @@ static void a_closed_window_is_probed_after_an_rto_and_then_ever_later(void **st
 	room_free(r);
 }
 
-/* MUST-37: for as long as probes are answered. */
+/* RFC9293:MUST-37: for as long as probes are answered. */
 static void a_window_may_stay_closed_for_a_day(void **state)
 {
 	struct room *r = room_closed_window();
@@ -250,7 +254,7 @@ static void a_window_that_opens_ends_probing(void **state)
 	room_free(r);
 }
 
-/* SHLD-16, SHLD-17: what the window had room for once is sent again, and is no failure. */
+/* SHLD-16, RFC9293:SHLD-17: what the window had room for once is sent again, and is no failure. */
 static void data_behind_a_window_that_closed_is_repeated_without_an_end(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000, .window = 1000 });
@@ -306,6 +310,7 @@ static void a_fin_waits_for_room_in_the_window(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-40 RFC9293:SHLD-18 */
 static void an_ack_waits_40_ms_once_the_start_is_over(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -326,7 +331,7 @@ static void an_ack_waits_40_ms_once_the_start_is_over(void **state)
 	room_free(r);
 }
 
-/* SHLD-19: every second full segment, when the application keeps up. */
+/* RFC9293:SHLD-19: every second full segment, when the application keeps up. */
 static void every_second_full_segment_is_acknowledged(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -363,6 +368,7 @@ static void an_ack_of_full_segments_waits_for_reading(void **state)
 	room_free(r);
 }
 
+/* RFC9293:MUST-25 RFC9293:MUST-27 RFC9293:MUST-29 RFC9293:SHLD-12 */
 static void keepalive_probes_come_by_their_options_and_end_in_a_reset(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -390,7 +396,7 @@ static void keepalive_probes_come_by_their_options_and_end_in_a_reset(void **sta
 	room_free(r);
 }
 
-/* MUST-26. */
+/* RFC9293:MUST-26. */
 static void keepalive_does_not_probe_while_data_is_outstanding(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });

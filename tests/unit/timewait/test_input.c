@@ -164,6 +164,7 @@ static void answers_to_empty_segments_are_limited(void **state)
 	}
 }
 
+/* RFC1337:3 */
 static void a_reset_ends_time_wait_at_the_edge_if_tcp_rfc1337_lets_it(void **state)
 {
 	(void)state;

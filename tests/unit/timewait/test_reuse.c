@@ -2,6 +2,7 @@
 /* When a tuple in TIME-WAIT may be used again, and from where. */
 #include "world.h"
 
+/* RFC9293:MAY-2 RFC9293:SHLD-4 RFC6191:2 */
 static void a_syn_reopens_by_timestamp_or_sequence_number(void **state)
 {
 	/* old and new: with timestamps? d_ts and d_seq: beyond TS.Recent and RCV.NXT */

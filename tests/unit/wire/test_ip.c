@@ -217,6 +217,7 @@ static enum tern_parse with_options(const char *options, struct tern_packet *pkt
 	return parse(frame, 28, pkt);
 }
 
+/* RFC9293:MUST-50 */
 static void options_are_passed_over_and_source_routes_refused(void **state)
 {
 	struct tern_packet pkt;

@@ -115,6 +115,7 @@ static void every_plain_segment_is_taken(void **state)
 	}
 }
 
+/* RFC9293:MUST-3 */
 static void one_byte_changed_is_seen_by_both_ways(void **state)
 {
 	uint8_t frame[FRAME_MAX];

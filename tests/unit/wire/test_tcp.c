@@ -54,7 +54,7 @@ static void a_segment_reads_as_it_was_written(void **state)
 	}
 }
 
-/* The emitters in line write what the common ones write. */
+/* The emitters in line write what the common ones write. RFC9293:MUST-2 */
 static void a_segment_written_in_line_is_the_same(void **state)
 {
 	struct tern_rng rng;
@@ -235,6 +235,7 @@ static struct tern_packet packet(bool v6, uint8_t *transport, uint32_t len)
 	};
 }
 
+/* RFC9293:MUST-2 */
 static void checksums_are_right_for_every_length_and_any_pieces(void **state)
 {
 	struct tern_rng rng;
@@ -293,6 +294,7 @@ static void a_zero_checksum_is_wrong_unless_it_is_right(void **state)
 	assert_false(tern_tcp_cksum_ok(&pkt));
 }
 
+/* RFC9293:MUST-2 */
 static void a_partial_checksum_is_the_pseudo_header_alone(void **state)
 {
 	uint8_t bytes[120];

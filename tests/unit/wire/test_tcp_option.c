@@ -27,6 +27,7 @@ static void assert_writes(const struct tern_tcp_options *opt, bool syn, const ch
 	assert_int_equal(buf[len], 0xee);
 }
 
+/* RFC9293:MUST-4 */
 static void a_linux_syn_is_read(void **state)
 {
 	struct tern_tcp_options opt;
@@ -57,6 +58,7 @@ static void no_options_leave_nothing_behind(void **state)
 	assert_int_equal(opt.tsecr, 0);
 }
 
+/* RFC9293:MUST-4 RFC9293:MUST-5 RFC9293:MUST-64 */
 static void timestamps_are_read_in_any_position(void **state)
 {
 	struct tern_tcp_options opt;
@@ -88,6 +90,7 @@ static void selective_acknowledgments_follow_timestamps(void **state)
 	assert_int_equal(opt.sack[1].right, 1);
 }
 
+/* RFC9293:MUST-4 RFC9293:MUST-7 RFC9293:MUST-14 */
 static void a_length_of_0_or_1_ends_the_reading(void **state)
 {
 	struct tern_tcp_options opt;
@@ -119,6 +122,7 @@ static void an_option_beyond_the_end_ends_the_reading(void **state)
 	}
 }
 
+/* RFC9293:MUST-68 */
 static void a_kind_without_a_length_ends_the_reading(void **state)
 {
 	struct tern_tcp_options opt;
@@ -132,6 +136,7 @@ static void a_kind_without_a_length_ends_the_reading(void **state)
 	}
 }
 
+/* RFC9293:MUST-4 RFC9293:MUST-69 */
 static void nothing_is_read_behind_the_end_of_list(void **state)
 {
 	struct tern_tcp_options opt;
@@ -164,6 +169,7 @@ static void the_first_of_duplicates_wins(void **state)
 	assert_int_equal(opt.sack[0].left, 1);
 }
 
+/* RFC9293:MUST-6 RFC9293:MUST-68 RFC5482:3.3 */
 static void known_options_of_a_wrong_length_are_passed_over(void **state)
 {
 	struct tern_tcp_options opt;
@@ -269,6 +275,7 @@ static void values_stand_as_received(void **state)
 	assert_int_equal(opt.wscale, 255);
 }
 
+/* RFC9293:MUST-65 */
 static void options_are_written_in_the_order_of_linux(void **state)
 {
 	struct tern_tcp_options opt = {
