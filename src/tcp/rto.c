@@ -52,7 +52,8 @@ uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn
 	if (shift > 16)
 		shift = 16;
 	/* RFC9293:MUST-19 RFC6298:5.5 */
-	rto_ns = TERN_MIN((uint64_t)rto_us << shift, (uint64_t)TERN_RTO_MAX_US) * NS_PER_US;
+	rto_ns = TERN_MIN(((uint64_t)rto_us << shift) * NS_PER_US,
+			  t->knobs->tcp_rto_max_ms * NS_PER_MS);
 	return clamp_to_user_timeout(t, c, rto_ns);
 }
 

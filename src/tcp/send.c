@@ -206,11 +206,13 @@ static void tune(struct tern_tcp *t, struct tern_conn *c, tern_seq read)
 
 	if (!c->tune.ms)
 		c->tune = (struct tern_tune){ .read = c->rcv.irs + 1, .ms = c->state_ms | 1 };
-	if ((uint64_t)(now_ms - c->tune.ms) * 1000 < c->rtt.srtt8_us / 8)
+	/* a stamp is odd, and may lie a millisecond ahead */
+	if ((int64_t)(int32_t)(now_ms - c->tune.ms) * 1000 < c->rtt.srtt8_us / 8)
 		return;
 	bytes = read - c->tune.read;
 	want = bytes < UINT32_MAX / 4 ? bytes * 4 : UINT32_MAX;
-	if (!(c->flags & TERN_CF_RCVBUF_LOCK) && want > c->rcv.buf && !tern_bufs_pressure(&t->bufs))
+	if (!(c->flags & TERN_CF_RCVBUF_LOCK) && t->knobs->tcp_moderate_rcvbuf &&
+	    want > c->rcv.buf && !tern_bufs_pressure(&t->bufs))
 		c->rcv.buf = TERN_MAX(c->rcv.buf, TERN_MIN(want, t->knobs->tcp_rmem_max));
 	c->tune = (struct tern_tune){ .read = read, .ms = now_ms | 1 };
 }

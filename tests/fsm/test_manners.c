@@ -413,6 +413,52 @@ static void reserved_ports_are_left_out_where_all_others_are_in_use(void **state
 	done(p);
 }
 
+/* ---- timers and buffers ---- */
+
+static void tcp_rto_max_ms_ends_the_doubling(void **state)
+{
+	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
+
+	(void)state;
+	knob(p, "tcp_rto_max_ms", "1000");
+	app_writes(p, 10);
+	expect(p, .len = IS(10));
+	wait_ms(p, 5 * SECOND); /* a probe for the loss, and three doublings */
+	ignore(p);
+	while (!hear(p))
+		wait_ms(p, 1);
+	expect_after(p, 1000, .len = IS(10));
+	expect_after(p, 1000, .len = IS(10));
+	done(p);
+}
+
+static int64_t buffer_of_one_who_reads_much(const char *moderate)
+{
+	struct puppet *p = in_state(TERN_ESTABLISHED, PASSIVE4);
+	int64_t size;
+
+	knob(p, "tcp_moderate_rcvbuf", moderate);
+	for (int i = 0; i < 200; i++) {
+		say(p, .len = IS(1400));
+		app_reads(p, 1400);
+		if (i % 40 == 39)
+			wait_ms(p, 50);
+		ignore(p);
+	}
+	size = option(p, p->id, TERN_SO_RCVBUF);
+	done(p);
+	return size;
+}
+
+static void the_receive_buffer_grows_unless_tcp_moderate_rcvbuf_is_off(void **state)
+{
+	int64_t fixed = buffer_of_one_who_reads_much("0");
+
+	(void)state;
+	assert_int_equal(fixed, 131072);
+	assert_true(buffer_of_one_who_reads_much("1") > fixed);
+}
+
 /* ---- personas ---- */
 
 static void the_freebsd_persona_has_bsd_manners(void **state)
@@ -455,6 +501,8 @@ int main(void)
 		cmocka_unit_test(a_reserved_port_is_chosen_for_nobody),
 		cmocka_unit_test(a_reserved_port_can_be_bound_by_its_number),
 		cmocka_unit_test(reserved_ports_are_left_out_where_all_others_are_in_use),
+		cmocka_unit_test(tcp_rto_max_ms_ends_the_doubling),
+		cmocka_unit_test(the_receive_buffer_grows_unless_tcp_moderate_rcvbuf_is_off),
 		cmocka_unit_test(the_freebsd_persona_has_bsd_manners),
 	};
 
