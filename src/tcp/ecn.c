@@ -26,6 +26,7 @@ bool tern_ecn_asks(const struct tern_tcp *t, const struct tern_conn *c, bool aga
 
 void tern_ecn_mark_data(struct tern_conn *c, struct tern_tx *tx)
 {
+	/* RFC9293:SHLD-8 */
 	tx->tos |= TERN_ECN_ECT0;
 	if (!(c->marks & TERN_MARK_CWR))
 		return;
@@ -50,6 +51,7 @@ static void slow_down(struct tern_tcp *t, struct tern_conn *c, struct tern_traff
 	}
 	if (x->repair.phase != TERN_REPAIR_NONE || c->snd.una == c->snd.nxt)
 		return;
+	/* RFC9293:SHLD-8 */
 	t->cc->enter_recovery(&c->cc, TERN_MIN(c->snd.nxt - c->snd.una, c->cc.cwnd));
 	t->cc->exit_recovery(&c->cc, c->cc.cwnd);
 	x->repair.ecn_high = c->snd.nxt;
@@ -65,6 +67,7 @@ static void note_field(struct tern_conn *c, uint8_t ecn)
 		return;
 	}
 	c->marks |= TERN_MARK_ECT_SEEN;
+	/* RFC9293:SHLD-8 */
 	if (ecn != TERN_ECN_CE || (c->marks & TERN_MARK_ECE))
 		return;
 	hurry_acks(c);

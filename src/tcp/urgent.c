@@ -38,9 +38,12 @@ void tern_urgent_announce(struct tern_conn *c, const struct tern_traffic *x,
 	up = x->send.urgent;
 	if (!tern_seq_lt(seg->seq, up))
 		return;
+	/* RFC9293:MUST-31 */
 	if (up - seg->seq < 0x10000)
+		/* RFC9293:MUST-62 */
 		seg->urgent = (uint16_t)(up - seg->seq);
 	else if (tern_seq_gt(seg->seq + 0xffff, c->snd.nxt))
+		/* RFC9293:MUST-31 */
 		seg->urgent = 0xffff;
 	else
 		return;
@@ -51,6 +54,7 @@ void tern_urgent_queued(struct tern_conn *c, struct tern_traffic *x)
 {
 	bool syn = tern_state_in(c->state, TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED));
 
+	/* RFC9293:MUST-30 */
 	x->send.urgent = c->snd.una + syn + x->send.bytes;
 	c->marks |= TERN_MARK_URGENT;
 }
@@ -120,6 +124,7 @@ int64_t tern_urgent_option(const struct tern_conn *c, const struct tern_traffic 
 	case TERN_SO_URGENT:
 		return marked && (x->recv.oob & TERN_OOB_VALID);
 	case TERN_SO_INQ:
+		/* RFC9293:MUST-33 */
 		return here ? x->recv.mark - x->recv.read : x ? x->recv.bytes : 0;
 	default: /* TERN_SO_UNREAD */
 		return x ? x->recv.bytes - (here && x->recv.mark == x->recv.read) : 0;
@@ -162,6 +167,7 @@ static void check_pointer(struct tern_input *in)
 	x->recv.oob = TERN_OOB_NOTYET;
 	x->recv.mark = mark;
 	c->marks |= TERN_MARK_OOB;
+	/* RFC9293:MUST-32 */
 	tern_conn_notify(in->t, in->idx, c, TERN_EV_URGENT);
 }
 
@@ -173,6 +179,7 @@ void tern_urgent_input(struct tern_input *in)
 
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE) || (c->flags & TERN_CF_RD_SHUT))
 		return;
+	/* RFC9293:MUST-30 */
 	if (in->flags & TERN_URG)
 		check_pointer(in);
 	x = tern_conn_traffic(in->t, c);

@@ -145,7 +145,7 @@ static void crossing_syns_that_both_ask_agree(void **state)
 	}
 }
 
-/* RFC 3168 §6.1.4, §6.1.5: bare ACKs, and what is sent again, are not ECT. */
+/* RFC 3168 §6.1.4, §6.1.5: bare ACKs, and what is sent again, are not ECT. RFC9293:SHLD-8 */
 static void new_data_alone_is_ect(void **state)
 {
 	(void)state;
@@ -168,7 +168,7 @@ static void new_data_alone_is_ect(void **state)
 	}
 }
 
-/* RFC 3168 §6.1.3: the receiver. */
+/* RFC 3168 §6.1.3: the receiver. RFC9293:SHLD-8 */
 static void congestion_met_is_echoed_until_the_peer_has_slowed_down(void **state)
 {
 	(void)state;
@@ -193,7 +193,7 @@ static void congestion_met_is_echoed_until_the_peer_has_slowed_down(void **state
 	}
 }
 
-/* RFC 3168 §6.1.2: the sender, once for each window of data. */
+/* RFC 3168 §6.1.2: the sender, once for each window of data. RFC9293:SHLD-8 */
 static void an_echo_takes_the_window_back_once_and_is_answered_by_cwr(void **state)
 {
 	struct tern_socket_info before, after;

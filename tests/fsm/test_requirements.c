@@ -176,6 +176,39 @@ static void a_burst_is_taken_whole_before_one_ack_answers_it(void **state)
 	done(p);
 }
 
+/* ---- §3.8.5, urgent data ---- */
+
+/*
+ * The pointer has 16 bits. While the end is further away it shows the most that it can, if that is
+ * beyond what was sent, else none is needed. RFC9293:MUST-31
+ */
+static void urgent_data_may_be_longer_than_the_pointer_reaches(void **state)
+{
+	enum { LONG = 100000 };
+	static uint8_t bytes[LONG];
+	struct puppet *p = puppet_new(PASSIVE4);
+	uint32_t sent = 0, far = 0;
+
+	(void)state;
+	p->window = 4 * LONG;
+	bring_to(p, TERN_ESTABLISHED);
+	set_option(p, p->id, TERN_SO_SNDBUF, 8 * LONG);
+	for (uint32_t i = 0; i < LONG; i++)
+		bytes[i] = stream_byte(i);
+	assert_int_equal(tern_stack_send(p->st, p->now, p->id, bytes, LONG, TERN_MSG_OOB), LONG);
+	p->written += LONG;
+	while (sent < LONG) {
+		assert_true(hear(p));
+		if (p->got.seg.flags & TERN_URG)
+			assert_int_equal(p->got.seg.urgent, TERN_MIN(LONG - sent, 65535u));
+		far += LONG - sent <= 65535 && (p->got.seg.flags & TERN_URG);
+		sent += p->got.seg.len;
+		say(p, .ack = IS(p->ack));
+	}
+	assert_int_equal(far, 46); /* all from which the end can be seen */
+	done(p);
+}
+
 /* ---- RFC 7323 §3.2 ---- */
 
 /* RFC7323:3.2b */
@@ -247,6 +280,7 @@ int main(void)
 		cmocka_unit_test(the_source_of_a_connect_is_the_address_it_was_bound_to),
 		cmocka_unit_test(a_connection_keeps_the_address_that_the_peer_has_called),
 		cmocka_unit_test(a_burst_is_taken_whole_before_one_ack_answers_it),
+		cmocka_unit_test(urgent_data_may_be_longer_than_the_pointer_reaches),
 		cmocka_unit_test(timestamps_once_agreed_on_are_in_every_segment),
 		cmocka_unit_test(timestamps_that_were_not_agreed_on_mean_nothing),
 	};

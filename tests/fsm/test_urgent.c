@@ -23,7 +23,10 @@ static void writes_urgent(struct puppet *p, uint32_t n)
 	p->written += n;
 }
 
-/* RFC9293:MUST-62: the pointer names the byte behind the last urgent one; MUST-31: any length. */
+/*
+ * RFC9293:MUST-62: the pointer names the byte behind the last urgent one; of as many as there are,
+ * RFC9293:MUST-30.
+ */
 static void the_pointer_we_send_names_the_byte_behind_urgent_data(void **state)
 {
 	(void)state;
@@ -107,7 +110,7 @@ static void a_closed_window_does_not_keep_the_pointer_back(void **state)
 	done(p);
 }
 
-/* RFC9293:MUST-32: told as soon as it is known, and how much stands before it. */
+/* RFC9293:MUST-32: told as soon as it is known, and how much stands before it. RFC9293:MUST-33 */
 static void the_application_hears_of_the_mark_before_the_byte_is_there(void **state)
 {
 	uint8_t byte = 0;
@@ -140,6 +143,7 @@ static void the_application_hears_of_the_mark_before_the_byte_is_there(void **st
 	}
 }
 
+/* RFC9293:MUST-30 RFC9293:MUST-33 */
 static void a_read_ends_at_the_mark(void **state)
 {
 	uint8_t data[100];
