@@ -27,6 +27,7 @@ enum tern_cli_id {
 	TERN_OPT_ADDR6,
 	TERN_OPT_ALL,
 	TERN_OPT_ASCII,
+	TERN_OPT_DEFINE,
 	TERN_OPT_DEV,
 	TERN_OPT_DNS,
 	TERN_OPT_DRAIN,
@@ -50,6 +51,7 @@ enum tern_cli_id {
 	TERN_OPT_NUMERIC,
 	TERN_OPT_ONELINE,
 	TERN_OPT_PEER,
+	TERN_OPT_PERSONA,
 	TERN_OPT_PORT,
 	TERN_OPT_PRETTY,
 	TERN_OPT_PRIVATE,
@@ -57,11 +59,13 @@ enum tern_cli_id {
 	TERN_OPT_PUBLISH,
 	TERN_OPT_SUMMARY,
 	TERN_OPT_SYSCTL,
+	TERN_OPT_TAP,
 	TERN_OPT_TCP,
 	TERN_OPT_TIMERS,
 	TERN_OPT_TRACE,
 	TERN_OPT_UDP,
 	TERN_OPT_VALUES,
+	TERN_OPT_VERBOSE,
 	TERN_OPT_VERSION,
 	TERN_OPT_WITH,
 	TERN_OPT_WRITE,
@@ -176,6 +180,7 @@ int tern_cli_ss(struct tern_cli_args *args);
 int tern_cli_ladder(struct tern_cli_args *args);
 int tern_cli_nstat(struct tern_cli_args *args);
 int tern_cli_sysctl(struct tern_cli_args *args);
+int tern_cli_drill(struct tern_cli_args *args);
 int tern_cli_demo(struct tern_cli_args *args);
 int tern_cli_help_command(struct tern_cli_args *args);
 

@@ -145,6 +145,21 @@ static const struct tern_cli_option sysctl[] = {
 	END,
 };
 
+static const struct tern_cli_option drill[] = {
+	{ TERN_OPT_VERBOSE, 'v', false, "verbose", NULL,
+	  "print every event, packet and change of state as it happens", NULL },
+	{ TERN_OPT_PERSONA, 0, false, "persona", "NAME",
+	  "whose manners the stack has where there is a choice: linux or freebsd",
+	  "linux freebsd" },
+	{ TERN_OPT_SYSCTL, 0, false, "sysctl", "KNOB=VALUE",
+	  "set a knob before the script sets its own, several times if need be", NULL },
+	{ TERN_OPT_DEFINE, 'D', false, "define", "NAME=VALUE",
+	  "what a word of the script stands for, several times if need be", NULL },
+	{ TERN_OPT_TAP, 0, false, "tap", NULL, "a line of TAP for each script", NULL },
+	{ TERN_OPT_ASCII, 0, false, "ascii", NULL, "no characters beyond ASCII", NULL },
+	END,
+};
+
 static const struct tern_cli_option demo[] = {
 	{ TERN_OPT_ASCII, 0, false, "ascii", NULL, "no characters beyond ASCII", NULL },
 	END,
@@ -183,10 +198,13 @@ const struct tern_cli_command tern_cli_commands[] = {
 	  GROUPS(nstat, running), tern_cli_nstat },
 	{ "sysctl", "[NAME[=VALUE]]...", "show and set the knobs of a running stack", NULL,
 	  GROUPS(sysctl, running), tern_cli_sysctl },
+	{ "drill", "SCRIPT...", "run packetdrill scripts on the stack, in virtual time", NULL,
+	  GROUPS(drill), tern_cli_drill },
 	{ "demo", "", "show a connection between two stacks in memory; needs no privilege", NULL,
 	  GROUPS(demo), tern_cli_demo },
 	{ "help", "[COMMAND]", "show the commands, or the options of one",
-	  "run serve connect ss ladder nstat sysctl demo", GROUPS(help), tern_cli_help_command },
+	  "run serve connect ss ladder nstat sysctl drill demo", GROUPS(help),
+	  tern_cli_help_command },
 	{ 0 },
 };
 

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sim/drill_call.c: system calls: how they begin, wait and end.
+ *
+ * A call is a function that is called until it says that its result is there; between, time passes
+ * until what it waits for is so. A call that the script lets block (`+0...0.2 accept(...)`) waits
+ * beside the following events, as a second thread would, one at a time; its end must lie within
+ * what the script says. Any other call has the script wait for it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/drill_internal.h"
+#include "sim/symbol.h"
+
+#define DATA_MAX (UINT64_C(64) << 20)
+
+static drill_call_fn *const functions[TERN_CALLS] = {
+	[TERN_CALL_ACCEPT] = tern_drill_call_accept,
+	[TERN_CALL_ACCEPT4] = tern_drill_call_accept,
+	[TERN_CALL_BIND] = tern_drill_call_bind,
+	[TERN_CALL_CLOSE] = tern_drill_call_close,
+	[TERN_CALL_CONNECT] = tern_drill_call_connect,
+	[TERN_CALL_EPOLL_CREATE] = tern_drill_call_epoll_create,
+	[TERN_CALL_EPOLL_CREATE1] = tern_drill_call_epoll_create,
+	[TERN_CALL_EPOLL_CTL] = tern_drill_call_epoll_ctl,
+	[TERN_CALL_EPOLL_WAIT] = tern_drill_call_epoll_wait,
+	[TERN_CALL_FCNTL] = tern_drill_call_fcntl,
+	[TERN_CALL_GETPEERNAME] = tern_drill_call_name,
+	[TERN_CALL_GETSOCKNAME] = tern_drill_call_name,
+	[TERN_CALL_GETSOCKOPT] = tern_drill_call_getsockopt,
+	[TERN_CALL_IOCTL] = tern_drill_call_ioctl,
+	[TERN_CALL_LISTEN] = tern_drill_call_listen,
+	[TERN_CALL_OPEN] = tern_drill_call_open,
+	[TERN_CALL_PIPE] = tern_drill_call_pipe,
+	[TERN_CALL_POLL] = tern_drill_call_poll,
+	[TERN_CALL_READ] = tern_drill_call_recv,
+	[TERN_CALL_READV] = tern_drill_call_recv,
+	[TERN_CALL_RECV] = tern_drill_call_recv,
+	[TERN_CALL_RECVFROM] = tern_drill_call_recv,
+	[TERN_CALL_RECVMSG] = tern_drill_call_recv,
+	[TERN_CALL_SEND] = tern_drill_call_send,
+	[TERN_CALL_SENDFILE] = tern_drill_call_sendfile,
+	[TERN_CALL_SENDMSG] = tern_drill_call_send,
+	[TERN_CALL_SENDTO] = tern_drill_call_send,
+	[TERN_CALL_SETSOCKOPT] = tern_drill_call_setsockopt,
+	[TERN_CALL_SHUTDOWN] = tern_drill_call_shutdown,
+	[TERN_CALL_SOCKET] = tern_drill_call_socket,
+	[TERN_CALL_SPLICE] = tern_drill_call_splice,
+	[TERN_CALL_WRITE] = tern_drill_call_send,
+	[TERN_CALL_WRITEV] = tern_drill_call_send,
+};
+
+/* ---- arguments ---- */
+
+const struct tern_expr *tern_drill_arg(const struct drill_call *c, unsigned int i)
+{
+	const struct tern_expr *e = c->call->args;
+
+	while (e && i--)
+		e = e->next;
+	return e;
+}
+
+bool tern_drill_number(struct drill *d, const struct tern_expr *e, int64_t *ret)
+{
+	if (e && e->kind == TERN_EXPR_LIST && e->first && !e->first->next)
+		e = e->first;
+	if (e && e->kind == TERN_EXPR_NUMBER) {
+		*ret = e->value;
+		return true;
+	}
+	tern_drill_broken(d, e ? e->place : d->event->place, "a number expected here");
+	return false;
+}
+
+const struct tern_expr *tern_drill_member(const struct tern_expr *e, const char *name)
+{
+	for (e = e->first; e; e = e->next)
+		if (e->name && strcmp(e->name, name) == 0)
+			return e;
+	return NULL;
+}
+
+struct drill_fd *tern_drill_fd_at(struct drill *d, struct drill_call *c, const struct tern_expr *e)
+{
+	int64_t n;
+
+	if (!tern_drill_number(d, e, &n))
+		return NULL;
+	if (n >= 0 && n < DRILL_FDS && d->fds[n].kind != DRILL_FD_NONE)
+		return &d->fds[n];
+	(void)tern_drill_done(c, -EBADF);
+	return NULL;
+}
+
+struct drill_fd *tern_drill_fd_new(struct drill *d, int64_t script_fd, enum drill_fd_kind kind)
+{
+	struct drill_fd *fd;
+
+	if (script_fd < 0 || script_fd >= DRILL_FDS) {
+		tern_drill_broken(d, d->event->place, "descriptors are 0 to %d here",
+				  DRILL_FDS - 1);
+		return NULL;
+	}
+	fd = &d->fds[script_fd];
+	if (fd->kind != DRILL_FD_NONE) {
+		tern_drill_broken(d, d->event->place, "the descriptor %d is in use already",
+				  (int)script_fd);
+		return NULL;
+	}
+	*fd = (struct drill_fd){ .kind = kind, .live = -1 };
+	return fd;
+}
+
+struct drill_fd *tern_drill_socket_at(struct drill *d, struct drill_call *c)
+{
+	struct drill_fd *fd = c->fd ? c->fd : tern_drill_fd_at(d, c, tern_drill_arg(c, 0));
+
+	if (!fd || fd->kind == DRILL_FD_SOCKET) {
+		c->fd = fd;
+		return fd;
+	}
+	(void)tern_drill_done(c, -ENOTSOCK);
+	return NULL;
+}
+
+uint8_t *tern_drill_data(struct drill *d, uint64_t n)
+{
+	if (n > DATA_MAX) {
+		tern_drill_broken(d, d->event->place, "more than 64 MiB at a time");
+		return NULL;
+	}
+	if (n > d->data_size) {
+		free(d->data);
+		d->data_size = (size_t)n;
+		d->data = malloc((size_t)n);
+		if (!d->data) {
+			d->data_size = 0;
+			tern_drill_fail(d, "no memory");
+			return NULL;
+		}
+	}
+	return d->data;
+}
+
+/* ---- waiting ---- */
+
+bool tern_drill_done(struct drill_call *c, int64_t result)
+{
+	c->done = true;
+	c->result = result;
+	return true;
+}
+
+bool tern_drill_wait(struct drill *d, struct drill_call *c, enum tern_sock_op op)
+{
+	struct tern_sock_wait wait;
+
+	if (tern_sock_wait(d->ss, c->fd->live, op, &wait) < 0)
+		return tern_drill_done(c, -EBADF);
+	if (!c->waits) {
+		c->waits = true;
+		c->deadline = wait.timeout_ns == TERN_NEVER ? TERN_NEVER : d->now + wait.timeout_ns;
+	}
+	c->wait_fd = c->fd->live;
+	c->bits = wait.bits;
+	if (d->now >= c->deadline)
+		return tern_drill_done(c, c->count                     ? (int64_t)c->count
+					  : op == TERN_SOCK_OP_CONNECT ? -EINPROGRESS
+								       : -EAGAIN);
+	return false;
+}
+
+/* One step of a call; when it ends, that is noted. */
+static void step(struct drill *d, struct drill_call *c)
+{
+	if (!functions[c->call->name](d, c) && !c->done && d->verdict == TERN_DRILL_PASSED)
+		return;
+	c->done = true;
+	c->ended = d->now;
+}
+
+void tern_drill_call_retry(struct drill *d)
+{
+	struct drill_call *c = &d->blocked;
+
+	if (!c->active || c->done)
+		return;
+	if (c->wait_fd >= 0 && d->now < c->deadline &&
+	    !(tern_sock_poll(d->ss, d->now, c->wait_fd) & c->bits))
+		return;
+	step(d, c);
+}
+
+/* ---- results ---- */
+
+static void show_result(int64_t result, char *text, size_t cap)
+{
+	if (result < 0)
+		(void)snprintf(text, cap, "-1 %s (%s)", tern_symbol_errno_name((int)-result),
+			       strerror((int)-result));
+	else
+		(void)snprintf(text, cap, "%lld", (long long)result);
+}
+
+static void check_result(struct drill *d, const struct drill_call *c)
+{
+	const struct tern_script_call *call = c->call;
+	int64_t wanted = call->result->value;
+	char got[96];
+
+	if (d->verdict != TERN_DRILL_PASSED || call->result->kind == TERN_EXPR_ELLIPSIS)
+		return;
+	/* Descriptors of a script are its own: any good one will do. */
+	if (c->result >= 0 ? c->result == wanted
+			   : wanted == -1 && (!call->error || call->error == -c->result))
+		return;
+	show_result(c->result, got, sizeof(got));
+	tern_drill_fail(d, "the call returned %s", got);
+}
+
+static void check_end(struct drill *d, const struct drill_call *c)
+{
+	int64_t ended = tern_drill_us(d, c->ended), tolerance = tern_drill_tolerance(d, c->end_us);
+	int64_t apart = ended - c->end_us;
+
+	check_result(d, c);
+	if (d->verdict == TERN_DRILL_PASSED && (apart > tolerance || apart < -tolerance))
+		tern_drill_fail(d, "timing: the call was to return at %.6f s, and did at %.6f s",
+				(double)c->end_us / 1e6, (double)ended / 1e6);
+}
+
+void tern_drill_call_finish(struct drill *d)
+{
+	struct drill_call *c = &d->blocked;
+	const struct tern_script_event *now = d->event;
+	uint64_t limit;
+
+	if (!c->active)
+		return;
+	limit = d->start + (uint64_t)(c->end_us + tern_drill_tolerance(d, c->end_us)) * DRILL_US;
+	if (!c->done)
+		tern_drill_pass(d, TERN_MAX(limit, d->now), false);
+	d->event = c->event;
+	if (d->verdict == TERN_DRILL_PASSED && !c->done)
+		tern_drill_fail(d, "the call was to return at %.6f s, and still blocks",
+				(double)c->end_us / 1e6);
+	check_end(d, c);
+	if (d->verdict == TERN_DRILL_PASSED)
+		d->event = now;
+	c->active = false;
+}
+
+/* The script waits for a call that is not said to block. */
+static void wait_for(struct drill *d)
+{
+	struct drill_call *c = &d->blocked;
+	uint64_t limit = d->now + DRILL_FOREVER;
+
+	while (!c->done && d->verdict == TERN_DRILL_PASSED && d->now < limit) {
+		uint64_t next = TERN_MIN(tern_stack_deadline(d->st), c->deadline);
+
+		if (next == TERN_NEVER)
+			break;
+		tern_drill_pass(d, TERN_MIN(TERN_MAX(next, d->now), limit), false);
+	}
+	if (!c->done && d->verdict == TERN_DRILL_PASSED)
+		tern_drill_fail(d, "the call blocks for ever");
+}
+
+void tern_drill_call(struct drill *d, const struct tern_script_call *call)
+{
+	struct drill_call *c = &d->blocked;
+
+	tern_drill_call_finish(d);
+	if (d->verdict != TERN_DRILL_PASSED)
+		return;
+	*c = (struct drill_call){ .event = d->event,
+				  .call = call,
+				  .active = true,
+				  .wait_fd = -1,
+				  .end_us = call->end_us,
+				  .deadline = TERN_NEVER };
+	if (call->end_us >= 0 && d->event->time == TERN_TIME_RELATIVE)
+		c->end_us = d->last_us + call->end_us;
+	step(d, c);
+	tern_drill_settle(d);
+	if (call->end_us >= 0 || d->verdict != TERN_DRILL_PASSED)
+		return;
+	if (!c->done)
+		wait_for(d);
+	check_result(d, c);
+	c->active = false;
+}
