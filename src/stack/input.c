@@ -107,7 +107,7 @@ static enum tern_drop tcp_input(struct tern_stack *st, const struct tern_packet 
 
 	tern_count(&st->trace, TERN_CNT_TcpInSegs);
 	verdict = tern_tcp_parse(pkt->payload, pkt->payload_len, &seg);
-	seg.tos = pkt->tos;
+	seg.ecn = pkt->tos & TERN_ECN_MASK;
 	if (verdict != TERN_PARSE_OK) {
 		tern_count(&st->trace, TERN_CNT_TcpInErrs);
 		return parse_reasons[verdict];
@@ -271,8 +271,6 @@ static bool take_plain(struct tern_stack *st, const struct tern_frame *frame,
 	tern_count(&st->trace, TERN_CNT_IpInReceives);
 	tern_count(&st->trace, TERN_CNT_IpInDelivers);
 	tern_count(&st->trace, TERN_CNT_TcpInSegs);
-	if (TERN_UNLIKELY(seg.tos & TERN_ECN_MASK))
-		count_ecn(st, false, seg.tos);
 	*ret_reason = demux(st, &st->run.flow, st->run.hash, &seg);
 	return true;
 }

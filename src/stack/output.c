@@ -20,7 +20,7 @@
 
 static_assert(offsetof(struct tern_reply, seq) == offsetof(struct tern_segment, seq) &&
 		      offsetof(struct tern_reply, wnd) == offsetof(struct tern_segment, wnd) &&
-		      offsetof(struct tern_reply, options) == offsetof(struct tern_segment, urgent),
+		      offsetof(struct tern_reply, options) == offsetof(struct tern_segment, ecn),
 	      "a reply begins as a segment does: ports, numbers, window, flags");
 static_assert(TERN_OUT_HEADER >= TERN_IP6_HEADER + TERN_TCP_HEADER_MAX, "headers have room");
 
@@ -135,14 +135,17 @@ TERN_INLINE bool fill_usual(struct tern_stack *st, const struct tern_tx *tx, uin
 TERN_INLINE bool fill_segment(struct tern_stack *st, const struct tern_tx *tx, struct tern_out *out)
 {
 	uint8_t ttl = tx->ttl ? tx->ttl : (uint8_t)st->knobs.ip_default_ttl;
+	uint32_t usual;
 
 	if (TERN_UNLIKELY(tern_trace_is_on(&st->trace)))
 		trace_segment(st, tx);
-	if (tx->family != TERN_INET || tx->pieces || tx->seg.urgent || st->cfg.csum_offload)
+	if (tx->family != TERN_INET || tx->pieces || st->cfg.csum_offload)
 		return fill_any(st, tx, ttl, out);
-	if (tx->seg.opt.present == TERN_OPT_TS)
+	/* Urgent pointer and options at once; the first is 0 with all that is usual. */
+	usual = tern_emit_fields(&tx->seg.urgent);
+	if (usual == (uint32_t)TERN_OPT_TS << 16)
 		return fill_usual(st, tx, ttl, out, false);
-	if (tx->seg.opt.present == TERN_TCP_SYN_USUAL) /* on a SYN only, as we use them */
+	if (usual == (uint32_t)TERN_TCP_SYN_USUAL << 16) /* on a SYN only, as we use them */
 		return fill_usual(st, tx, ttl, out, true);
 	return fill_any(st, tx, ttl, out);
 }
@@ -153,7 +156,7 @@ static inline void build_reply(struct tern_stack *st, const struct tern_reply *r
 {
 	struct tern_segment *seg = &tx->seg;
 
-	memcpy(seg, reply, offsetof(struct tern_segment, urgent));
+	memcpy(seg, reply, offsetof(struct tern_segment, ecn));
 	seg->urgent = 0;
 	seg->len = 0;
 	seg->opt.present = reply->options;

@@ -66,7 +66,9 @@ static void half_fill(const struct tern_tcp *t, struct tern_half *h, uint32_t rc
 	tern_negotiate(t->knobs, flow->local.family, tern_offered_options(t->knobs),
 		       tern_window_scale(t->knobs, rcvbuf), &seg->opt, &terms);
 	h->peer_mss = terms.peer_mss;
-	h->options = terms.options | (tern_ecn_accepts(t->knobs, seg) ? TERN_OPT_ECN : 0);
+	h->options = terms.options;
+	if (TERN_UNLIKELY(seg->flags & TERN_CWR) && tern_ecn_accepts(t->knobs, seg))
+		h->options |= TERN_OPT_ECN;
 	h->wscales = (uint8_t)(terms.snd_wscale << 4 | terms.rcv_wscale);
 	h->irs = seg->seq;
 	h->ts_recent = terms.options & TERN_OPT_TS ? seg->opt.tsval : 0;

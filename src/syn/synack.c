@@ -6,7 +6,11 @@
  * repeated from the queue included: each shows the clock of its own time, so that the peer's echo
  * says which of them arrived. TTL, TOS and the window come from the listening socket.
  */
+#include <assert.h>
+
 #include "syn/internal.h"
+
+static_assert((int)TERN_OPT_ECN == (int)TERN_ECE, "what was agreed on is the flag that says so");
 
 /* A reply with everything that SYN-ACK, ACK and RST have in common; NULL when the ring is full. */
 static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *h,
@@ -34,7 +38,8 @@ static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *
 bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 			   const struct tern_conn *parent, const struct tern_flow *flow)
 {
-	struct tern_reply *reply = reply_new(s, h, parent, flow, TERN_SYN | TERN_ACK);
+	uint16_t flags = TERN_SYN | TERN_ACK | (h->options & TERN_ECE);
+	struct tern_reply *reply = reply_new(s, h, parent, flow, flags);
 
 	if (!reply)
 		return false;
@@ -44,8 +49,6 @@ bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 	if (parent->max_seg && parent->max_seg < reply->mss)
 		reply->mss = parent->max_seg;
 	reply->wscale = h->wscales & 15;
-	if (TERN_UNLIKELY(h->options & TERN_OPT_ECN))
-		reply->flags |= TERN_ECE;
 	/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:MAY-3 */
 	reply->options |= TERN_OPT_MSS | (h->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
 	return true;

@@ -130,7 +130,9 @@ enum tern_conn_mark {
 	TERN_MARK_CWR = 4,       /* our next new data says that we have slowed down */
 	TERN_MARK_REDUCED = 8,   /* … for this window: traffic's repair.ecn_high */
 	TERN_MARK_ECT_SEEN = 16, /* the peer's data said ECT or CE */
-	TERN_MARK_OOB = 32,      /* the peer announced urgent data: traffic's recv.urgent */
+	TERN_MARK_OOB = 32,      /* the peer announced urgent data: traffic's recv.mark */
+	/* ECN was asked for or agreed on: flags and TOS have to be read. */
+	TERN_MARK_ECN = TERN_OPT_ECN,
 };
 
 struct tern_conn {
@@ -162,9 +164,9 @@ struct tern_conn {
 	struct tern_cc cc;
 	uint32_t snd_buf; /* send buffer, bytes at true size; half of it is data */
 	uint16_t peer_mss, pmtu;
-	uint16_t max_seg;  /* TCP_MAXSEG, 0: none */
-	uint16_t linger_s; /* + 1; 0: off */
-	uint8_t snd_wscale, rcv_wscale;
+	uint16_t max_seg;          /* TCP_MAXSEG, 0: none */
+	uint16_t linger_s;         /* + 1; 0: off */
+	uint16_t notsent_lowat;    /* TCP_NOTSENT_LOWAT, see tern_conn_lowat(); 0: the knob */
 	uint8_t ttl, tos;          /* ttl 0: the knob */
 	uint8_t error, soft_error; /* errno values */
 	uint8_t open_family;       /* as opened: TERN_INET or TERN_INET6 */
@@ -172,8 +174,8 @@ struct tern_conn {
 	struct tern_patience patience;
 	uint32_t state_ms;       /* when the state was entered */
 	uint32_t rcv_ms, snd_ms; /* last segment in, last data out */
-	uint16_t oow_ms;         /* last answer to an invalid segment, see tcp/oow.h */
-	uint16_t notsent_lowat;  /* TCP_NOTSENT_LOWAT, see tern_conn_lowat(); 0: the knob */
+	uint8_t snd_wscale, rcv_wscale;
+	uint16_t oow_ms; /* last answer to an invalid segment, see tcp/oow.h */
 	struct tern_totals totals;
 	uint8_t addrs[]; /* packed flow: 8 bytes, 32 where the stack speaks IPv6 */
 };

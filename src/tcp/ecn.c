@@ -19,9 +19,23 @@
 
 #define QUICK_ACKS 2 /* data segments acknowledged at once after news about congestion */
 
-bool tern_ecn_asks(const struct tern_tcp *t, const struct tern_conn *c, bool again)
+uint16_t tern_ecn_syn_flags(const struct tern_tcp *t, const struct tern_conn *c)
 {
-	return (c->options & TERN_OPT_ECN) && !(again && t->knobs->tcp_ecn_fallback);
+	bool again = c->snd.nxt != c->snd.iss;
+
+	if (c->state != TERN_SYN_SENT)
+		return TERN_ECE;
+	return again && t->knobs->tcp_ecn_fallback ? 0 : TERN_ECE | TERN_CWR;
+}
+
+void tern_ecn_answered(struct tern_conn *c, const struct tern_segment *seg)
+{
+	uint16_t flags = seg->flags & (TERN_ECE | TERN_CWR);
+
+	if (flags == (seg->flags & TERN_ACK ? TERN_ECE : TERN_ECE | TERN_CWR))
+		c->options |= TERN_OPT_ECN;
+	else
+		c->marks &= (uint8_t)~TERN_MARK_ECN;
 }
 
 void tern_ecn_mark_data(struct tern_conn *c, struct tern_tx *tx)
@@ -79,7 +93,7 @@ void tern_ecn_input(struct tern_input *in)
 	struct tern_conn *c = in->c;
 	struct tern_traffic *x = tern_conn_traffic(in->t, c);
 
-	if (!(c->options & TERN_OPT_ECN) || (in->seg->flags & TERN_SYN))
+	if (!(c->marks & TERN_MARK_ECN) || (in->seg->flags & TERN_SYN))
 		return;
 	if (x && (in->flags & TERN_ECE))
 		slow_down(in->t, c, x);
@@ -91,5 +105,5 @@ void tern_ecn_input(struct tern_input *in)
 		}
 	}
 	if (in->len)
-		note_field(c, in->seg->tos & TERN_ECN_MASK);
+		note_field(c, in->seg->ecn);
 }

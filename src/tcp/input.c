@@ -242,8 +242,8 @@ static enum tern_step (*const tests[])(struct tern_input *) = {
 };
 
 /*
- * Is it what nearly all segments are: next in order, with room for it, of an age that is right, and
- * neither SYN nor RST? Then the tests have nothing to say about it.
+ * Is it what nearly all segments are: next in order, with room for it, of an age that is right,
+ * neither SYN nor RST, and nothing of what is rare? Then the tests have nothing to say about it.
  */
 static bool is_expected(const struct tern_input *in)
 {
@@ -251,7 +251,7 @@ static bool is_expected(const struct tern_input *in)
 	const struct tern_conn *c = in->c;
 
 	if (in->seq != c->rcv.nxt || in->len > c->rcv.adv - c->rcv.nxt ||
-	    (in->flags & (TERN_SYN | TERN_RST)))
+	    (in->flags & (TERN_SYN | TERN_RST | TERN_URG)) || c->marks)
 		return false;
 	return !(c->options & TERN_OPT_TS) ||
 	       ((opt->present & TERN_OPT_TS) && tern_seq_ge(opt->tsval, c->ts.recent));
@@ -261,7 +261,8 @@ static bool is_expected(const struct tern_input *in)
 TERN_COLD static void take_marks(struct tern_input *in)
 {
 	tern_ecn_input(in);
-	tern_urgent_input(in);
+	if ((in->flags & TERN_URG) || (in->c->marks & TERN_MARK_OOB))
+		tern_urgent_input(in);
 }
 
 /* §3.10.7.4 from the first step to the last. */
@@ -269,7 +270,9 @@ static inline enum tern_step walk(struct tern_input *in)
 {
 	enum tern_step step = TERN_NEXT;
 
-	if (TERN_UNLIKELY(!is_expected(in)))
+	bool expected = is_expected(in);
+
+	if (TERN_UNLIKELY(!expected))
 		for (unsigned int i = 0; step == TERN_NEXT && i < TERN_ARRAY_SIZE(tests); i++)
 			step = tests[i](in);
 	if (step == TERN_NEXT)
@@ -277,7 +280,7 @@ static inline enum tern_step walk(struct tern_input *in)
 	if (step != TERN_NEXT)
 		return step;
 	note_timestamp(in);
-	if (TERN_UNLIKELY(tern_marks_seen(in)))
+	if (TERN_UNLIKELY(!expected))
 		take_marks(in);
 	return tern_input_payload(in);
 }

@@ -55,8 +55,9 @@ static void learn(struct tern_input *in)
 
 	tern_negotiate(in->t->knobs, c->family, c->options, c->rcv_wscale, &seg->opt, &terms);
 	c->peer_mss = terms.peer_mss;
-	c->options = terms.options |
-		     (c->options & TERN_OPT_ECN && tern_ecn_agrees(seg) ? TERN_OPT_ECN : 0);
+	c->options = terms.options;
+	if (TERN_UNLIKELY(c->marks & TERN_MARK_ECN))
+		tern_ecn_answered(c, seg);
 	c->snd_wscale = terms.snd_wscale;
 	c->rcv_wscale = terms.rcv_wscale;
 	c->rcv.irs = seg->seq;

@@ -15,19 +15,14 @@
 static inline bool tern_ecn_accepts(const struct tern_knobs *knobs, const struct tern_segment *seg)
 {
 	return (seg->flags & (TERN_ECE | TERN_CWR)) == (TERN_ECE | TERN_CWR) &&
-	       !(seg->tos & TERN_ECN_MASK) && knobs->tcp_ecn;
+	       seg->ecn == TERN_ECN_NOT_ECT && knobs->tcp_ecn;
 }
 
-/* Does the SYN or SYN-ACK agree to the ECN that ours asked for? */
-static inline bool tern_ecn_agrees(const struct tern_segment *seg)
-{
-	uint16_t flags = seg->flags & (TERN_ECE | TERN_CWR);
+/* Our SYN asked for ECN; this is the peer's SYN or SYN-ACK. */
+void tern_ecn_answered(struct tern_conn *c, const struct tern_segment *seg);
 
-	return flags == (seg->flags & TERN_ACK ? TERN_ECE : TERN_ECE | TERN_CWR);
-}
-
-/* Whether our SYN asks for ECN: not when it is sent again (RFC 3168 §6.1.1.1). */
-bool tern_ecn_asks(const struct tern_tcp *t, const struct tern_conn *c, bool again);
+/* The flags of our SYN or SYN-ACK that is about to leave. */
+uint16_t tern_ecn_syn_flags(const struct tern_tcp *t, const struct tern_conn *c);
 
 /* The marks of a segment with new data: ECT(0), and CWR once after each reduction. */
 void tern_ecn_mark_data(struct tern_conn *c, struct tern_tx *tx);
@@ -70,16 +65,9 @@ int64_t tern_urgent_option(const struct tern_conn *c, const struct tern_traffic 
 /* Takes the segment's URG flag; its number and ACK are good. */
 void tern_urgent_input(struct tern_input *in);
 
-/* ---- input.c's, of both ---- */
+/* ---- both ---- */
 
 /* ECE, CE, CWR of a segment whose number and ACK are good, before its text is taken. */
 void tern_ecn_input(struct tern_input *in);
-
-/* May the segment have something for the two functions above? */
-static inline bool tern_marks_seen(const struct tern_input *in)
-{
-	return ((in->flags & (TERN_URG | TERN_ECE | TERN_CWR)) | (in->seg->tos & TERN_ECN_MASK) |
-		in->c->marks) != 0;
-}
 
 #endif

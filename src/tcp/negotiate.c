@@ -40,8 +40,6 @@ uint16_t tern_offered_options(const struct tern_knobs *knobs)
 		options |= TERN_OPT_TS;
 	if (knobs->tcp_sack)
 		options |= TERN_OPT_SACKOK;
-	if (knobs->tcp_ecn == 1)
-		options |= TERN_OPT_ECN;
 	return options;
 }
 

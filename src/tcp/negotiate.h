@@ -24,7 +24,7 @@ uint16_t tern_advertised_mss(uint8_t family, uint32_t mtu);
 /* Our window shift, as Linux computes it from tcp_rmem's largest and rcvbuf. */
 uint8_t tern_window_scale(const struct tern_knobs *knobs, uint32_t rcvbuf);
 
-/* Options that our SYN offers: MSS always, the others by knob; TERN_OPT_ECN if it asks for that. */
+/* Options that our SYN offers: MSS always, the others by knob. */
 uint16_t tern_offered_options(const struct tern_knobs *knobs);
 
 /*

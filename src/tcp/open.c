@@ -40,6 +40,8 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	c->snd.nxt = iss;
 	c->ts.offset = ts_offset;
 	c->options = (uint8_t)tern_offered_options(t->knobs);
+	if (TERN_UNLIKELY(t->knobs->tcp_ecn == 1))
+		c->marks |= TERN_MARK_ECN;
 	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf);
 	c->pmtu = (uint16_t)pmtu;
 	c->rcv_ms = t->now_ms;
@@ -54,11 +56,11 @@ static void inherit(struct tern_conn *c, const struct tern_conn *listener)
 	c->snd_buf = listener->snd_buf;
 	c->rcv.buf = listener->rcv.buf;
 	c->max_seg = listener->max_seg;
-	c->linger2_s = listener->linger2_s;
-	c->notsent_lowat = listener->notsent_lowat;
 	c->linger_s = listener->linger_s;
+	c->notsent_lowat = listener->notsent_lowat;
 	c->ttl = listener->ttl;
 	c->tos = listener->tos;
+	c->linger2_s = listener->linger2_s;
 	c->patience = listener->patience;
 	c->open_family = listener->open_family;
 }
@@ -91,6 +93,8 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	c->ts.recent = birth->ts_recent;
 	c->ts.recent_ms = t->now_ms;
 	c->options = birth->terms.options;
+	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN))
+		c->marks = TERN_MARK_ECN;
 	c->peer_mss = birth->terms.peer_mss;
 	c->snd_wscale = birth->terms.snd_wscale;
 	c->rcv_wscale = birth->terms.rcv_wscale;

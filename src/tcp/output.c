@@ -34,9 +34,11 @@ struct turn {
 	struct tern_tx *tx;
 };
 
-/* A segment while there is urgent data, or congestion to tell of. */
+/* A segment where ECN is spoken, or while there is urgent data. */
 static TERN_COLD void mark(struct turn u)
 {
+	if ((u.c->marks & TERN_MARK_ECN) && (u.tx->seg.flags & TERN_SYN))
+		u.tx->seg.flags |= tern_ecn_syn_flags(u.t, u.c);
 	if (u.c->marks & TERN_MARK_ECE)
 		u.tx->seg.flags |= TERN_ECE;
 	if (u.c->marks & TERN_MARK_URGENT)
@@ -73,7 +75,7 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 		tx->seg.opt.tsecr = flags & TERN_ACK ? c->ts.recent : 0;
 	}
 	c->totals.segs_out++;
-	if (TERN_UNLIKELY(c->marks & (TERN_MARK_ECE | TERN_MARK_URGENT)))
+	if (TERN_UNLIKELY(c->marks))
 		mark(u);
 }
 
@@ -141,8 +143,6 @@ TERN_INLINE bool build_syn(struct turn u)
 	if (!first && !again)
 		return false;
 	start(u, c->snd.iss, c->state == TERN_SYN_SENT ? TERN_SYN : TERN_SYN | TERN_ACK);
-	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN) && tern_ecn_asks(u.t, c, !first))
-		u.tx->seg.flags |= c->state == TERN_SYN_SENT ? TERN_ECE | TERN_CWR : TERN_ECE;
 	/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:MAY-3 */
 	opt->present |= TERN_OPT_MSS | (c->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
 	opt->mss = tern_advertised_mss(c->family, c->pmtu);
@@ -338,7 +338,7 @@ static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool forc
 		return false;
 	start(u, c->snd.nxt, TERN_ACK);
 	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
-	if (TERN_UNLIKELY(c->options & TERN_OPT_ECN))
+	if (TERN_UNLIKELY(c->marks & TERN_MARK_ECN))
 		tern_ecn_mark_data(c, u.tx);
 	if (len == available) {
 		/* RFC9293:MUST-61 */

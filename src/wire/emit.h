@@ -87,7 +87,9 @@ static inline void tern_tcp_emit_syn(uint64_t *sum, uint8_t *p, const struct ter
 
 static_assert(offsetof(struct tern_segment, dport) == offsetof(struct tern_segment, sport) + 2 &&
 		      offsetof(struct tern_segment, flags) ==
-			      offsetof(struct tern_segment, wnd) + 2,
+			      offsetof(struct tern_segment, wnd) + 2 &&
+		      offsetof(struct tern_segment, opt.present) ==
+			      offsetof(struct tern_segment, urgent) + 2,
 	      "these are read two at a time");
 
 /* Two fields of 16 bits, one behind the other, as one number: the second above the first. */

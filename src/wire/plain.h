@@ -2,9 +2,10 @@
 /*
  * wire/plain.h: the plain segment, read in one go.
  *
- * Plain is TCP in an IPv4 packet that has no options and is in one piece, with nothing wrong with
- * it: nearly all that ever comes. Whatever is anything else is refused here without a word, and
- * goes through tern_ip_parse(), tern_tcp_parse() and tern_tcp_cksum_ok(), which say what it is.
+ * Plain is TCP in an IPv4 packet that has no options, does not know ECN and is in one piece, with
+ * nothing wrong with it: nearly all that ever comes. Whatever is anything else is refused here
+ * without a word, and goes through tern_ip_parse(), tern_tcp_parse() and tern_tcp_cksum_ok(), which
+ * say what it is.
  */
 #ifndef TERN_WIRE_PLAIN_H
 #define TERN_WIRE_PLAIN_H
@@ -20,11 +21,16 @@
 #include "wire/tcp.h"
 
 enum {
-	TERN_PLAIN_START = 0x45,      /* IPv4, a header of 20 bytes */
-	TERN_PLAIN_FRAGMENT = 0x3fff, /* MF and the offset */
-	TERN_PLAIN_FLOW = 12,         /* where addresses and ports stand, 12 bytes in a row */
+	TERN_PLAIN_FLOW = 12, /* where addresses and ports stand, 12 bytes in a row */
 	TERN_PLAIN_MIN = TERN_IP4_HEADER + TERN_TCP_HEADER,
 };
+
+/*
+ * The first eight bytes of a packet, and what they are to be: IPv4, a header of 20 bytes, no ECN,
+ * neither MF nor an offset.
+ */
+#define TERN_PLAIN_MASK  UINT64_C(0xff03000000003fff)
+#define TERN_PLAIN_START UINT64_C(0x4500000000000000)
 
 /* Both addresses and both ports of a plain segment, source first, as they stand in the frame. */
 struct tern_plain_flow {
@@ -85,12 +91,12 @@ static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool tru
 				    struct tern_segment *ret_seg)
 {
 	uint32_t more; /* bytes, beyond those that it must have */
-	uint16_t fragment;
+	uint64_t start;
 
-	if (len < TERN_PLAIN_MIN || frame[0] != TERN_PLAIN_START || frame[9] != TERN_PROTO_TCP)
+	if (len < TERN_PLAIN_MIN || frame[9] != TERN_PROTO_TCP)
 		return false;
-	memcpy(&fragment, frame + 6, sizeof(fragment));
-	if (fragment & tern_swap_u16(TERN_PLAIN_FRAGMENT))
+	memcpy(&start, frame, sizeof(start));
+	if ((start & tern_swap_u64(TERN_PLAIN_MASK)) != tern_swap_u64(TERN_PLAIN_START))
 		return false;
 	more = tern_get_u16(frame + 2) - (uint32_t)TERN_PLAIN_MIN;
 	if (more > len - TERN_PLAIN_MIN) /* or would be negative */
@@ -98,7 +104,7 @@ static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool tru
 	/* RFC9293:MUST-3 */
 	if (!trusted && !tern_plain_cksum_ok(frame, TERN_TCP_HEADER + more))
 		return false;
-	ret_seg->tos = frame[1];
+	ret_seg->ecn = TERN_ECN_NOT_ECT;
 	return tern_tcp_parse(frame + TERN_IP4_HEADER, TERN_TCP_HEADER + more, ret_seg) ==
 		       TERN_PARSE_OK &&
 	       ret_seg->sport && ret_seg->dport;

@@ -45,7 +45,7 @@ enum tern_tcp_option {
 	TERN_OPT_TS = 8,
 	TERN_OPT_SACK = 16,
 	TERN_OPT_FASTOPEN = 32,
-	TERN_OPT_ECN = 64, /* no option: what connections note among these as agreed on */
+	TERN_OPT_ECN = TERN_ECE, /* no option: what connections note among these as agreed on */
 };
 
 enum {
@@ -84,9 +84,9 @@ struct tern_segment {
 	tern_seq ack;           /* as received, whether or not TERN_ACK is set */
 	uint16_t wnd;           /* raw 16 bits, unscaled */
 	uint16_t flags;         /* enum tern_tcp_flag */
-	uint16_t urgent;        /* as received, whether or not TERN_URG is set */
-	uint8_t tos;            /* of the packet it came in: DSCP, and ECN in the low two bits */
+	uint8_t ecn;            /* of the packet it came in: enum tern_ecn */
 	bool options_malformed; /* an option had an illegal length; those before it are in opt */
+	uint16_t urgent;        /* as received, whether or not TERN_URG is set */
 	struct tern_tcp_options opt;
 	const uint8_t *data; /* payload, borrowed from the frame; emit ignores it */
 	uint32_t len;        /* bytes of payload */

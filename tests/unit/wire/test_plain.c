@@ -17,7 +17,8 @@ static bool is_plain(const uint8_t *frame, uint32_t len, bool trusted, struct te
 {
 	return tern_ip_parse(frame, len, trusted, pkt) == TERN_PARSE_OK &&
 	       pkt->src.family == TERN_INET && pkt->proto == TERN_PROTO_TCP && !pkt->fragment &&
-	       !pkt->options && (trusted || tern_tcp_cksum_ok(pkt)) &&
+	       !pkt->options && !(pkt->tos & TERN_ECN_MASK) &&
+	       (trusted || tern_tcp_cksum_ok(pkt)) &&
 	       tern_tcp_parse(pkt->payload, pkt->payload_len, seg) == TERN_PARSE_OK && seg->sport &&
 	       seg->dport;
 }
