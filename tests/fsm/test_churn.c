@@ -119,7 +119,7 @@ static void two_clients_of_unlike_clocks_behind_one_address_are_both_served(void
 	pair_free(p);
 }
 
-/* The address translator gives one client's port to the other: a second at most, never a refusal. */
+/* The translator gives one client's port to the other: that costs a second, never a refusal. */
 static void a_port_that_changes_between_clients_of_unlike_clocks_is_served(void **state)
 {
 	static const char port[] = "10000 10000";
