@@ -126,6 +126,17 @@ def conditions(code):
         yield match.end(), closing(code, match.end())
 
 
+def choices(code):
+    """(start, end) of each condition in front of a question mark."""
+    for match in re.finditer(r"\?", code):
+        at, depth = match.start() - 1, 0
+        while at > 0 and not (depth == 0 and (code[at] in "(,;{" or re.search(
+                r"(?<![=!<>])=$|\breturn$", code[:at + 1]))):
+            depth += {")": 1, "(": -1}.get(code[at], 0)
+            at -= 1
+        yield at + 1, match.start()
+
+
 def parts(code, start, end):
     """(start, end) of each operand of && and || anywhere within."""
     cuts, stack = [start], []
@@ -201,6 +212,9 @@ def turned_round(text, code, _):
     for start, end in conditions(code):
         yield "turned round", replaced(text, start + 1, end - 1, f"!({text[start + 1:end - 1]})")
         yield "never", replaced(text, start + 1, end - 1, f"0 && ({text[start + 1:end - 1]})")
+    for start, end in choices(code):
+        for value in ("0", "1"):
+            yield f"{value} ? :", replaced(text, start, end, f" {value} ")
     for start, end in parts(code, 0, len(code)):
         for value in ("0", "1"):
             yield f"a part is {value}", replaced(text, start, end, f" {value} ")

@@ -260,6 +260,7 @@ static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
 	uint32_t flight = c->snd.nxt - c->snd.una;
 	/* RFC9293:MUST-34 RFC9293:SHLD-15 */
 	uint32_t usable = window > flight ? window - flight : 0;
+	/* RFC9293:SHLD-27 RFC9293:SHLD-28 */
 	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u.t, c));
 	uint32_t small = len % mss;
 
@@ -269,7 +270,6 @@ static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
 	if (len == available ? may_send_small(u, len)
 			     : len < mss && !flight && len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
 		return len;
-	/* RFC9293:SHLD-27 RFC9293:SHLD-28 */
 	return len - small;
 }
 

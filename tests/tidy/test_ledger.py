@@ -54,7 +54,7 @@ STATEMENTS = [
       "if ( 0 &&"]),
     ("a_call", "void f(void)\n{\n\t/* RFC9999:MUST-1 */\n\tg(1,\n\t  2);\n\th();\n}\n", [";"]),
     ("a_declaration", "void f(void)\n{\n\t/* RFC9999:MUST-1 */\n\tint a = b ? 1 : 2;\n}\n",
-     ["int a = 0;", "int a = b ? 2 : 2;"]),
+     ["int a = 0;", "int a = b ? 2 : 2;", "int a = 0 ? 1 : 2;"]),
     ("a_row_of_a_table",
      "const int t[] = {\n\t/* RFC9999:MUST-1 */\n\t[A] = B(1, 2),\n\t[C] = D,\n};\n",
      ["[A] = B(2, 2),", ""]),

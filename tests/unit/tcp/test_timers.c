@@ -24,7 +24,7 @@ static uint64_t wait_out(struct room *r, uint64_t most)
 	return most;
 }
 
-/* RFC9293:MUST-20 RFC6298:5.5 RFC9293:MUST-19 RFC9293:SHLD-11 */
+/* RFC9293:MUST-20 RFC6298:5.5 RFC9293:MUST-19 RFC9293:SHLD-11 RFC6298:5.1 */
 static void the_rto_doubles_until_r2_and_then_the_connection_times_out(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -101,7 +101,7 @@ static void a_segment_sent_once_is_timed(void **state)
 	room_free(r);
 }
 
-/* RFC 6298 (5.3): each ACK of new data restarts the timer. RFC6298:5.3 RFC6298:5.1 RFC6298:5.2 */
+/* RFC 6298 (5.3): each ACK of new data restarts the timer. RFC6298:5.3 RFC6298:5.2 */
 static void the_timer_runs_from_the_last_ack(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
