@@ -174,6 +174,13 @@ enum tern_option {
 	TERN_SO_NOTSENT_LOWAT, /* bytes not yet sent from which on send takes none, kept in units of
 				  64; 0: the knob tcp_notsent_lowat */
 	TERN_SO_LINGER2, /* seconds in FIN-WAIT-2 once closed; 0: knob tcp_fin_timeout; -1: none */
+	TERN_SO_DEFER_ACCEPT, /* seconds for which the final ACK alone makes no connection, data
+				 must come; 0: off. Read in whole SYN-ACK timeouts */
+	TERN_SO_FASTOPEN,     /* of a listener: early connections at a time; 0: off (RFC 7413) */
+	TERN_SO_FASTOPEN_CONNECT,   /* 0 or 1: connect() leaves the SYN to the first send, if a
+				       cookie is known, and else asks for one */
+	TERN_SO_FASTOPEN_NO_COOKIE, /* 0 or 1: none is sent, or asked for */
+	TERN_SO_FASTOPEN_DEFERRED,  /* read only: 1 while the SYN waits for the first send */
 };
 
 enum tern_send_flag {
@@ -250,6 +257,25 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
  */
 int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 		       const struct tern_endpoint *remote);
+
+/*
+ * tern_stack_connect() as if TERN_SO_FASTOPEN_CONNECT were set: where TERN_SO_FASTOPEN_DEFERRED
+ * holds afterwards, the next tern_stack_send() goes with the SYN. It returns how much of it did, or
+ * -EINPROGRESS: nothing, to be sent again when connected. -EOPNOTSUPP (a datagram socket, or
+ * tcp_fastopen says no).
+ */
+int tern_stack_connect_fastopen(struct tern_stack *st, uint64_t now, tern_id id,
+				const struct tern_endpoint *remote);
+
+/*
+ * TCP_FASTOPEN_KEY of a socket that listens, or will: one key of 16 bytes, or two, the second one
+ * only to be still taken. -EINVAL (length, or a connected socket), -EBADF, -ENOBUFS. Reading gives
+ * what is in force there, and returns how many bytes of cap that is.
+ */
+int tern_stack_fastopen_key(struct tern_stack *st, uint64_t now, tern_id id, const void *keys,
+			    size_t len);
+int tern_stack_get_fastopen_key(struct tern_stack *st, uint64_t now, tern_id id, void *keys,
+				size_t cap);
 
 /* Takes the oldest connection of a listener's accept queue. -EAGAIN, -EINVAL (not a listener). */
 int tern_stack_accept(struct tern_stack *st, uint64_t now, tern_id listener, tern_id *ret_id);

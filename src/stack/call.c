@@ -280,6 +280,26 @@ int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 	return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
 }
 
+int tern_stack_connect_fastopen(struct tern_stack *st, uint64_t now, tern_id id,
+				const struct tern_endpoint *remote)
+{
+	struct tern_conn *c = held_conn(st, id);
+	uint8_t set;
+	int err;
+
+	tern_tcp_set_now(&st->tcp, now);
+	if (!c)
+		return is_udp(id) ? -EOPNOTSUPP : -EBADF;
+	if (!(st->knobs.tcp_fastopen & TERN_FASTOPEN_CLIENT))
+		return -EOPNOTSUPP;
+	set = c->fastopen & TERN_FO_CONNECT;
+	c->fastopen |= TERN_FO_CONNECT;
+	err = connect_stream(st, (uint32_t)id, c, remote);
+	if (!set)
+		c->fastopen &= (uint8_t)~TERN_FO_CONNECT;
+	return err;
+}
+
 /* What happened to a connection since it stands. */
 static unsigned int late_news(const struct tern_stack *st, const struct tern_conn *c)
 {
@@ -494,6 +514,28 @@ int tern_stack_get_option(struct tern_stack *st, uint64_t now, tern_id id, enum 
 		return tern_udp_get_option(st, id, option, ret_value);
 	idx = tern_call_conn(st, id);
 	return idx ? tern_tcp_get_option(&st->tcp, idx, option, ret_value) : -EBADF;
+}
+
+int tern_stack_fastopen_key(struct tern_stack *st, uint64_t now, tern_id id, const void *keys,
+			    size_t len)
+{
+	uint32_t idx = tern_call_conn(st, id);
+
+	tern_tcp_set_now(&st->tcp, now);
+	if (!idx)
+		return is_udp(id) ? -EINVAL : -EBADF;
+	return tern_fastopen_set_keys(&st->tcp, tern_conn_at(&st->tcp, idx), keys, len);
+}
+
+int tern_stack_get_fastopen_key(struct tern_stack *st, uint64_t now, tern_id id, void *keys,
+				size_t cap)
+{
+	uint32_t idx = tern_call_conn(st, id);
+
+	tern_tcp_set_now(&st->tcp, now);
+	if (!idx)
+		return is_udp(id) ? -EINVAL : -EBADF;
+	return (int)tern_fastopen_get_keys(&st->tcp, tern_conn_at(&st->tcp, idx), keys, cap);
 }
 
 int tern_stack_set_user(struct tern_stack *st, tern_id id, uint64_t user)

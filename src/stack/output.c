@@ -164,6 +164,11 @@ static inline void build_reply(struct tern_stack *st, const struct tern_reply *r
 	seg->opt.wscale = reply->wscale;
 	seg->opt.tsval = reply->tsval;
 	seg->opt.tsecr = reply->tsecr;
+	if (TERN_UNLIKELY(reply->options & TERN_OPT_FASTOPEN)) {
+		seg->opt.fastopen_len = sizeof(reply->fastopen);
+		seg->opt.fastopen_exp = reply->fastopen_exp;
+		memcpy(seg->opt.fastopen, reply->fastopen, sizeof(reply->fastopen));
+	}
 	tx->addrs = reply->addrs;
 	tx->family = reply->family;
 	tx->state = reply->state;

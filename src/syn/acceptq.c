@@ -4,7 +4,8 @@
  *
  * Connections whose handshake is complete wait here, in the order in which it was completed, until
  * accept() takes them. A child is appended by its promotion, in SYN-RECEIVED, and becomes
- * ESTABLISHED by the same segment; accept() hands out none before that.
+ * ESTABLISHED by the same segment; accept() hands out none before that, but for early children of
+ * Fast Open, which may be read and written in SYN-RECEIVED.
  *
  * accept() may be called by one who hands connections on to others. What was handed on and not yet
  * taken is only a number here (held), but counts: the slowness of those others must fill this
@@ -43,7 +44,7 @@ uint32_t tern_listener_accept(struct tern_syn *s, uint32_t listener)
 	while (idx) {
 		struct tern_conn *c = tern_conn_at(s->tcp, idx);
 
-		if (c->state != TERN_SYN_RECEIVED) {
+		if (c->state != TERN_SYN_RECEIVED || (c->flags & TERN_CF_EARLY)) {
 			take_off(s, l, c);
 			break;
 		}

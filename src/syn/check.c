@@ -193,12 +193,29 @@ static enum tern_drop judge(const struct visit *v)
 	return reason;
 }
 
+/*
+ * TCP_DEFER_ACCEPT: does a bare ACK wait for data? Once the time is over it is good enough, if it
+ * comes again.
+ */
+static bool is_deferred(const struct visit *v)
+{
+	return v->h->retries < v->parent->passive.defer_accept && !v->seg->len &&
+	       !(v->seg->flags & TERN_FIN) && v->seg->seq == v->h->irs + 1;
+}
+
 /* The ACK that completes the handshake: a connection, or the half-open one stays. */
 static uint32_t complete(const struct visit *v, uint32_t half, uint32_t hash,
 			 enum tern_drop *ret_reason)
 {
-	uint32_t conn = tern_half_promote(v->s, v->h, v->l, v->flow, v->seg, ret_reason);
+	uint32_t conn;
 
+	if (TERN_UNLIKELY(v->parent->passive.defer_accept) && is_deferred(v)) {
+		v->h->flags |= TERN_HALF_ACKED;
+		tern_count(v->s->tcp->trace, TERN_CNT_TcpExtTCPDeferAcceptDrop);
+		*ret_reason = TERN_DROP_TCP_DEFER_ACCEPT;
+		return 0;
+	}
+	conn = tern_half_promote(v->s, v->h, v->l, v->flow, v->seg, ret_reason);
 	if (conn) {
 		tern_half_remove(v->s, half, v->h, v->l, hash);
 		return conn;

@@ -8,6 +8,7 @@
  *	synack.c    what half-open connections send
  *	check.c     a segment for a half-open connection
  *	promote.c   from half-open to open
+ *	fastopen.c  from a SYN to open
  *	acceptq.c   connections that wait for accept()
  */
 #ifndef TERN_SYN_INTERNAL_H
@@ -70,9 +71,10 @@ static inline uint16_t tern_half_window(const struct tern_conn *parent)
 	return tern_window_first(parent);
 }
 
-/* Queues <SEQ=ISS><ACK=IRS+1><CTL=SYN,ACK>. False when the ring of replies is full. */
-bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
-			   const struct tern_conn *parent, const struct tern_flow *flow);
+/* Queues <SEQ=ISS><ACK=IRS+1><CTL=SYN,ACK>, and returns it. NULL: the ring of replies is full. */
+struct tern_reply *tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
+					 const struct tern_conn *parent,
+					 const struct tern_flow *flow);
 
 /* The same once more: counted, and no RTT sample any more. */
 void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h,
@@ -95,6 +97,25 @@ void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,
 uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h, struct tern_listener *l,
 			   const struct tern_flow *flow, const struct tern_segment *seg,
 			   enum tern_drop *ret_reason);
+
+/* What h knows and seg says, for tern_tcp_adopt. */
+void tern_half_birth(const struct tern_syn *s, const struct tern_half *h, uint32_t parent,
+		     const struct tern_flow *flow, const struct tern_segment *seg,
+		     struct tern_birth *ret);
+
+/* ---- fastopen.c ---- */
+
+/*
+ * A SYN with data or with the Fast Open option, for which h was filled in. Makes it a connection at
+ * once, if its cookie is ours: then h is not needed any more. Else *ret_cookie is what the SYN-ACK
+ * answers, if present is set.
+ */
+bool tern_half_open_early(struct tern_syn *s, const struct tern_half *h, struct tern_listener *l,
+			  const struct tern_flow *flow, const struct tern_segment *seg,
+			  struct tern_tcp_options *ret_cookie);
+
+/* Adds the cookie to a SYN-ACK. */
+void tern_half_add_cookie(struct tern_reply *synack, const struct tern_tcp_options *cookie);
 
 /* ---- acceptq.c ---- */
 

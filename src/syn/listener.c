@@ -178,6 +178,7 @@ int tern_listener_open(struct tern_syn *s, uint32_t conn, const struct tern_endp
 	err = tern_map_insert(&s->listener_map, port_hash(l->port), idx);
 	assert(!err); /* it has room for as many as the pool */
 	tern_conn_at(s->tcp, conn)->listener = idx;
+	tern_fastopen_listen(s->tcp, tern_conn_at(s->tcp, conn), l->backlog);
 	tern_conn_set_state(s->tcp, tern_conn_at(s->tcp, conn), TERN_LISTEN);
 	return 0;
 }

@@ -20,9 +20,9 @@ static uint64_t synack_ns(const struct tern_half *h, uint64_t now)
 	return now - ((uint64_t)age << TERN_HALF_CLOCK_SHIFT);
 }
 
-static void birth_fill(const struct tern_syn *s, const struct tern_half *h, uint32_t parent,
-		       const struct tern_flow *flow, const struct tern_segment *seg,
-		       struct tern_birth *ret)
+void tern_half_birth(const struct tern_syn *s, const struct tern_half *h, uint32_t parent,
+		     const struct tern_flow *flow, const struct tern_segment *seg,
+		     struct tern_birth *ret)
 {
 	*ret = (struct tern_birth){
 		.flow = flow,
@@ -54,7 +54,7 @@ uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h, struct
 		*ret_reason = TERN_DROP_TCP_LISTEN_OVERFLOW;
 		return 0;
 	}
-	birth_fill(s, h, l->conn, flow, seg, &birth);
+	tern_half_birth(s, h, l->conn, flow, seg, &birth);
 	conn = tern_tcp_adopt(s->tcp, &birth);
 	if (!conn) {
 		tern_listener_count_drop(s, h->listener);

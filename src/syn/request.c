@@ -13,9 +13,10 @@
  * that takes over a TIME-WAIT tuple comes from a peer that is proven: the SYN queue's limit
  * does not hold for it. Room is judged in one place, with a verdict for each outcome.
  *
- * Data on a SYN is not taken: it is left unacknowledged and comes again after the handshake.
- * Nothing honest sends SYN+FIN, and it is dropped; with tern_drop_synfin=0 its FIN is left to
- * come again, too.
+ * Data on a SYN is not taken, it is left unacknowledged and comes again after the handshake, unless
+ * Fast Open vouches for it: then the half-open record is promoted at once (fastopen.c). Nothing
+ * honest sends SYN+FIN, and it is dropped; with tern_drop_synfin=0 its FIN is left to come again,
+ * too.
  */
 #include "syn/internal.h"
 #include "tcp/marks.h"
@@ -97,6 +98,8 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 	struct tern_listener *l = tern_listener_at(s, listener);
 	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
 	enum tern_drop reason = TERN_DROP_NONE;
+	struct tern_tcp_options cookie;
+	struct tern_reply *synack;
 	struct tern_half *h;
 	uint32_t idx;
 
@@ -117,9 +120,17 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 	h = tern_half_at(s, idx);
 	h->listener = listener;
 	half_fill(s->tcp, h, parent->rcv.buf, flow, seg, reopen);
+	cookie.present = 0;
+	if (TERN_UNLIKELY(seg->len || (seg->opt.present & TERN_OPT_FASTOPEN)) && !reopen &&
+	    tern_half_open_early(s, h, l, flow, seg, &cookie)) {
+		tern_pool_put(&s->halves, idx);
+		return TERN_DROP_NONE;
+	}
 	tern_half_enter(s, idx, h, l, hash);
 	/* a full ring has dropped it: the timer sends it again */
-	tern_half_send_synack(s, h, parent, flow);
+	synack = tern_half_send_synack(s, h, parent, flow);
+	if (TERN_UNLIKELY(cookie.present) && synack)
+		tern_half_add_cookie(synack, &cookie);
 	return TERN_DROP_NONE;
 }
 

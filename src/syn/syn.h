@@ -129,7 +129,8 @@ void tern_listener_hold(struct tern_syn *s, uint32_t listener, uint32_t count);
 void tern_listener_close(struct tern_syn *s, uint32_t listener);
 
 /*
- * Takes the oldest unaccepted connection that is at least ESTABLISHED; 0 when there is none. As in
+ * Takes the oldest unaccepted connection that is at least ESTABLISHED, or an early child of Fast
+ * Open; 0 when there is none. As in
  * Linux that may be one that was reset since: its record is CLOSED and holds the error. The caller
  * owns it now (it sets TERN_CF_OWNED).
  */

@@ -35,14 +35,15 @@ static struct tern_reply *reply_new(struct tern_syn *s, const struct tern_half *
 	return reply;
 }
 
-bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
-			   const struct tern_conn *parent, const struct tern_flow *flow)
+struct tern_reply *tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
+					 const struct tern_conn *parent,
+					 const struct tern_flow *flow)
 {
 	uint16_t flags = TERN_SYN | TERN_ACK | (h->options & TERN_ECE);
 	struct tern_reply *reply = reply_new(s, h, parent, flow, flags);
 
 	if (!reply)
-		return false;
+		return NULL;
 	reply->wnd = tern_half_window(parent);
 	/* RFC9293:SHLD-6 */
 	reply->mss = tern_advertised_mss(flow->local.family, s->tcp->mtu);
@@ -51,7 +52,7 @@ bool tern_half_send_synack(struct tern_syn *s, const struct tern_half *h,
 	reply->wscale = h->wscales & 15;
 	/* RFC9293:MUST-14 RFC9293:SHLD-5 RFC9293:MAY-3 */
 	reply->options |= TERN_OPT_MSS | (h->options & (TERN_OPT_WSCALE | TERN_OPT_SACKOK));
-	return true;
+	return reply;
 }
 
 void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h,

@@ -148,23 +148,35 @@ static void give_up(struct tern_syn *s, uint32_t half, struct tern_half *h,
 	tern_half_remove(s, half, h, tern_listener_at(s, h->listener), tern_tcp_hash(s->tcp, flow));
 }
 
+/*
+ * Has it answered, and does TCP_DEFER_ACCEPT wait for its data? Then it is left in peace until the
+ * last timeout of that time, whose SYN-ACK asks for an ACK that will do.
+ */
+static bool is_deferred(const struct tern_half *h, const struct tern_conn *parent)
+{
+	return (h->flags & TERN_HALF_ACKED) && h->retries < parent->passive.defer_accept;
+}
+
 static void expired(struct tern_syn *s, uint32_t half)
 {
 	struct tern_half *h = tern_half_at(s, half);
 	struct tern_listener *l = tern_listener_at(s, h->listener);
 	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
 	struct tern_flow flow;
+	bool resend;
 
 	tern_half_flow(h, &flow);
 	tern_count(s->tcp->trace, TERN_CNT_TcpExtTCPTimeouts);
-	if (h->retries >= retries_max(s, l, parent)) {
+	if (h->retries >= retries_max(s, l, parent) && !is_deferred(h, parent)) {
 		give_up(s, half, h, &flow);
 		return;
 	}
+	resend = !is_deferred(h, parent) || h->retries + 1 >= parent->passive.defer_accept;
 	unwait(s, h);
 	if (!h->retries++)
 		l->young--;
-	tern_half_resend_synack(s, h, parent, &flow);
+	if (resend)
+		tern_half_resend_synack(s, h, parent, &flow);
 	wait(s, half, h);
 }
 

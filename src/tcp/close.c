@@ -89,6 +89,12 @@ static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 	return false;
 }
 
+static void free_closed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	tern_fastopen_forget(t, c);
+	tern_conn_free(t, idx);
+}
+
 enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	bool resets;
@@ -100,7 +106,7 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn
 		if (c->state == TERN_SYN_SENT)
 			tern_conn_finish(t, idx, 0);
 		else
-			tern_conn_free(t, idx);
+			free_closed(t, idx, c);
 		return TERN_MOVE_NONE;
 	}
 	resets = close_resets(t, c);

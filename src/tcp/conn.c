@@ -40,6 +40,8 @@ static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max,
 		err = tern_bufs_init(&t->bufs, t->mem, buffers_max);
 	if (!err)
 		err = tern_replies_init(&t->replies, t->mem, t->trace, t->knobs, &t->now);
+	if (!err)
+		err = tern_fastopen_init(t, conns_max);
 	return err;
 }
 
@@ -72,6 +74,7 @@ void tern_tcp_set_memory(struct tern_tcp *t)
 
 void tern_tcp_free(struct tern_tcp *t)
 {
+	tern_fastopen_free(t);
 	tern_replies_free(&t->replies);
 	tern_bufs_free(&t->bufs);
 	tern_map_free(&t->map);
@@ -219,6 +222,9 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 	x->wmem = 0;
 	x->persist = false;
 	x->loss_probe = false;
+	x->syn_option = TERN_FASTOPEN_PLAIN;
+	x->syn_data = 0;
+	x->fastopen = 0;
 	x->dup_acks = 0;
 }
 

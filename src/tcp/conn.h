@@ -23,6 +23,7 @@
 #include "base/seq.h"
 #include "cc/cc.h"
 #include "tcp/buf.h"
+#include "tcp/fastopen.h"
 #include "tcp/isn.h"
 #include "tcp/negotiate.h"
 #include "tcp/port.h"
@@ -53,6 +54,12 @@ struct tern_rcv {
 struct tern_tune {
 	tern_seq read;
 	uint32_t ms; /* when; 0: not begun */
+};
+
+/* What a socket has before it is connected, or while it listens. */
+struct tern_passive {
+	uint32_t fastopen;    /* struct tern_fastopen_queue, 0: none */
+	uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in SYN-ACKs; in SYN-SENT, too */
 };
 
 /* RFC 7323 timestamps. Values count milliseconds, plus a keyed offset. */
@@ -123,6 +130,9 @@ enum tern_conn_flag {
 	TERN_CF_PINGPONG = 1 << 26,    /* we answer what comes: ACKs may ride on the answers */
 };
 
+/* A child that was born by a SYN and whose handshake is not complete: see tcp/fastopen.h. */
+#define TERN_CF_EARLY (UINT32_C(1) << 31)
+
 /* What is rare, and changes every segment while it lasts. */
 enum tern_conn_mark {
 	TERN_MARK_URGENT = 1,    /* we announce urgent data: traffic's send.urgent */
@@ -145,10 +155,12 @@ struct tern_conn {
 		struct tern_list_link
 			queue;         /* the listener's accept queue, while TERN_CF_IN_ACCEPTQ */
 		struct tern_tune tune; /* afterwards, when somebody reads */
+		struct tern_passive passive; /* before, see tern_conn_is_passive() */
 	};
 	uint8_t marks;      /* enum tern_conn_mark */
 	uint8_t quick_acks; /* data segments still to be acknowledged at once */
 	int8_t linger2_s;   /* TCP_LINGER2: 0 the knob, -1 no FIN-WAIT-2 */
+	uint8_t fastopen;   /* enum tern_fastopen_bit */
 	uint64_t user;
 	uint32_t listener; /* whose child it is, until accepted */
 	uint32_t traffic;  /* struct tern_traffic, 0 while idle */
@@ -240,6 +252,9 @@ struct tern_traffic {
 	bool persist;        /* rexmt_ns is the persist timer's */
 	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
 	bool challenge;      /* tern_fin_again: the ACK that is owed is a challenge */
+	uint8_t syn_option;  /* enum tern_fastopen_syn */
+	uint16_t syn_data;   /* bytes that went with our SYN */
+	uint32_t fastopen;   /* struct tern_fastopen_queue of an early child's listener */
 	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
 };
 
@@ -271,6 +286,7 @@ struct tern_tcp {
 	struct tern_list out;    /* connections that may have something to send */
 	struct tern_list events; /* connections with news for the application */
 	struct tern_replies replies;
+	struct tern_fastopen fastopen;
 	struct tern_ports *ports; /* conn_hash claims, conn_unhash releases */
 	const struct tern_cc_ops *cc;
 	uint32_t orphans;
@@ -296,6 +312,12 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 						     const struct tern_conn *c)
 {
 	return c->traffic ? tern_pool_at(&t->traffics, c->traffic) : NULL;
+}
+
+/* Is it a socket that was never connected, so that c->passive is in force? */
+static inline bool tern_conn_is_passive(const struct tern_conn *c)
+{
+	return !c->rport;
 }
 
 /* What a bound socket allows others on its port: enum tern_reuse bits. */

@@ -44,11 +44,19 @@ static void lower_pmtu(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, ui
 	tern_conn_want_output(t, idx, c);
 }
 
+/* Does the user still wait for it to stand? Not who has accepted an early child. */
+static bool is_opening(const struct tern_conn *c)
+{
+	if ((c->flags & (TERN_CF_EARLY | TERN_CF_OWNED)) == (TERN_CF_EARLY | TERN_CF_OWNED))
+		return false;
+	return c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
+}
+
 void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, int error,
 		   uint32_t mtu, tern_seq quoted_seq)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
-	bool opening = c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
+	bool opening = is_opening(c);
 
 	if (!tern_seq_in(quoted_seq, c->snd.una, c->snd.nxt - c->snd.una)) {
 		tern_count(t->trace, TERN_CNT_TcpExtOutOfWindowIcmps);

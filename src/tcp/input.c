@@ -175,9 +175,14 @@ static enum tern_step check_reset(struct tern_input *in)
 		return TERN_NEXT;
 	/* RFC9293:U-6 RFC9293:U-7 RFC5961:3.2c */
 	if (in->seg->seq != c->rcv.nxt && !knobs->tern_insecure_rst) {
+		if ((c->fastopen & TERN_FO_USED) && !(c->flags & TERN_CF_PASSIVE) &&
+		    !c->totals.data_segs_in && c->state == TERN_ESTABLISHED)
+			tern_fastopen_black_hole(in->t);
 		tern_conn_challenge(in->t, in->idx, c);
 		return tern_input_drop(in, TERN_DROP_TCP_RST_CHALLENGED);
 	}
+	if (c->flags & TERN_CF_EARLY)
+		tern_fastopen_settle(in->t, c, true);
 	in->out.reason = TERN_DROP_TCP_RESET;
 	/* RFC9293:MUST-12 RFC9293:U-5 RFC5961:3.2b */
 	tern_conn_finish(in->t, in->idx, reset_error(knobs, c));
@@ -199,6 +204,21 @@ TERN_COLD static enum tern_step reset_by_syn(struct tern_input *in)
 	return TERN_GONE;
 }
 
+/* The SYN that an early child was born by, once more: its SYN-ACK was lost, or is late. */
+static enum tern_step repeat_synack(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+	struct tern_traffic *x = tern_conn_traffic(in->t, c);
+
+	if (tern_conn_answer_invalid(in->t, in->idx, c, TERN_CNT_TcpExtTCPACKSkippedSynRecv)) {
+		c->flags &= ~(uint32_t)TERN_CF_ACK_NOW;
+		x->repair.rtx_nxt = c->snd.iss;
+		x->repair.rtx_end = c->snd.iss + 1;
+		x->repair.timed = false;
+	}
+	return tern_input_drop(in, TERN_DROP_TCP_OLD_SEQUENCE);
+}
+
 /* Fourth: SYN on a connection that stands, or half stands (RFC 5961 §4.2). */
 static enum tern_step check_syn(struct tern_input *in)
 {
@@ -209,6 +229,9 @@ static enum tern_step check_syn(struct tern_input *in)
 	if (in->t->knobs->tern_insecure_syn &&
 	    tern_seq_in(in->seg->seq, c->rcv.nxt, c->rcv.adv - c->rcv.nxt))
 		return reset_by_syn(in);
+	if ((in->c->flags & TERN_CF_EARLY) && in->seg->seq == in->c->rcv.irs &&
+	    !(in->flags & TERN_ACK))
+		return repeat_synack(in);
 	/* RFC9293:U-8 RFC9293:U-9 RFC5961:4.2 */
 	tern_count(in->t->trace, TERN_CNT_TcpExtTCPSYNChallenge);
 	tern_conn_challenge(in->t, in->idx, in->c);

@@ -46,6 +46,9 @@ enum tern_step tern_input_ack(struct tern_input *in);
 enum tern_step tern_input_text(struct tern_input *in);
 enum tern_step tern_input_fin(struct tern_input *in);
 
+/* The text of a SYN, which starts an early child's stream (tcp/fastopen.h). */
+void tern_input_early_text(struct tern_input *in);
+
 /* Both, as far as the segment has them. */
 static inline enum tern_step tern_input_payload(struct tern_input *in)
 {

@@ -15,6 +15,8 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
+#define HANDSHAKE_ACK_NS UINT64_C(200000000) /* Linux' TCP_DELACK_MAX */
+
 /* Tells the peer that what it acknowledges was never sent by this connection. */
 static enum tern_step refuse_ack(struct tern_input *in, enum tern_drop reason)
 {
@@ -80,6 +82,7 @@ static enum tern_step cross(struct tern_input *in)
 {
 	struct tern_traffic *x = tern_conn_traffic(in->t, in->c);
 
+	in->c->passive = (struct tern_passive){ 0 };
 	learn(in);
 	tern_conn_set_state(in->t, in->c, TERN_SYN_RECEIVED);
 	x->repair.timed = false;
@@ -89,15 +92,54 @@ static enum tern_step cross(struct tern_input *in)
 	return TERN_DONE;
 }
 
+/*
+ * Fast Open: what the SYN-ACK acknowledges of the SYN's data leaves the send queue. Returns whether
+ * some of it has to be sent again.
+ */
+TERN_COLD static bool take_synack(struct tern_input *in, struct tern_traffic *x)
+{
+	struct tern_conn *c = in->c;
+	uint32_t acked = in->seg->ack - c->snd.una;
+
+	if (acked) {
+		c->snd.una = in->seg->ack;
+		x->send.bytes -= acked;
+		x->send.at_nxt = 0;
+		x->wmem -= tern_chain_trim(&in->t->bufs, &x->send.chain, in->seg->ack);
+		c->totals.bytes_acked += acked;
+	}
+	return tern_fastopen_synack(in->t, c, x, in->seg);
+}
+
+/* The peer did not take the data of the SYN: once more, and at once. */
+static void repeat_data(const struct tern_conn *c, struct tern_traffic *x)
+{
+	x->repair.phase = TERN_REPAIR_LOSS;
+	x->repair.recover = c->snd.nxt;
+	x->repair.rtx_nxt = c->snd.una;
+	x->repair.rtx_end = c->snd.nxt;
+}
+
+/* TCP_DEFER_ACCEPT of a client (as Linux): its request may carry the ACK of the handshake. */
+static void wait_for_data(struct tern_input *in, struct tern_traffic *x)
+{
+	x->delack_ns = in->t->now + HANDSHAKE_ACK_NS;
+	tern_timers_arm(in->t, in->idx, in->c, x->delack_ns);
+}
+
 /* SYN-ACK: the connection stands. */
 static enum tern_step connected(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
 	struct tern_traffic *x = tern_conn_traffic(in->t, c);
-	bool lost = c->patience.retries > 0;
+	bool lost = c->patience.retries > 0, again = false;
+	bool defer = c->passive.defer_accept != 0;
 
+	c->passive = (struct tern_passive){ 0 };
 	learn(in);
-	c->snd.una = in->seg->ack;
+	c->snd.una = c->snd.iss + 1;
+	if (TERN_UNLIKELY(x->syn_option))
+		again = take_synack(in, x);
 	if (x->repair.timed)
 		tern_rtt_sample(&c->rtt, (in->t->now - x->repair.timed_ns) / 1000,
 				in->t->knobs->tcp_rto_min_us);
@@ -105,7 +147,12 @@ static enum tern_step connected(struct tern_input *in)
 	c->patience.retries = 0;
 	tern_conn_establish(in->t, in->idx, c, lost);
 	tern_timers_acked(in->t, in->idx, c, x);
-	c->flags |= TERN_CF_ACK_NOW;
+	if (TERN_UNLIKELY(again))
+		repeat_data(c, x); /* which acknowledges, too */
+	else if (TERN_UNLIKELY(defer))
+		wait_for_data(in, x);
+	else
+		c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(in->t, in->idx, c);
 	in->seq++;
 	in->flags &= (uint16_t)~TERN_SYN;
@@ -118,8 +165,11 @@ static enum tern_step connected(struct tern_input *in)
 
 enum tern_step tern_input_syn_sent(struct tern_input *in)
 {
-	enum tern_step step = check_ack(in);
+	enum tern_step step;
 
+	if (TERN_UNLIKELY(in->c->fastopen & TERN_FO_DEFERRED)) /* we have not said a word yet */
+		return tern_input_drop(in, TERN_DROP_NO_SOCKET);
+	step = check_ack(in);
 	if (step != TERN_NEXT)
 		return step;
 	if (in->flags & TERN_RST) {

@@ -26,10 +26,13 @@
 int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu)
 {
+	struct tern_traffic *x = tern_conn_need_traffic(t, c);
 	int err;
 
-	if (!tern_conn_need_traffic(t, c))
+	if (!x)
 		return -ENOBUFS;
+	if (TERN_UNLIKELY(c->passive.fastopen))
+		tern_fastopen_forget(t, c);
 	err = tern_conn_hash(t, idx, c, flow);
 	if (err) {
 		tern_conn_rest(t, c);
@@ -46,6 +49,8 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	c->pmtu = (uint16_t)pmtu;
 	c->rcv_ms = t->now_ms;
 	tern_conn_set_state(t, c, TERN_SYN_SENT);
+	if (TERN_UNLIKELY(c->fastopen & TERN_FO_CONNECT))
+		tern_fastopen_connect(t, c, x);
 	tern_conn_want_output(t, idx, c);
 	return 0;
 }
@@ -63,6 +68,31 @@ static void inherit(struct tern_conn *c, const struct tern_conn *listener)
 	c->linger2_s = listener->linger2_s;
 	c->patience = listener->patience;
 	c->open_family = listener->open_family;
+}
+
+/* The congestion window, and a send buffer that is no smaller than it can use. */
+static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_was_lost)
+{
+	/* RFC9293:MUST-16 */
+	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
+
+	t->cc->init(&c->cc, mss);
+	if (syn_was_lost)
+		c->cc.cwnd = mss;
+	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
+		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
+}
+
+/* A child that is born by a SYN: it may send at once, and its SYN-ACK is still to leave. */
+TERN_COLD static bool adopt_early(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+				  const struct tern_birth *birth)
+{
+	if (tern_fastopen_adopt(t, idx, c, birth->fastopen, birth->answer) < 0)
+		return false;
+	open_window(t, c, false);
+	c->rcv_ms = t->now_ms;
+	c->snd_ms = t->now_ms;
+	return true;
 }
 
 uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
@@ -102,25 +132,18 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	if (birth->synack_ns)
 		tern_rtt_sample(&c->rtt, (t->now - birth->synack_ns) / 1000,
 				t->knobs->tcp_rto_min_us);
+	if (TERN_UNLIKELY(birth->fastopen) && !adopt_early(t, idx, c, birth)) {
+		tern_conn_free(t, idx);
+		return 0;
+	}
 	tern_conn_set_state(t, c, TERN_SYN_RECEIVED);
 	return idx;
 }
 
-/* The congestion window, and a send buffer that is no smaller than it can use. */
-static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_was_lost)
-{
-	/* RFC9293:MUST-16 */
-	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
-
-	t->cc->init(&c->cc, mss);
-	if (syn_was_lost)
-		c->cc.cwnd = mss;
-	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
-		c->snd_buf = TERN_MIN(TERN_MAX(c->snd_buf, c->cc.cwnd * 4), t->knobs->tcp_wmem_max);
-}
-
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
 {
+	if (TERN_UNLIKELY(c->flags & TERN_CF_EARLY))
+		tern_fastopen_settle(t, c, false);
 	tern_conn_set_state(t, c, TERN_ESTABLISHED);
 	c->quick_acks = QUICK_ACKS;
 	c->flags |= TERN_CF_CONNECTED;

@@ -32,6 +32,90 @@ static const struct range ranges[] = {
 	[TERN_SO_LINGER2] = { -1, 120 },
 };
 
+/* The same of those that only a socket without connection has. */
+static const struct range passive_ranges[] = {
+	[TERN_SO_DEFER_ACCEPT - TERN_SO_DEFER_ACCEPT] = { 0, INT32_MAX },
+	[TERN_SO_FASTOPEN - TERN_SO_DEFER_ACCEPT] = { 0, INT32_MAX },
+	[TERN_SO_FASTOPEN_CONNECT - TERN_SO_DEFER_ACCEPT] = { 0, 1 },
+	[TERN_SO_FASTOPEN_NO_COOKIE - TERN_SO_DEFER_ACCEPT] = { 0, 1 },
+};
+
+#define SYNACK_TIMEOUT_MAX_S 120
+
+/* TCP_DEFER_ACCEPT is kept in SYN-ACKs: so many timeouts, of 1, 2, 4, … s, are at least as long. */
+static uint8_t seconds_to_synacks(int64_t seconds)
+{
+	int64_t timeout = 1, period = 1;
+	uint8_t n = seconds > 0;
+
+	while (seconds > period && n < UINT8_MAX) {
+		timeout = TERN_MIN(timeout * 2, (int64_t)SYNACK_TIMEOUT_MAX_S);
+		period += timeout;
+		n++;
+	}
+	return n;
+}
+
+static int64_t synacks_to_seconds(uint8_t n)
+{
+	int64_t timeout = 1, period = 0;
+
+	for (; n; n--) {
+		period += timeout;
+		timeout = TERN_MIN(timeout * 2, (int64_t)SYNACK_TIMEOUT_MAX_S);
+	}
+	return period;
+}
+
+static bool is_passive_option(enum tern_option option)
+{
+	return option >= TERN_SO_DEFER_ACCEPT && option <= TERN_SO_FASTOPEN_NO_COOKIE;
+}
+
+static void set_fastopen_bit(struct tern_conn *c, uint8_t bit, int64_t value)
+{
+	c->fastopen = (uint8_t)(value ? c->fastopen | bit : c->fastopen & ~bit);
+}
+
+/* Linux takes TCP_DEFER_ACCEPT of a connection, too, where it means nothing. */
+static int set_passive(struct tern_tcp *t, struct tern_conn *c, enum tern_option option,
+		       int64_t value)
+{
+	const struct range *range = &passive_ranges[option - TERN_SO_DEFER_ACCEPT];
+	bool passive = tern_conn_is_passive(c) && !(c->flags & TERN_CF_DEAD);
+
+	if (option == TERN_SO_DEFER_ACCEPT) {
+		if (passive)
+			c->passive.defer_accept = seconds_to_synacks(value);
+		return 0;
+	}
+	if (value < range->min || value > range->max || !passive ||
+	    (option == TERN_SO_FASTOPEN_CONNECT && c->state != TERN_CLOSED))
+		return -EINVAL;
+	if (option == TERN_SO_FASTOPEN)
+		return tern_fastopen_set_max(t, c, (uint32_t)value);
+	set_fastopen_bit(
+		c, option == TERN_SO_FASTOPEN_CONNECT ? TERN_FO_CONNECT : TERN_FO_NO_COOKIE, value);
+	return 0;
+}
+
+static int64_t get_passive(const struct tern_tcp *t, const struct tern_conn *c,
+			   enum tern_option option)
+{
+	const struct tern_fastopen_queue *q = tern_fastopen_queue(t, c);
+
+	switch (option) {
+	case TERN_SO_DEFER_ACCEPT:
+		return tern_conn_is_passive(c) ? synacks_to_seconds(c->passive.defer_accept) : 0;
+	case TERN_SO_FASTOPEN:
+		return q ? q->max : 0;
+	case TERN_SO_FASTOPEN_CONNECT:
+		return (c->fastopen & TERN_FO_CONNECT) != 0;
+	default:
+		return (c->fastopen & TERN_FO_NO_COOKIE) != 0;
+	}
+}
+
 /* The flag of an option that is a switch; 0 for the others. */
 static uint32_t switch_flag(enum tern_option option)
 {
@@ -140,6 +224,8 @@ int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 	uint32_t flag = switch_flag(option);
 	int err = 0;
 
+	if (is_passive_option(option))
+		return set_passive(t, c, option, value);
 	if (!is_known(option))
 		return -ENOPROTOOPT;
 	if (value < ranges[option].min || value > ranges[option].max ||
@@ -207,6 +293,9 @@ static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_o
 	case TERN_SO_STATE:
 		*ret_value = c->state;
 		return 0;
+	case TERN_SO_FASTOPEN_DEFERRED:
+		*ret_value = (c->fastopen & TERN_FO_DEFERRED) != 0;
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -237,6 +326,10 @@ int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 		[TERN_SO_LINGER2] = c->linger2_s,
 	};
 
+	if (is_passive_option(option)) {
+		*ret_value = get_passive(t, c, option);
+		return 0;
+	}
 	if (switch_flag(option)) {
 		*ret_value = (c->flags & switch_flag(option)) != 0;
 		return 0;

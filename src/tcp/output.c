@@ -130,6 +130,30 @@ static TERN_OUTLINE void count_retransmission(struct turn u, enum tern_counter k
 	u.c->totals.bytes_sent += u.tx->seg.len;
 }
 
+/* Fast Open: what the first SYN or SYN-ACK has beyond an ordinary one. */
+TERN_COLD static void extend_syn(struct turn u)
+{
+	struct tern_conn *c = u.c;
+	struct tern_traffic *x = u.x;
+	uint32_t cursor = 0;
+
+	if (c->state == TERN_SYN_RECEIVED) {
+		tern_fastopen_renew(u.t, c, x, &u.tx->seg.opt);
+		return;
+	}
+	tern_fastopen_option(u.t, c, x, &u.tx->seg.opt);
+	if (!x->syn_data)
+		return;
+	u.tx->pieces = tern_chain_pieces(&u.t->bufs, &x->send.chain, &cursor, c->snd.nxt,
+					 x->syn_data, u.tx->piece, TERN_OUT_PIECES - 1,
+					 &u.tx->seg.len);
+	c->snd.nxt += u.tx->seg.len;
+	c->totals.bytes_sent += u.tx->seg.len;
+	c->totals.data_segs_out++;
+	c->snd_ms = u.t->now_ms;
+	tern_count(u.t->trace, TERN_CNT_TcpExtTCPOrigDataSent);
+}
+
 /* SYN, or SYN-ACK in SYN-RECEIVED: the first one and its repetitions. */
 TERN_INLINE bool build_syn(struct turn u)
 {
@@ -152,12 +176,14 @@ TERN_INLINE bool build_syn(struct turn u)
 	u.tx->seg.wnd = (uint16_t)window;
 	c->rcv.adv = c->state == TERN_SYN_SENT ? window : c->rcv.nxt + window;
 	r->rtx_nxt = r->rtx_end;
-	c->snd.nxt = c->snd.iss + 1;
 	if (first) {
+		c->snd.nxt = c->snd.iss + 1;
 		r->timed = true;
 		r->timed_seq = c->snd.nxt;
 		r->timed_ns = u.t->now;
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
+		if (TERN_UNLIKELY(u.x->syn_option))
+			extend_syn(u);
 	} else {
 		count_retransmission(u, TERN_CNT_TcpExtTCPSynRetrans);
 	}
@@ -445,12 +471,30 @@ TERN_INLINE bool build_ack(struct turn u)
 	return true;
 }
 
+/*
+ * New data and FIN of an early child, before its handshake is complete. They stand behind the SYN,
+ * which is still to be acknowledged.
+ */
+TERN_COLD static bool build_early(struct turn u)
+{
+	bool built;
+
+	u.c->snd.una++;
+	built = build_new(u, false);
+	u.c->snd.una--;
+	return built;
+}
+
 TERN_INLINE bool build(struct turn u)
 {
 	struct tern_conn *c = u.c;
 
 	if (tern_state_in(c->state, SYN_STATES)) {
+		if (TERN_UNLIKELY(c->fastopen & TERN_FO_DEFERRED))
+			return false;
 		if (u.x && build_syn(u))
+			return true;
+		if (TERN_UNLIKELY(c->flags & TERN_CF_EARLY) && build_early(u))
 			return true;
 		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) &&
 		       build_ack(u);
@@ -501,7 +545,7 @@ TERN_INLINE bool is_done(struct turn u)
 	const struct tern_conn *c = u.c;
 	const struct tern_traffic *x = u.x;
 
-	if (c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE))
+	if (c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE | TERN_CF_EARLY))
 		return false;
 	if (!x)
 		return true;

@@ -7,6 +7,7 @@
 #ifndef TERN_TCP_REPLY_H
 #define TERN_TCP_REPLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -24,7 +25,7 @@ struct tern_reply {
 	uint16_t lport, rport;
 	tern_seq seq, ack;
 	uint16_t wnd, flags;
-	uint16_t options; /* enum tern_tcp_option bits present: MSS, WSCALE, SACKOK, TS */
+	uint16_t options; /* enum tern_tcp_option bits present: MSS, WSCALE, SACKOK, TS, FASTOPEN */
 	uint16_t mss;
 	uint32_t tsval, tsecr;
 	uint8_t family;
@@ -32,6 +33,8 @@ struct tern_reply {
 	uint8_t ttl, tos;
 	uint8_t wscale;
 	uint8_t addrs[TERN_FLOW_ADDRS_MAX]; /* packed, of the flow as we see it */
+	bool fastopen_exp;   /* with TERN_OPT_FASTOPEN: the form of the option, … */
+	uint8_t fastopen[8]; /* … and the cookie */
 };
 
 struct tern_replies {

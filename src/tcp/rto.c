@@ -66,6 +66,9 @@ static uint32_t retries_max(const struct tern_tcp *t, const struct tern_conn *c)
 	if (c->state == TERN_SYN_SENT)
 		return c->patience.syn_retries ? c->patience.syn_retries
 					       : k->tcp_syn_retries + k->tcp_syn_linear_timeouts;
+	if (c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_EARLY)) /* one more, as Linux */
+		return c->patience.syn_retries ? c->patience.syn_retries
+					       : k->tcp_synack_retries + 1;
 	if (c->state == TERN_SYN_RECEIVED)
 		return k->tcp_synack_retries;
 	if (c->flags & TERN_CF_ORPHAN)
@@ -121,6 +124,8 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 	struct tern_repairs *r = &x->repair;
 
 	tern_count(t->trace, TERN_CNT_TcpExtTCPTimeouts);
+	if (TERN_UNLIKELY(c->fastopen & TERN_FO_USED) && !(c->flags & TERN_CF_PASSIVE))
+		tern_fastopen_timeout(t, c, patience_ended(t, c, x));
 	/* RFC9293:MUST-20 */
 	if (!window_closed_but_alive(t, c) && patience_ended(t, c, x)) {
 		give_up(t, idx);

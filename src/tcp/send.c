@@ -49,6 +49,12 @@ static int64_t send_refused(struct tern_conn *c)
 	return 0;
 }
 
+/* May what is queued leave at once? */
+static bool may_leave(const struct tern_conn *c)
+{
+	return tern_state_in(c->state, TERN_STATES_MAY_SEND) || (c->flags & TERN_CF_EARLY);
+}
+
 /* Memory is out: wait for what is in flight, or fail if nothing is. */
 static int64_t send_no_memory(struct tern_tcp *t, struct tern_conn *c)
 {
@@ -82,6 +88,8 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 	struct tern_traffic *x;
 	uint32_t room, n;
 
+	if (TERN_UNLIKELY(c->fastopen & TERN_FO_DEFERRED) && !charged)
+		return tern_fastopen_send(t, idx, c, data, len);
 	if (charged || !len)
 		return charged;
 	x = tern_conn_need_traffic(t, c);
@@ -106,7 +114,7 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 		c->flags |= TERN_CF_MORE;
 	if (TERN_UNLIKELY(flags & TERN_MSG_OOB) && n == len)
 		tern_urgent_queued(c, x);
-	if (tern_state_in(c->state, TERN_STATES_MAY_SEND))
+	if (may_leave(c))
 		tern_conn_want_output(t, idx, c);
 	return n;
 }
@@ -179,8 +187,10 @@ int64_t tern_tcp_commit(struct tern_tcp *t, uint32_t idx, size_t len, unsigned i
 		c->flags &= ~(uint32_t)TERN_CF_MORE;
 		if ((flags & TERN_MSG_MORE) && !(c->flags & TERN_CF_NOSPACE))
 			c->flags |= TERN_CF_MORE;
-		if (tern_state_in(c->state, TERN_STATES_MAY_SEND))
+		if (may_leave(c))
 			tern_conn_want_output(t, idx, c);
+		else if (c->fastopen & TERN_FO_DEFERRED)
+			tern_fastopen_start(t, idx, c);
 	}
 	tern_tcp_unlend(t);
 	tern_conn_rest(t, c);

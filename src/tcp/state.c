@@ -52,6 +52,7 @@ TERN_NOINLINE static void leave_dead(struct tern_tcp *t, uint32_t idx, struct te
 {
 	unsigned int bits = TERN_EV_CLOSED | TERN_EV_READABLE | TERN_EV_WRITABLE;
 
+	tern_fastopen_forget(t, c);
 	tern_conn_unhash(t, idx, c);
 	tern_conn_drop_unsent(t, idx);
 	c->flags |= TERN_CF_DEAD;
@@ -62,8 +63,19 @@ TERN_NOINLINE static void leave_dead(struct tern_tcp *t, uint32_t idx, struct te
 	tern_conn_notify(t, idx, c, bits);
 }
 
+/* The end of a connection whose SYN was more than a SYN. */
+TERN_COLD static void end_fast_open(struct tern_tcp *t, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_EARLY)
+		tern_fastopen_settle(t, c, false);
+	else if (!(c->flags & TERN_CF_PASSIVE))
+		tern_fastopen_ended(t, c);
+}
+
 void tern_conn_finish_at(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, int error)
 {
+	if (TERN_UNLIKELY(c->fastopen & TERN_FO_USED))
+		end_fast_open(t, c);
 	if (c->state != TERN_CLOSED)
 		tern_conn_set_state(t, c, TERN_CLOSED);
 	if (c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ))

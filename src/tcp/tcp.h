@@ -44,6 +44,8 @@ struct tern_birth {
 	uint64_t synack_ns;  /* when the SYN-ACK left, for the RTT; 0: sent more than once (Karn) */
 	uint32_t settings;   /* connection record whose options the child takes: the listener's */
 	bool retransmitted;  /* the SYN-ACK was: start with one segment (RFC 5681 §3.1) */
+	uint32_t fastopen;   /* an early child: its listener's tern_fastopen_queue; else 0 */
+	enum tern_fastopen_syn answer; /* … and what its first SYN-ACK has */
 };
 
 /*
@@ -62,7 +64,8 @@ struct tern_tx {
 
 /*
  * A connection in SYN-RECEIVED, hashed, with TERN_CF_PASSIVE; the caller then gives it the segment
- * that completes the handshake. 0 when a table or the memory is full (counted).
+ * that completes the handshake, or an early child the text of its SYN (tern_fastopen_take). 0
+ * when a table or the memory is full (counted).
  */
 uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth);
 

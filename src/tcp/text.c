@@ -171,6 +171,14 @@ static enum tern_step receive(struct tern_input *in)
 	return TERN_NEXT;
 }
 
+void tern_input_early_text(struct tern_input *in)
+{
+	bool fin;
+
+	/* Without memory for it the SYN-ACK leaves it out. Nothing can have come before it. */
+	(void)take_in_order(in, tern_conn_traffic(in->t, in->c), &fin);
+}
+
 enum tern_step tern_input_text(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;

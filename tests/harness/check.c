@@ -25,7 +25,7 @@ static uint8_t *flatten(const struct tern_out *out)
 /* Options that the flags allow, and timestamps if and only if they were agreed on. */
 static void check_options(const struct puppet *p, const struct tern_segment *seg, bool ours)
 {
-	uint16_t only_syn = TERN_OPT_MSS | TERN_OPT_WSCALE | TERN_OPT_SACKOK;
+	uint16_t only_syn = TERN_OPT_MSS | TERN_OPT_WSCALE | TERN_OPT_SACKOK | TERN_OPT_FASTOPEN;
 	uint16_t present = seg->opt.present;
 
 	assert_false(seg->options_malformed);
@@ -64,6 +64,13 @@ static void check_promises(struct puppet *p, const struct tern_segment *seg)
 	p->edge_known = true;
 }
 
+/* Data that goes with a SYN is the stream's first. */
+static void check_syn_data(const struct tern_segment *seg)
+{
+	for (uint32_t i = 0; i < seg->len; i++)
+		assert_int_equal(seg->data[i], stream_byte(i));
+}
+
 static void check_segment(struct puppet *p, const struct tern_packet *pkt, struct caught *ret)
 {
 	struct tern_segment *seg = &ret->seg;
@@ -78,6 +85,8 @@ static void check_segment(struct puppet *p, const struct tern_packet *pkt, struc
 	ours = seg->dport == p->peer.port && tern_addr_eq(&pkt->dst, &p->peer.addr) &&
 	       seg->sport == p->us.port;
 	check_options(p, seg, ours && p->irs);
+	if (ours && (seg->flags & TERN_SYN))
+		check_syn_data(seg);
 	if (ours && p->irs)
 		check_promises(p, seg);
 	memcpy(ret->payload, seg->data, TERN_MIN(seg->len, (uint32_t)PAYLOAD_MAX));
@@ -180,6 +189,7 @@ void assert_all_back(struct puppet *p)
 	assert_false(tern_stack_next_socket(st, p->now, &cursor, &row));
 	assert_int_equal(tern_tcp_traffics(&st->tcp), 0);
 	assert_int_equal(st->tcp.reass.used, 0);
+	assert_int_equal(st->tcp.fastopen.queues.used, 0);
 	assert_int_equal(st->tcp.map.count, 0);
 	assert_int_equal(st->tcp.out.count, 0);
 	assert_int_equal(st->tcp.events.count, 0);

@@ -159,6 +159,10 @@ static void fill_options(const struct puppet *p, const struct shape *s, struct t
 		opt->present |= s->mss.set || p->mss ? TERN_OPT_MSS : 0;
 		opt->present |= s->wscale.set || p->wscale >= 0 ? TERN_OPT_WSCALE : 0;
 		opt->present |= value(s->sackok, p->sackok) ? TERN_OPT_SACKOK : 0;
+		opt->present |= p->fastopen ? TERN_OPT_FASTOPEN : 0;
+		opt->fastopen_len = p->cookie_len;
+		opt->fastopen_exp = p->cookie_exp;
+		memcpy(opt->fastopen, p->cookie, sizeof(opt->fastopen));
 	} else if (s->sack_left.set) {
 		opt->present |= TERN_OPT_SACK;
 		opt->sack_count = 1;
@@ -339,7 +343,8 @@ static void take_in(struct puppet *p, const struct caught *c)
 		p->tsecr = seg->opt.tsval;
 	if (seg->flags & TERN_SYN) {
 		p->irs = seg->seq;
-		p->ack = seg->seq + 1;
+		p->ack = tern_seq_max(p->ack ? p->ack : seg->seq, seg->seq + 1 + seg->len);
+		p->room = p->room ? p->room : p->ack + TERN_MIN(p->window, 65535u);
 		p->scaled = p->wscale >= 0 && (seg->opt.present & TERN_OPT_WSCALE);
 		p->stamped = p->ts && (seg->opt.present & TERN_OPT_TS);
 		p->stack_wscale = seg->opt.wscale;

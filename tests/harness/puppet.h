@@ -110,6 +110,10 @@ struct puppet {
 	uint32_t mss; /* 0: no option */
 	int wscale;   /* -1: no option */
 	bool ts, sackok;
+	bool fastopen; /* a Fast Open option: cookie of cookie_len bytes, cookie_exp its form */
+	uint8_t cookie_len;
+	bool cookie_exp;
+	uint8_t cookie[TERN_FASTOPEN_MAX];
 
 	/* Where it stands. */
 	uint32_t iss, seq; /* its first number, and the next */
