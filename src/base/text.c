@@ -184,3 +184,25 @@ int tern_text_parse_u64(const char *s, uint64_t *ret)
 	*ret = v;
 	return 0;
 }
+
+unsigned int tern_text_slips(const char *a, const char *b)
+{
+	unsigned int row[TERN_TEXT_WORD_MAX + 1], width = (unsigned int)strlen(b);
+
+	if (strlen(a) > TERN_TEXT_WORD_MAX || width > TERN_TEXT_WORD_MAX)
+		return TERN_TEXT_WORD_MAX;
+	for (unsigned int j = 0; j <= width; j++)
+		row[j] = j;
+	for (unsigned int i = 0; a[i]; i++) {
+		unsigned int diagonal = row[0];
+
+		row[0] = i + 1;
+		for (unsigned int j = 1; j <= width; j++) {
+			unsigned int replaced = diagonal + (a[i] != b[j - 1]);
+
+			diagonal = row[j];
+			row[j] = TERN_MIN(replaced, TERN_MIN(row[j], row[j - 1]) + 1);
+		}
+	}
+	return row[width];
+}

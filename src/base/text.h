@@ -51,6 +51,13 @@ void tern_text_addr(struct tern_text *t, const struct tern_addr *addr);
 /* Append address:port, IPv6 in brackets (RFC 5952 §6). */
 void tern_text_endpoint(struct tern_text *t, const struct tern_endpoint *ep);
 
+/*
+ * Slips between two words: letters too many, too few or other ones (Levenshtein). Words beyond
+ * TERN_TEXT_WORD_MAX have as many.
+ */
+#define TERN_TEXT_WORD_MAX 64
+unsigned int tern_text_slips(const char *a, const char *b);
+
 /* Read a decimal number: digits only, all of the string, up to 2^64-1. 0 or -EINVAL, -ERANGE. */
 TERN_NODISCARD int tern_text_parse_u64(const char *s, uint64_t *ret);
 

@@ -69,36 +69,13 @@ int tern_cli_flush(const struct tern_cli_args *args)
 	return tern_cli_problem(args, "cannot write the output: %s", strerror(errno));
 }
 
-/* Slips between two words: letters too many, too few or other ones (Levenshtein). */
-static unsigned int slips(const char *a, const char *b)
-{
-	unsigned int row[WORD_MAX + 1], width = (unsigned int)strlen(b);
-
-	if (strlen(a) > WORD_MAX || width > WORD_MAX)
-		return WORD_MAX;
-	for (unsigned int j = 0; j <= width; j++)
-		row[j] = j;
-	for (unsigned int i = 0; a[i]; i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i + 1;
-		for (unsigned int j = 1; j <= width; j++) {
-			unsigned int replaced = diagonal + (a[i] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = TERN_MIN(replaced, TERN_MIN(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[width];
-}
-
 int tern_cli_no_command(struct tern_cli_args *args, const char *name)
 {
 	const char *nearest = NULL;
 	unsigned int least = NEAR_ENOUGH + 1;
 
 	for (const struct tern_cli_command *c = tern_cli_commands; c->name; c++) {
-		unsigned int n = slips(name, c->name);
+		unsigned int n = tern_text_slips(name, c->name);
 
 		if (n < least && n < strlen(c->name)) {
 			least = n;
@@ -119,7 +96,7 @@ static const char *nearest_option(const struct tern_cli_command *command, const 
 	unsigned int least = NEAR_ENOUGH + 1, cursor = 0;
 
 	while ((option = tern_cli_next_option(command, &cursor))) {
-		unsigned int n = option->name ? slips(name, option->name) : least;
+		unsigned int n = option->name ? tern_text_slips(name, option->name) : least;
 
 		if (n < least) {
 			least = n;

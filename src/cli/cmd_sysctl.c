@@ -4,7 +4,6 @@
  *
  * Each operand is a request of its own. What was done before one that fails is shown.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@ enum {
 	KNOB_NAME_MAX = 128,
 	REQUEST_MAX = 1024,
 	WORDS_MAX = 256,
+	WHY_MAX = TERN_KNOB_WHY_MAX + REQUEST_MAX,
 };
 
 struct request {
@@ -87,62 +87,21 @@ static int run(struct request *r)
 	return status == TERN_CLI_OK ? flushed : status;
 }
 
-/* The row of a knob's name, which may lack its prefix; NULL if there is none. */
-static const struct tern_knob_row *find_row(const char *name)
-{
-	const struct tern_knob_row *row;
-	size_t len = strlen(name);
-
-	for (unsigned int i = 0; (row = tern_knob_row(i)); i++) {
-		size_t all = strlen(row->name);
-
-		if (all >= len && strcmp(row->name + all - len, name) == 0 &&
-		    (all == len || row->name[all - len - 1] == '.'))
-			return row;
-	}
-	return NULL;
-}
-
-/* How many numbers a knob of this name takes. */
-static unsigned int count_rows(const char *name)
-{
-	const struct tern_knob_row *row;
-	unsigned int count = 0;
-
-	for (unsigned int i = 0; (row = tern_knob_row(i)); i++)
-		count += strcmp(row->name, name) == 0;
-	return count;
-}
-
 bool tern_cli_knob_ok(struct tern_cli_args *args, const char *word)
 {
+	char name[KNOB_NAME_MAX], value[TERN_KNOB_VALUE_MAX], why[WHY_MAX];
 	const char *equals = strchr(word, '=');
-	const struct tern_knob_row *row;
 	struct tern_knobs knobs;
-	char name[KNOB_NAME_MAX];
-	unsigned int count;
 	int err;
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
-	row = find_row(name);
-	if (!row) {
-		tern_cli_wrong(args, "there is no knob '%s'; tern sysctl -a lists them", name);
-		return false;
-	}
 	tern_knobs_init(&knobs);
-	err = equals ? tern_knob_set(&knobs, name, equals + 1) : 0;
+	err = equals ? tern_knob_set(&knobs, name, equals + 1)
+		     : tern_knob_get(&knobs, name, value, sizeof(value));
 	if (!err)
 		return true;
-	if (err == -EDOM) {
-		tern_cli_wrong(args,
-			       "the range '%s' of %s runs backwards; write the lower port first",
-			       equals + 1, row->name);
-		return false;
-	}
-	count = count_rows(row->name);
-	tern_cli_wrong(args, "%s does not take '%s'; it takes %u number%s from %u to %u, in %s",
-		       row->name, equals + 1, count, count == 1 ? "" : "s", row->min, row->max,
-		       row->unit);
+	tern_knob_complain(name, equals ? equals + 1 : "", err, why, sizeof(why));
+	tern_cli_wrong(args, "%s", why);
 	return false;
 }
 

@@ -16,10 +16,11 @@
 #include "report/sink.h"
 #include "tern/snapshot.h"
 #include "tern/trace.h"
+#include "trace/sysctl.h"
 
 enum {
 	TERN_VIEW_NAMES = 16, /* different names of congestion control */
-	TERN_VIEW_WORD = 256, /* bytes of a name or a value, with the NUL */
+	TERN_VIEW_WORD = 256, /* bytes of a name, with the NUL */
 };
 
 struct tern_ctl_client;
@@ -54,7 +55,7 @@ int tern_view_ask(struct tern_view *view, const char *request, tern_view_line *t
 
 /* A line {"WHAT":"NAME","value":V}; the value is text or a number. */
 struct tern_view_member {
-	char what[16], name[TERN_VIEW_WORD], text[TERN_VIEW_WORD];
+	char what[16], name[TERN_VIEW_WORD], text[TERN_KNOB_VALUE_MAX];
 	uint64_t number;
 };
 

@@ -135,13 +135,23 @@ static void write_knob(struct tern_sink *out, const char *name, const char *valu
 	tern_json_end(&json);
 }
 
+static void complain(struct tern_sink *out, const char *name, const char *value, int err)
+{
+	char why[TERN_KNOB_WHY_MAX + WORD_MAX];
+
+	tern_knob_complain(name, value, err, why, sizeof(why));
+	tern_ctl_answer_error(out, why);
+}
+
 static void one_knob(struct tern_ctl_answer *answer, const struct tern_stack *st, const char *name,
 		     struct tern_sink *out)
 {
 	char value[WORD_MAX];
 
-	if (tern_stack_get_knob(st, name, value, sizeof(value)) < 0) {
-		tern_ctl_answer_error(out, "there is no such knob");
+	int err = tern_stack_get_knob(st, name, value, sizeof(value));
+
+	if (err) {
+		complain(out, name, "", err);
 		return;
 	}
 	write_knob(out, name, value);
@@ -153,19 +163,8 @@ static void set_knob(struct tern_ctl_answer *answer, struct tern_stack *st, uint
 {
 	int err = tern_stack_knob(st, now, req->name, req->value);
 
-	if (err == -ENOENT)
-		tern_ctl_answer_error(out, "there is no such knob");
-	else if (err == -ERANGE)
-		tern_ctl_answer_error(out, "the value is out of the knob's range");
-	else if (err == -EDOM)
-		tern_ctl_answer_error(out,
-				      "the port range runs backwards; write the lower port first");
-	else if (err == -EACCES)
-		tern_ctl_answer_error(out, "the knob can only be read");
-	else if (err == -E2BIG)
-		tern_ctl_answer_error(out, "these are too many ranges of ports");
-	else if (err)
-		tern_ctl_answer_error(out, "the value is not such a one as the knob takes");
+	if (err)
+		complain(out, req->name, req->value, err);
 	else
 		end(answer, out);
 }

@@ -130,7 +130,7 @@ int tern_host_sysctls(const struct tern_host_config *cfg, struct tern_stack *st,
 					      name, WORD_MAX, equals + 1,
 					      err == -ERANGE ? "out of its range"
 					      : err == -EDOM ? "write the lower port first"
-							     : "not the numbers it wants");
+							     : "not what it wants");
 	}
 	return 0;
 }

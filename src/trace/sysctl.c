@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "trace/sysctl_name.h"
 #include "trace/sysctl_value.h"
 
 #define NAMED(...)                                             \
@@ -30,6 +31,7 @@
 			0, NULL          \
 		}                        \
 	}
+#define MS_PER_S  1000u
 #define AT(field) offsetof(struct tern_knobs, field)
 
 static const struct tern_knob_row rows[] = {
@@ -95,27 +97,24 @@ const struct tern_knob_row *tern_knob_row(unsigned int i)
 	return i < TERN_ARRAY_SIZE(rows) ? &rows[i] : NULL;
 }
 
-/* The last part of a knob's name: tcp_rmem of net.ipv4.tcp_rmem. */
-static const char *last_part(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot ? dot + 1 : name;
-}
-
-/* The first row of a name and how many rows it has; 0 if there is no such knob. */
+/* The place of a name's first row and how many rows it has; 0 if there is no such knob. */
 static unsigned int find(const char *name, unsigned int *ret_first)
 {
 	unsigned int count = 0;
+	const struct tern_knob_row *row = tern_knob_find(name, &count);
 
-	for (unsigned int i = 0; i < TERN_ARRAY_SIZE(rows); i++) {
-		if (strcmp(name, rows[i].name) && strcmp(name, last_part(rows[i].name)))
-			continue;
-		if (!count)
-			*ret_first = i;
-		count++;
-	}
+	if (row)
+		*ret_first = (unsigned int)(row - rows);
 	return count;
+}
+
+const struct tern_knob_row *tern_knob_alias_row(const struct tern_knob_alias *alias)
+{
+	unsigned int i = 0;
+
+	while (rows[i].offset != alias->offset)
+		i++;
+	return &rows[i];
 }
 
 /* Do the values of a name fit together? */
@@ -160,12 +159,45 @@ static int set_key(uint32_t *field, const char *text)
 	return tern_knob_read_key(text, field, &field[2 * TERN_KNOB_KEY_WORDS]);
 }
 
+/* Sets what another system's name stands for. */
+static int set_alias(struct tern_knobs *knobs, const struct tern_knob_alias *alias,
+		     const char *text)
+{
+	const struct tern_knob_row *row = tern_knob_alias_row(alias);
+	const struct tern_knob_row any = { .max = UINT32_MAX };
+	uint32_t number;
+	uint64_t value;
+	int err = tern_knob_read_numbers(&any, 1, text, &number);
+
+	if (err)
+		return err;
+	value = number;
+	if (alias->rule == TERN_ALIAS_MS)
+		value = (value + MS_PER_S - 1) / MS_PER_S;
+	if (alias->rule == TERN_ALIAS_MSL)
+		value = (2 * value + MS_PER_S - 1) / MS_PER_S;
+	if (alias->rule == TERN_ALIAS_RFC1323) {
+		if (value > 3)
+			return -ERANGE;
+		knobs->tcp_window_scaling = value == 1 || value == 2;
+		value = value == 1 || value == 3;
+	}
+	if (value < row->min || value > row->max)
+		return -ERANGE;
+	number = (uint32_t)value;
+	memcpy((uint8_t *)knobs + alias->offset, &number, sizeof(number));
+	return 0;
+}
+
 int tern_knob_set(struct tern_knobs *knobs, const char *name, const char *value)
 {
 	unsigned int first = 0, count = find(name, &first);
 
-	if (!count)
-		return -ENOENT;
+	if (!count) {
+		const struct tern_knob_alias *alias = tern_knob_alias_find(name);
+
+		return alias ? set_alias(knobs, alias, value) : -ENOENT;
+	}
 	switch (rows[first].kind) {
 	case TERN_KNOB_NUMBER:
 		return set_numbers(knobs, first, count, value);
@@ -190,16 +222,38 @@ static void write_numbers(struct tern_text *out, const uint32_t *values, unsigne
 	}
 }
 
+static void write_alias(struct tern_text *out, const struct tern_knobs *knobs,
+			const struct tern_knob_alias *alias)
+{
+	uint32_t number;
+	uint64_t value;
+
+	memcpy(&number, (const uint8_t *)knobs + alias->offset, sizeof(number));
+	value = number;
+	if (alias->rule == TERN_ALIAS_MS)
+		value *= MS_PER_S;
+	if (alias->rule == TERN_ALIAS_MSL)
+		value = value * MS_PER_S / 2;
+	if (alias->rule == TERN_ALIAS_RFC1323)
+		value = knobs->tcp_window_scaling ? (number ? 1 : 2) : (number ? 3 : 0);
+	tern_text_u64(out, value);
+}
+
 int tern_knob_get(const struct tern_knobs *knobs, const char *name, char *text, size_t cap)
 {
 	unsigned int first = 0, count = find(name, &first);
 	const struct tern_knob_row *row = &rows[first];
+	const struct tern_knob_alias *alias = count ? NULL : tern_knob_alias_find(name);
 	const uint32_t *field = value_of(knobs, first);
 	struct tern_text out;
 
-	if (!count)
+	if (!count && !alias)
 		return -ENOENT;
 	tern_text_init(&out, text, cap);
+	if (alias) {
+		write_alias(&out, knobs, alias);
+		return out.cut ? -ENOSPC : 0;
+	}
 	switch (row->kind) {
 	case TERN_KNOB_NUMBER:
 		write_numbers(&out, field, count);

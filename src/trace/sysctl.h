@@ -14,6 +14,8 @@
 
 #define TERN_KNOB_KEY_WORDS  4
 #define TERN_KNOB_RANGES_MAX 64
+#define TERN_KNOB_NAME_MAX   64  /* room for any name that is known */
+#define TERN_KNOB_WHY_MAX    512 /* room for any complaint, values as long as they are apart */
 
 /*
  * Room for the longest value: 64 ranges of ports, of 12 characters each with the comma. Keys
@@ -91,7 +93,20 @@ void tern_knobs_init(struct tern_knobs *knobs);
 const struct tern_knob_row *tern_knob_row(unsigned int i);
 
 /*
- * Sets a knob by name ("net.ipv4.tcp_fin_timeout"; without the prefix too) from text, as sysctl
+ * The first row of a knob, and how many rows it has; NULL if the name is none. Taken as well are
+ * names without their prefix and paths (/proc/sys/net/ipv4/tcp_sack).
+ */
+const struct tern_knob_row *tern_knob_find(const char *name, unsigned int *ret_count);
+
+/*
+ * Why a set or get of this name and value failed with err, in one sentence that says what is right:
+ * which name is near, what became of a name that Linux has dropped, what the knob takes.
+ */
+void tern_knob_complain(const char *name, const char *value, int err, char *text, size_t cap);
+
+/*
+ * Sets a knob by name, as tern_knob_find() takes it or as FreeBSD has it
+ * ("net.inet.tcp.msl"), from text, as sysctl
  * takes it: decimal or 0x numbers, a triple all its numbers; a name; a key; ports. -ENOENT, -EINVAL
  * (not such a value, too many or too few), -ERANGE, -EDOM (a port range that runs backwards),
  * -E2BIG (more than TERN_KNOB_RANGES_MAX ranges of ports), -EACCES (it can only be read). Nothing

@@ -492,19 +492,22 @@ static void nonsense_is_answered_with_what_is_right(void **state)
 	assert_error(client, "{\"cmd\":\"trace\",\"from\":-1}", "not a request");
 	assert_error(client, "{\"cmd\":\"dance\"}", "no such cmd; there are sockets");
 	assert_error(client, "{}", "no such cmd");
-	assert_error(client, "{\"cmd\":\"knobs\",\"name\":\"net.nothing\"}", "no such knob");
+	assert_error(client, "{\"cmd\":\"knobs\",\"name\":\"net.nothing\"}",
+		     "there is no knob 'net.nothing'");
 	assert_error(client, "{\"cmd\":\"set\",\"name\":\"net.nothing\",\"value\":\"1\"}",
-		     "no such knob");
+		     "there is no knob 'net.nothing'");
 	assert_error(client,
 		     "{\"cmd\":\"set\",\"name\":\"net.ipv4.tcp_fin_timeout\",\"value\":\"9999\"}",
-		     "out of the knob's range");
+		     "does not take '9999'; it takes 1 number from 0 to 3600, in seconds");
 	assert_error(
 		client,
 		"{\"cmd\":\"set\",\"name\":\"net.ipv4.ip_local_port_range\",\"value\":\"9 8\"}",
 		"the lower port first");
 	assert_error(client,
 		     "{\"cmd\":\"set\",\"name\":\"net.ipv4.tcp_fin_timeout\",\"value\":\"x\"}",
-		     "not such a one");
+		     "does not take 'x'");
+	assert_error(client, "{\"cmd\":\"set\",\"name\":\"tcp_tw_recycle\",\"value\":\"1\"}",
+		     "removed in Linux 4.12");
 	assert_int_equal(tern_ctl_ask(client, "{}\n{}"), -EINVAL);
 	/* It still listens. */
 	ask(client, "{\"cmd\":\"info\"}");
