@@ -355,6 +355,16 @@ def target_of(case):
 
 # ---------------------------------------------------------------------------------------------
 
+def noticed(copy, cases):
+    """(whether it compiles, the first test that fails or None). Programs are built as needed."""
+    for case in cases:
+        if copy.make({target_of(case)}):
+            return False, None
+        if not copy.passes(case):
+            return True, case
+    return True, None
+
+
 def spoil(copy, name, place, cases, args):
     """Mutates one place until a test notices."""
     path = os.path.join(copy.tree, place.path)
@@ -371,12 +381,10 @@ def spoil(copy, name, place, cases, args):
             tried += 1
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text[:start] + new + text[end:])
-            if copy.make({target_of(c) for c in cases}):
-                continue
-            compiled += 1
-            for case in cases:
-                if not copy.passes(case):
-                    return Result(name, place, "proved", what, case, tried)
+            built, case = noticed(copy, cases)
+            compiled += built
+            if case:
+                return Result(name, place, "proved", what, case, tried)
     finally:
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
@@ -384,7 +392,8 @@ def spoil(copy, name, place, cases, args):
 
 
 def prove_one(copy, ledger, name, args):
-    cases = [c for c in ledger.tests.get(name, []) if target_of(c)]
+    cases = sorted((c for c in ledger.tests.get(name, []) if target_of(c)),
+                   key=lambda case: case.path.endswith(".pkt"))  # these need all of tern
     if not ledger.code.get(name) or not cases:
         yield Result(name, None, "not cited", "", None, 0)
         return
