@@ -84,7 +84,7 @@ static void wait_until(struct drill *d, const struct tern_script_event *e)
 	int64_t at = e->at_us + (e->time == TERN_TIME_RELATIVE ? d->last_us : 0);
 	uint64_t until = d->start + (uint64_t)at * DRILL_US;
 
-	tern_drill_pass(d, TERN_MAX(until, d->now), false);
+	tern_drill_pass(d, TERN_MAX(until, d->now), NULL);
 }
 
 static void play_event(struct drill *d, const struct tern_script_event *e)

@@ -243,7 +243,7 @@ void tern_drill_call_finish(struct drill *d)
 		return;
 	limit = d->start + (uint64_t)(c->end_us + tern_drill_tolerance(d, c->end_us)) * DRILL_US;
 	if (!c->done)
-		tern_drill_pass(d, TERN_MAX(limit, d->now), false);
+		tern_drill_pass(d, TERN_MAX(limit, d->now), NULL);
 	d->event = c->event;
 	if (d->verdict == TERN_DRILL_PASSED && !c->done)
 		tern_drill_fail(d, "the call was to return at %.6f s, and still blocks",
@@ -265,7 +265,7 @@ static void wait_for(struct drill *d)
 
 		if (next == TERN_NEVER)
 			break;
-		tern_drill_pass(d, TERN_MIN(TERN_MAX(next, d->now), limit), false);
+		tern_drill_pass(d, TERN_MIN(TERN_MAX(next, d->now), limit), NULL);
 	}
 	if (!c->done && d->verdict == TERN_DRILL_PASSED)
 		tern_drill_fail(d, "the call blocks for ever");

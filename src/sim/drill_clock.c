@@ -99,14 +99,14 @@ static uint64_t next_deadline(const struct drill *d)
 	return next;
 }
 
-void tern_drill_pass(struct drill *d, uint64_t until, bool stop_at_frame)
+void tern_drill_pass(struct drill *d, uint64_t until, struct drill_frame *const *stop)
 {
 	tern_drill_settle(d);
-	while (d->verdict == TERN_DRILL_PASSED && !(stop_at_frame && d->frames)) {
+	while (d->verdict == TERN_DRILL_PASSED && !(stop && *stop)) {
 		uint64_t next = next_deadline(d);
 
 		if (next > until) {
-			if (until > d->now && !stop_at_frame)
+			if (until > d->now && !stop)
 				d->now = until;
 			return;
 		}
@@ -128,13 +128,13 @@ void tern_drill_input(struct drill *d, const uint8_t *bytes, uint32_t len)
 	tern_drill_settle(d);
 }
 
-void tern_drill_drop_frame(struct drill *d)
+void tern_drill_drop_frame(struct drill *d, struct drill_frame **at)
 {
-	struct drill_frame *f = d->frames;
+	struct drill_frame *f = *at;
 
-	d->frames = f->next;
-	if (!d->frames)
-		d->tail = &d->frames;
+	*at = f->next;
+	if (d->tail == &f->next)
+		d->tail = at;
 	f->next = d->spare;
 	d->spare = f;
 }

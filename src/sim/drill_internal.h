@@ -158,8 +158,8 @@ int64_t tern_drill_tolerance(const struct drill *d, int64_t expected_us);
 
 /* ---- drill_clock.c ---- */
 
-/* Lets time pass until `until`, or until a frame is there where stop_at_frame. */
-void tern_drill_pass(struct drill *d, uint64_t until, bool stop_at_frame);
+/* Lets time pass until `until`; or until there is a frame at *stop, and then no further. */
+void tern_drill_pass(struct drill *d, uint64_t until, struct drill_frame *const *stop);
 
 /* Takes what the stack has to say now: frames to the queue, and blocked calls on their way. */
 void tern_drill_settle(struct drill *d);
@@ -167,8 +167,8 @@ void tern_drill_settle(struct drill *d);
 /* A frame into the stack. */
 void tern_drill_input(struct drill *d, const uint8_t *bytes, uint32_t len);
 
-/* The first frame of the queue is done with. */
-void tern_drill_drop_frame(struct drill *d);
+/* The frame of the queue that *at leads to is done with. */
+void tern_drill_drop_frame(struct drill *d, struct drill_frame **at);
 
 /* ---- drill_flow.c ---- */
 

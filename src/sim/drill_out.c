@@ -2,8 +2,8 @@
 /*
  * sim/drill_out.c: a packet that the script expects, against the next one of the stack.
  *
- * Frames are compared in the order in which they were sent; those of sockets that the script does
- * not know are passed over. Every field that the script says is compared, options byte by byte,
+ * Frames are compared in the order in which they were sent, those of the connection that the packet
+ * is about; what others say is passed over, as packetdrill does. Every field that the script says is compared, options byte by byte,
  * timestamps within the tolerance or, without --tcp_ts_tick_usecs, not at all.
  *
  * Scripts are written for a kernel that hands large segments to its device; our frames hold one
@@ -55,22 +55,32 @@ static bool take_apart(struct drill *d, const struct drill_frame *f, struct seen
 	return true;
 }
 
-/* Is the frame of a kind that the script could mean? */
-static bool is_known(const struct seen *s)
+/* Could the script mean the frame, in an event about flow (NULL: none is known to it)? */
+static bool is_meant(const struct seen *s, const struct drill_flow *flow)
 {
-	return s->pkt.proto != TERN_PROTO_TCP || s->flow;
+	return s->pkt.proto != TERN_PROTO_TCP || (s->flow && s->flow == flow);
 }
 
-/* The first frame that is of a socket of the script, waiting for it no longer than `until`. */
-static struct drill_frame *next_frame(struct drill *d, uint64_t until, struct seen *s)
+/*
+ * The first frame that is of flow, waiting for it no longer than `until`. Those of connections that
+ * have ports in the script stay: another event may be about them.
+ */
+static struct drill_frame **next_frame(struct drill *d, const struct drill_flow *flow,
+				       uint64_t until, struct seen *s)
 {
+	struct drill_frame **at = &d->frames;
+
 	for (;;) {
-		tern_drill_pass(d, until, true);
-		if (!d->frames)
+		if (!*at)
+			tern_drill_pass(d, until, at);
+		if (!*at)
 			return NULL;
-		if (take_apart(d, d->frames, s) && is_known(s))
-			return d->frames;
-		tern_drill_drop_frame(d);
+		if (take_apart(d, *at, s) && is_meant(s, flow))
+			return at;
+		if (s->flow && s->flow->script_sport)
+			at = &(*at)->next;
+		else
+			tern_drill_drop_frame(d, at);
 	}
 }
 
@@ -217,41 +227,32 @@ static bool same_tcp(struct drill *d, const struct seen *s, const struct tern_sc
 }
 
 /* Frames that go on where s ends, at the same time, as far as the script's packet reaches. */
-static void merge(struct drill *d, struct seen *s, const struct tern_script_packet *p)
+static void merge(struct drill *d, struct drill_frame **at, struct seen *s,
+		  const struct tern_script_packet *p)
 {
-	struct drill_frame *f = d->frames;
 	struct seen more;
 
-	while (s->len && s->len < p->len && f->next && f->next->time == f->time) {
-		if (!take_apart(d, f->next, &more) || more.flow != s->flow || !more.len ||
+	while (s->len && s->len < p->len && (*at)->next && (*at)->next->time == (*at)->time) {
+		if (!take_apart(d, (*at)->next, &more) || more.flow != s->flow || !more.len ||
 		    more.seg.seq != s->seg.seq + s->len || more.seg.ack != s->seg.ack ||
 		    s->len + more.len > p->len || ((s->seg.flags ^ more.seg.flags) & TERN_SYN))
 			return;
 		s->len += more.len;
 		s->merged = true;
 		s->seg.flags |= more.seg.flags;
-		tern_drill_drop_frame(d);
-		f = d->frames;
+		tern_drill_drop_frame(d, at);
 	}
 }
 
-static void expect_tcp(struct drill *d, struct seen *s, const struct tern_script_packet *p)
+static void expect_tcp(struct drill *d, struct drill_frame **at, struct seen *s,
+		       const struct tern_script_packet *p)
 {
-	struct drill_flow *flow = tern_drill_flow_of_script(d, p);
-
-	if (!flow)
-		return;
 	if (s->pkt.proto != TERN_PROTO_TCP) {
 		tern_drill_fail(d, "this is no TCP segment");
 		return;
 	}
-	if (s->flow != flow) {
-		tern_drill_fail(d, "this is of another connection (port %u to %u)", s->seg.sport,
-				s->seg.dport);
-		return;
-	}
-	follow(d, flow, s, p);
-	merge(d, s, p);
+	follow(d, s->flow, s, p);
+	merge(d, at, s, p);
 	carry_over(s, p);
 	if (!same_ip(d, s, p) || !same_tcp(d, s, p))
 		tern_drill_show_segment(&s->seg, s->len, s->option, s->option_len, d->actual,
@@ -326,24 +327,29 @@ static uint64_t latest(const struct drill *d)
 
 void tern_drill_packet_out(struct drill *d, const struct tern_script_packet *packet)
 {
+	const struct drill_flow *flow = tern_drill_flow_of_script(d, packet);
+	struct drill_frame **at;
 	struct seen seen;
-	uint64_t until = latest(d);
-	const struct drill_frame *f = next_frame(d, TERN_MAX(until, d->now), &seen);
+	uint64_t sent;
 
-	if (!f && d->verdict == TERN_DRILL_PASSED)
-		f = next_frame(d, d->now + LATE, &seen);
+	if (!flow)
+		return;
+	at = next_frame(d, flow, TERN_MAX(latest(d), d->now), &seen);
+	if (!at && d->verdict == TERN_DRILL_PASSED)
+		at = next_frame(d, flow, d->now + LATE, &seen);
 	if (d->verdict != TERN_DRILL_PASSED)
 		return;
-	if (!f) {
+	if (!at) {
 		tern_drill_fail(d, "no packet was sent");
 		return;
 	}
+	sent = (*at)->time;
 	if (packet->protocol == TERN_SCRIPT_TCP)
-		expect_tcp(d, &seen, packet);
+		expect_tcp(d, at, &seen, packet);
 	else if (packet->protocol == TERN_SCRIPT_UDP)
 		expect_udp(d, &seen, packet);
 	else
 		expect_icmp(d, &seen, packet);
-	if (d->verdict == TERN_DRILL_PASSED && in_time(d, tern_drill_us(d, d->frames->time)))
-		tern_drill_drop_frame(d);
+	if (d->verdict == TERN_DRILL_PASSED && in_time(d, tern_drill_us(d, sent)))
+		tern_drill_drop_frame(d, at);
 }
