@@ -96,14 +96,19 @@ void tern_drill_trace_frame(struct drill *d, const uint8_t *bytes, uint32_t len,
 		       line);
 }
 
-/* The states of the script's connections, where they have changed. */
+/*
+ * States that have changed. A half-open connection has no record of its own that could tell: the
+ * SYN does.
+ */
 void tern_drill_trace_states(struct drill *d)
 {
 	uint64_t cursor = d->trace_cursor;
 	struct tern_trace_record record;
 
 	while (tern_stack_trace(d->st, &cursor, &record)) {
-		if (record.kind != TERN_TRACE_STATE && record.before == record.after)
+		bool half_open = record.before == TERN_LISTEN && record.after == TERN_SYN_RECEIVED;
+
+		if (record.before == record.after || (record.kind == TERN_TRACE_STATE) == half_open)
 			continue;
 		tern_drill_say(d, "%11.6f    port %u: %s -> %s\n",
 			       (double)tern_drill_us(d, record.time_ns) / 1e6, record.local.port,
