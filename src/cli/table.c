@@ -142,6 +142,12 @@ static const struct tern_cli_option sysctl[] = {
 	{ TERN_OPT_VALUES, 'n', false, "values", NULL, "show values without names", NULL },
 	{ TERN_OPT_WRITE, 'w', false, "write", NULL, "every operand sets a knob: NAME=VALUE",
 	  NULL },
+	{ TERN_OPT_FILE, 'p', false, "load", "FILE",
+	  "set what a file in sysctl.conf's form says; - is standard input", NULL },
+	{ TERN_OPT_EXPLAIN, 0, false, "explain", NULL,
+	  "say what knobs do, what their values mean, and what is wrongly said of them", NULL },
+	{ TERN_OPT_JSON, 'j', false, "json", NULL, "JSON", NULL },
+	{ TERN_OPT_PRETTY, 0, false, "pretty", NULL, "JSON, indented", NULL },
 	END,
 };
 
@@ -196,7 +202,7 @@ const struct tern_cli_command tern_cli_commands[] = {
 	  GROUPS(ladder, running), tern_cli_ladder },
 	{ "nstat", "[PATTERN]...", "show the counters of a running stack", NULL,
 	  GROUPS(nstat, running), tern_cli_nstat },
-	{ "sysctl", "[NAME[=VALUE]]...", "show and set the knobs of a running stack", NULL,
+	{ "sysctl", "[NAME[=VALUE]]...", "show, set and explain the knobs of a running stack", NULL,
 	  GROUPS(sysctl, running), tern_cli_sysctl },
 	{ "drill", "SCRIPT...", "run packetdrill scripts on the stack, in virtual time", NULL,
 	  GROUPS(drill), tern_cli_drill },

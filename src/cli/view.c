@@ -34,6 +34,13 @@ int tern_view_open(struct tern_view *view)
 	return err ? tern_cli_failed(view->args, err, why) : TERN_CLI_OK;
 }
 
+bool tern_view_runs(struct tern_view *view)
+{
+	char why[TERN_ERROR_MAX] = "";
+
+	return tern_ctl_open(view->name, &view->client, why) == 0;
+}
+
 int tern_view_ask(struct tern_view *view, const char *request, tern_view_line *take)
 {
 	const char *line, *name = tern_ctl_name(view->client);

@@ -50,6 +50,9 @@ void tern_view_init(struct tern_view *view, struct tern_cli_args *args);
 /* Connects to the stack. TERN_CLI_OK, or another status after a line that says why not. */
 int tern_view_open(struct tern_view *view);
 
+/* Connects if one stack runs; true if so. Nothing is said else. */
+bool tern_view_runs(struct tern_view *view);
+
 /* Asks, and gives each line of the answer to take(). A status, as tern_view_open(). */
 int tern_view_ask(struct tern_view *view, const char *request, tern_view_line *take);
 

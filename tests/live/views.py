@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import struct
+import tempfile
 
 from live import (case, check, connect, enter_namespace, main, read_all, serve, sockets, states,
                   tern, wait_for)
@@ -153,7 +154,23 @@ def knobs_are_read_and_set():
     check(tern("sysctl", "-w", name + "=30")[1] == name + " = 30\n", "set")
     check(tern("sysctl", "-n", name)[1] == "30\n", "read again")
     check(name + " = 30\n" in tern("sysctl", "-a")[1], "all")
+    check(tern("sysctl", "tcp_keepalive_*")[1].count("\n") == 3, "a pattern")
+    check(tern("sysctl", "/proc/sys/net/ipv4/tcp_fin_timeout")[1] == name + " = 30\n", "a path")
+    knobs = json.loads(tern("sysctl", "-j", name, "tcp_rmem")[1])
+    check(knobs["schema"] == "tern.sysctl" and knobs["knobs"][name] == "30", knobs)
+    out = tern("sysctl", "--explain", name)[1]
+    check(out.startswith(name + " = 30\n") and "30 → 30 seconds" in out, out)
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+        conf.write("# a comment\n; another\n\nnet.ipv4.tcp_fin_timeout = 20\n"
+                   "vm.swappiness = 1\n-net.ipv4.tcp_nothing=1\nnet/ipv4/tcp_rmem=5000 6000 7000\n")
+        conf.flush()
+        status, out, err = tern("sysctl", "-p", conf.name)
+        check(status == 0 and out == name + " = 20\nnet.ipv4.tcp_rmem = 5000 6000 7000\n", out, err)
+        check(err.count("\n") == 1 and ":5: there is no knob 'vm.swappiness'" in err, err)
+    check(tern("sysctl", "-n", "tcp_rmem")[1] == "5000\t6000\t7000\n", "set by a file")
     for word, said in ((name + "x", "no knob 'net.ipv4.tcp_fin_timeoutx'"),
+                       ("tcp_tw_recycle=1", "removed in Linux 4.12: broke clients behind NAT"),
+                       (name + "x=1", "the nearest is net.ipv4.tcp_fin_timeout"),
                        (name + "=x", "from 0 to 3600, in seconds"),
                        (name + "=9999", "does not take '9999'")):
         status, _, err = tern("sysctl", word)

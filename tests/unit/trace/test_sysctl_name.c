@@ -124,16 +124,20 @@ static void a_complaint_says_what_is_right(void **unused)
 		{ "", "1", -ENOENT, "there is no knob ''; tern sysctl -a lists them" },
 		{ "net.ipv4.tcp_tw_recycle", "1", -ENOENT,
 		  "net.ipv4.tcp_tw_recycle was removed in Linux 4.12: broke clients behind NAT; "
-		  "connect() takes over a TIME-WAIT by net.ipv4.tcp_tw_reuse, and a SYN with a newer "
+		  "connect() takes over a TIME-WAIT by net.ipv4.tcp_tw_reuse, and a SYN "
+		  "with a newer "
 		  "timestamp or a higher number reopens one anyway (RFC 6191)" },
 		{ "/proc/sys/net/ipv4/tcp_abc", "1", -ENOENT,
-		  "net.ipv4.tcp_abc was removed in Linux 3.9: bytes are always counted; so they are "
+		  "net.ipv4.tcp_abc was removed in Linux 3.9: bytes are always counted; "
+		  "so they are "
 		  "here (RFC 3465)" },
 		{ "tcp_fin_timeout", "9999", -ERANGE,
-		  "net.ipv4.tcp_fin_timeout does not take '9999'; it takes 1 number from 0 to 3600, "
+		  "net.ipv4.tcp_fin_timeout does not take '9999'; it takes 1 number from "
+		  "0 to 3600, "
 		  "in seconds" },
 		{ "tcp_rmem", "4096", -EINVAL,
-		  "net.ipv4.tcp_rmem does not take '4096'; it takes 3 numbers from 4096 to 1073741824, "
+		  "net.ipv4.tcp_rmem does not take '4096'; it takes 3 numbers from 4096 to "
+		  "1073741824, "
 		  "in bytes" },
 		{ "tcp_congestion_control", "bbr", -EINVAL,
 		  "net.ipv4.tcp_congestion_control does not take 'bbr'; it takes cubic or reno" },
@@ -141,7 +145,8 @@ static void a_complaint_says_what_is_right(void **unused)
 		  "net.ipv4.tcp_fastopen_key does not take 'x'; it takes a key as "
 		  "01234567-89abcdef-01234567-89abcdef, or two with a comma between" },
 		{ "ip_local_reserved_ports", "x", -EINVAL,
-		  "net.ipv4.ip_local_reserved_ports does not take 'x'; it takes ports and ranges of "
+		  "net.ipv4.ip_local_reserved_ports does not take 'x'; it takes ports "
+		  "and ranges of "
 		  "them as 8080,9000-9010" },
 		{ "tcp_available_congestion_control", "x", -EACCES,
 		  "net.ipv4.tcp_available_congestion_control can only be read" },
