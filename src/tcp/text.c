@@ -214,7 +214,7 @@ enum tern_step tern_input_fin(struct tern_input *in)
 	if (x)
 		tern_reass_clear(in->t, x); /* nothing comes behind a FIN */
 	c->rcv.nxt++;
-	c->rcv.adv = tern_seq_max(c->rcv.adv, c->rcv.nxt); /* it needed no room */
+	c->rcv.adv++; /* it needed no room: the window stays as it was */
 	c->flags |= TERN_CF_FIN_RCVD;
 	in->fin_now = true;
 	ack_at_once(in);
