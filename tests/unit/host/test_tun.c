@@ -345,9 +345,11 @@ static int who_does_not_read(void)
 	int fd = socket(AF_INET, SOCK_STREAM, 0), little = 4096;
 	struct pollfd reset = { .fd = fd };
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)) ||
-	    connect(fd, (void *)&addr, sizeof(addr)))
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)))
 		return 10;
+	/* On a busy machine the reset is there before connect() has woken. */
+	if (connect(fd, (void *)&addr, sizeof(addr)))
+		return errno == ECONNRESET ? 0 : 12;
 	return poll(&reset, 1, 10000) == 1 && (reset.revents & POLLERR) ? 0 : 11;
 }
 
