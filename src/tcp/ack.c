@@ -7,20 +7,19 @@
  * (RFC 5681, NewReno RFC 6582), what window does it give, and what follows from our FIN being
  * acknowledged.
  *
- * Repair has two phases. FAST begins with the third duplicate ACK: the first segment is sent again,
- * then one for each partial ACK, until SND.NXT of the beginning is acknowledged. LOSS begins with a
- * timeout: everything from SND.UNA on is sent again as the window opens.
+ * What it acknowledges leaves the flight: each burst that does is a round trip, unless it was sent
+ * again (Karn), and a segment delivered. Whether anything is amiss is then recovery.c's to say; the
+ * window grows by what was delivered.
  */
 #include <errno.h>
 
 #include "base/compiler.h"
 #include "tcp/input.h"
+#include "tcp/recovery.h"
 #include "tcp/reset.h"
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
-
-#define DUPACKS 3
 
 /* SEG.WND in bytes. On a SYN it is never scaled (RFC 7323 §2.2). */
 static uint32_t segment_window(const struct tern_input *in)
@@ -29,15 +28,37 @@ static uint32_t segment_window(const struct tern_input *in)
 	return (uint32_t)in->seg->wnd << (in->seg->flags & TERN_SYN ? 0 : in->c->snd_wscale);
 }
 
-/* A round trip, if the segment that is being timed is acknowledged (Karn: it was sent once). */
-static void sample_rtt(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
-		       tern_seq ack)
+/* A round trip was measured. */
+static void take_sample(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
+			uint64_t rtt_us)
 {
 	/* RFC9293:MUST-18 RFC6298:3 */
-	if (!x->repair.timed || tern_seq_lt(ack, x->repair.timed_seq))
+	tern_rtt_sample(&c->rtt, rtt_us, t->knobs->tcp_rto_min_us);
+	x->repair.backoff = 0;
+}
+
+void tern_input_syn_acked(struct tern_input *in, struct tern_traffic *x)
+{
+	struct tern_flight *f = &x->flight;
+	tern_seq una = in->c->snd.una;
+	struct tern_burst *burst;
+
+	x->repair.high = una;
+	x->repair.usage_end = una;
+	x->repair.backoff = 0;
+	if (!f->head)
 		return;
-	x->repair.timed = false;
-	tern_rtt_sample(&c->rtt, (t->now - x->repair.timed_ns) / 1000, t->knobs->tcp_rto_min_us);
+	burst = tern_burst_of(in->t, f, f->head);
+	if (!(burst->flags & TERN_BURST_EVER_AGAIN))
+		take_sample(in->t, in->c, x, (in->t->now - burst->sent_ns) / 1000);
+	tern_flight_pop(in->t, f);
+	if (TERN_LIKELY(!f->head))
+		return;
+	burst = tern_burst_of(in->t, f, f->head); /* Fast Open: of the SYN's data */
+	if (tern_seq_le(burst->end, una))
+		tern_flight_pop(in->t, f);
+	else if (tern_seq_lt(burst->seq, una))
+		tern_flight_trim(f, burst, una);
 }
 
 /* In SYN-RECEIVED: our SYN-ACK is acknowledged, or the peer is told that it is not (RST). */
@@ -62,10 +83,8 @@ static enum tern_step complete_handshake(struct tern_input *in)
 	c->snd.una = c->snd.iss + 1;
 	lost = c->patience.retries > 0;
 	c->patience.retries = 0;
-	if (x) {
-		sample_rtt(in->t, c, x, ack);
-		x->repair = (struct tern_repairs){ .recover = c->snd.iss };
-	}
+	if (x)
+		tern_input_syn_acked(in, x);
 	tern_conn_establish(in->t, in->idx, c, lost);
 	if (x)
 		tern_timers_acked(in->t, in->idx, c, x);
@@ -93,40 +112,6 @@ static enum tern_step check_range(struct tern_input *in)
 	return TERN_NEXT;
 }
 
-/* Loss repair and congestion control after `acked` new bytes, of which data. */
-static void advance_repair(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
-			   uint32_t acked, uint32_t flight)
-{
-	struct tern_repairs *r = &x->repair;
-	bool done = tern_seq_ge(c->snd.una, r->recover);
-	bool app_limited;
-
-	r->dupacks = 0;
-	r->probed = false;
-	if (r->phase == TERN_REPAIR_FAST && !done) {
-		t->cc->partial_ack(&c->cc, acked);
-		r->rtx_nxt = c->snd.una;
-		r->rtx_end = c->snd.una + TERN_MIN(c->cc.mss, c->snd.nxt - c->snd.una);
-		x->send.at_rtx = 0;
-		return;
-	}
-	if (r->phase == TERN_REPAIR_FAST) {
-		t->cc->exit_recovery(&c->cc, c->snd.nxt - c->snd.una);
-		r->phase = TERN_REPAIR_NONE;
-		r->rtx_end = r->rtx_nxt;
-		return;
-	}
-	app_limited = r->phase == TERN_REPAIR_NONE && flight + c->cc.mss <= c->cc.cwnd;
-	t->cc->ack(&c->cc, acked, flight, app_limited);
-	if (r->phase == TERN_REPAIR_LOSS) {
-		r->rtx_nxt = tern_seq_max(r->rtx_nxt, c->snd.una);
-		if (done) {
-			r->phase = TERN_REPAIR_NONE;
-			r->rtx_end = r->rtx_nxt;
-		}
-	}
-}
-
 /* Is what waits to leave half of TCP_NOTSENT_LOWAT at most? */
 static bool few_unsent(const struct tern_tcp *t, const struct tern_conn *c,
 		       const struct tern_traffic *x)
@@ -150,101 +135,209 @@ static void make_room(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	}
 }
 
-/* SEG.ACK > SND.UNA: what it covers leaves the send queue. */
-static void take_ack(struct tern_input *in, struct tern_traffic *x)
-{
-	struct tern_tcp *t = in->t;
-	struct tern_conn *c = in->c;
-	tern_seq ack = in->seg->ack;
-	uint32_t flight = c->snd.nxt - c->snd.una;
-	uint32_t acked = ack - c->snd.una;
-	uint32_t data = TERN_MIN(acked, x->send.bytes);
+/* What the bursts that an ACK takes off the flight say of round trips. */
+struct trips {
+	uint64_t first_ns, last_ns; /* when what was sent once had left; 0: nothing was */
+	tern_seq reorder;           /* the lowest of that */
+	uint32_t acked;             /* segments */
+};
 
-	c->snd.una = ack;
+/* `count` segments at the front of the flight are acknowledged: the first burst or a part of it. */
+static void take_burst(struct tern_news *n, const struct tern_burst *burst, uint32_t count,
+		       struct trips *trips)
+{
+	n->flags |= TERN_NEWS_ACKED;
+	trips->acked += count;
+	if (burst->flags & TERN_BURST_EVER_AGAIN) {
+		n->flags |= TERN_NEWS_AGAIN_ACKED;
+	} else if (!(burst->flags & TERN_BURST_SACKED)) {
+		trips->last_ns = burst->sent_ns;
+		if (!trips->first_ns) {
+			trips->first_ns = burst->sent_ns;
+			trips->reorder = burst->seq;
+		}
+		if (tern_seq_le(burst->end, n->x->repair.high))
+			n->flags |= TERN_NEWS_ORIGINAL;
+	}
+	if (!(burst->flags & TERN_BURST_SACKED) && tern_conn_sacks(n->c)) {
+		tern_news_deliver(n, count);
+		tern_rack_advance(n, burst);
+	}
+}
+
+/* What SEG.ACK covers leaves the flight. */
+static void clean_flight(struct tern_news *n, struct trips *trips)
+{
+	struct tern_flight *f = &n->x->flight;
+	tern_seq una = n->c->snd.una;
+
+	while (f->head) {
+		struct tern_burst *burst = tern_burst_of(n->t, f, f->head);
+
+		if (tern_seq_le(burst->end, una)) {
+			take_burst(n, burst, burst->count, trips);
+			tern_flight_pop(n->t, f);
+			continue;
+		}
+		if (tern_seq_gt(una, burst->seq)) {
+			struct tern_burst part = *burst;
+			uint32_t count = tern_flight_trim(f, burst, una);
+
+			part.end = una;
+			if (count)
+				take_burst(n, &part, count, trips);
+		}
+		if (burst->flags & TERN_BURST_SACKED)
+			n->flags |= TERN_NEWS_RENEGED;
+		break;
+	}
+}
+
+/* Did the SACKed segments leave later than what is first in flight? Then that is not only late. */
+static bool sacked_later(const struct tern_news *n)
+{
+	const struct tern_flight *f = &n->x->flight;
+
+	return n->first_sacked_ns && f->head &&
+	       n->first_sacked_ns < tern_burst_of(n->t, f, f->head)->sent_ns;
+}
+
+/*
+ * The round trip of an ACK: of what was acknowledged, else of what was SACKed, else by the echo of
+ * our timestamp, which retransmissions have, too (RFC 7323 §4.1).
+ */
+static bool measure(struct tern_news *n, const struct trips *trips)
+{
+	const struct tern_tcp_options *opt = &n->seg->opt;
+	struct tern_conn *c = n->c;
+	uint64_t now = n->t->now, rtt_us = TERN_NEVER;
+
+	n->rtt_us = TERN_NEVER;
+	if (trips->first_ns && !(n->flags & TERN_NEWS_AGAIN_ACKED)) {
+		rtt_us = (now - trips->first_ns) / 1000;
+		n->rtt_us = (now - trips->last_ns) / 1000;
+	}
+	if (n->first_sacked_ns) {
+		n->rtt_us = (now - n->last_sacked_ns) / 1000;
+		if (rtt_us == TERN_NEVER)
+			rtt_us = (now - n->first_sacked_ns) / 1000;
+	}
+	if (rtt_us == TERN_NEVER && (c->options & opt->present & TERN_OPT_TS) && opt->tsecr &&
+	    (n->flags & TERN_NEWS_ACKED)) {
+		uint32_t ms = n->t->now_ms + c->ts.offset - opt->tsecr;
+
+		if (ms < TERN_RTO_MAX_US / 1000)
+			rtt_us = n->rtt_us = TERN_MAX(ms, 1u) * UINT64_C(1000);
+	}
+	if (rtt_us == TERN_NEVER)
+		return false;
+	if (n->rtt_us < c->rtt.min_us)
+		c->rtt.min_us = (uint32_t)TERN_MAX(n->rtt_us, UINT64_C(1));
+	take_sample(n->t, c, n->x, rtt_us);
+	return true;
+}
+
+/* What is acknowledged leaves the flight, and is measured. */
+static void take_acked(struct tern_news *n)
+{
+	struct trips trips = { .reorder = n->c->snd.nxt };
+	struct tern_cc_now now;
+	bool measured;
+
+	clean_flight(n, &trips);
+	measured = measure(n, &trips);
+	if (n->flags & TERN_NEWS_ACKED) {
+		n->flags |= TERN_NEWS_TIMER;
+		if (!tern_conn_sacks(n->c)) {
+			tern_recovery_uncount_dupacks(n, trips.acked);
+			if (n->flags & TERN_NEWS_AGAIN_ACKED)
+				n->flags &= ~(uint32_t)TERN_NEWS_ORIGINAL;
+		} else if (tern_seq_lt(trips.reorder, n->prior_high)) {
+			tern_sack_reordered(n, trips.reorder, false);
+		}
+	} else if (measured && sacked_later(n)) {
+		n->flags |= TERN_NEWS_TIMER;
+	}
+	if (n->rtt_us == TERN_NEVER)
+		return;
+	now = (struct tern_cc_now){ (uint32_t)(n->t->now / 1000), n->t->now_ms, n->c->snd.una,
+				    n->c->snd.nxt };
+	tern_conn_cc(n->c)->sample(&n->c->cc, tern_traffic_cubic(n->x), (uint32_t)n->rtt_us, &now);
+}
+
+/* SEG.ACK > SND.UNA: what it covers leaves the send queue. */
+static void advance(struct tern_news *n)
+{
+	struct tern_conn *c = n->c;
+	struct tern_traffic *x = n->x;
+	uint32_t data = TERN_MIN(n->seg->ack - c->snd.una, x->send.bytes);
+
+	n->flags |= TERN_NEWS_ADVANCED;
+	c->snd.una = n->seg->ack;
 	x->send.bytes -= data;
 	if (data)
-		x->wmem -= tern_chain_trim(&t->bufs, &x->send.chain, ack);
-	if (ack == c->snd.nxt) /* else the buffer that holds the last byte sent is still there */
+		x->wmem -= tern_chain_trim(&n->t->bufs, &x->send.chain, c->snd.una);
+	if (c->snd.una == c->snd.nxt) /* else the buffer of the last byte sent is still there */
 		x->send.at_nxt = 0;
 	x->send.at_rtx = 0;
 	c->totals.bytes_acked += data;
 	c->patience.retries = 0;
-	sample_rtt(t, c, x, ack);
-	advance_repair(t, c, x, acked, flight);
-	tern_count(t->trace, TERN_CNT_TcpExtTCPDelivered);
-	tern_timers_acked(t, in->idx, c, x);
-	make_room(t, in->idx, c, x);
 }
 
-/*
- * How many duplicate ACKs mean a loss: three, or as many as there can be where fewer segments are
- * in flight and nothing is left to send (early retransmit, RFC 5827 §3.1).
- */
-static uint32_t loss_threshold(const struct tern_conn *c, const struct tern_traffic *x)
+/* An ACK, with what it says of the flight. */
+static void take_news(struct tern_news *n)
 {
-	uint32_t flight = c->snd.nxt - c->snd.una;
-	uint32_t segments = (flight + c->cc.mss - 1) / c->cc.mss;
-
-	if (x->repair.probed) /* what the probe repeated arrived, what stands before it did not */
-		return 1;
-	if (x->send.bytes > flight || segments > DUPACKS || segments < 2)
-		return DUPACKS;
-	return segments - 1;
-}
-
-/*
- * SEG.ACK = SND.UNA: a duplicate in the sense of RFC 5681 §2? The third one starts fast recovery.
- */
-static void count_duplicate(struct tern_input *in, struct tern_traffic *x, bool window_changed)
-{
-	struct tern_tcp *t = in->t;
-	struct tern_conn *c = in->c;
+	struct tern_traffic *x = n->x;
 	struct tern_repairs *r = &x->repair;
-	uint32_t flight = c->snd.nxt - c->snd.una;
-	bool sack = in->seg->opt.present & TERN_OPT_SACK; /* bytes came early: no mere update */
+	bool flight = n->prior_una != n->c->snd.nxt;
+	tern_seq ack = n->seg->ack;
 
-	if (in->seg->len || (in->seg->flags & (TERN_SYN | TERN_FIN)) || (window_changed && !sack) ||
-	    !flight || x->persist)
-		return;
-	if (r->phase == TERN_REPAIR_FAST) {
-		/* No more can have left the network than was in it (RFC 5681 §3.2; attack D08). */
-		if (c->cc.cwnd < c->cc.ssthresh + (r->recover - c->snd.una))
-			t->cc->dup_ack(&c->cc);
-		return;
+	n->prior_high = tern_high_sacked(n->c, x);
+	if (tern_seq_gt(ack, n->prior_una))
+		advance(n);
+	if ((n->seg->opt.present & TERN_OPT_SACK) && tern_conn_sacks(n->c))
+		tern_sack_take(n);
+	if (flight && tern_seq_ge(ack, n->prior_una)) {
+		take_acked(n);
+		tern_rack_update(n);
 	}
-	/* Up to where the last repair ended, duplicates may be its doing (RFC 6582 §3.2 step 2). */
-	if (r->phase != TERN_REPAIR_NONE || (!sack && tern_seq_le(c->snd.una, r->recover)) ||
-	    ++r->dupacks < loss_threshold(c, x))
-		return;
-	tern_count(t->trace, TERN_CNT_TcpExtTCPRenoRecovery);
-	/* What limited transmit sent on top of cwnd does not count (RFC 5681 §3.2 step 2). */
-	t->cc->enter_recovery(&c->cc, TERN_MIN(flight, c->cc.cwnd));
-	r->phase = TERN_REPAIR_FAST;
-	r->probed = false;
-	r->recover = c->snd.nxt;
-	r->rtx_nxt = c->snd.una;
-	r->rtx_end = c->snd.una + TERN_MIN(c->cc.mss, c->snd.nxt - c->snd.una);
-	r->timed = false;
-	x->send.at_rtx = 0;
+	if (TERN_UNLIKELY(r->probing))
+		tern_probe_acked(n);
+	if (flight ? tern_news_dubious(n) : (n->flags & TERN_NEWS_DSACK) != 0) {
+		n->dupacks =
+			flight && ack == n->prior_una &&
+			!(n->flags & (TERN_NEWS_ADVANCED | TERN_NEWS_NO_DUP | TERN_NEWS_DSACK));
+		tern_recovery_alert(n);
+	}
+	if (n->flags & TERN_NEWS_TIMER)
+		tern_timers_acked(n->t, n->idx, n->c, x);
+	if (flight && tern_seq_ge(ack, n->prior_una))
+		tern_recovery_window(n);
+	tern_count_n(n->t->trace, TERN_CNT_TcpExtTCPDelivered, n->delivered);
 }
 
-/* The send window (RFC 9293 §3.10.7.4). Returns whether it changed. */
+/*
+ * The send window (RFC 9293 §3.10.7.4). Returns whether the segment is to be called an update: a
+ * window that shrinks is none (as Linux has it).
+ */
 static bool update_window(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
 	uint32_t wnd = segment_window(in);
-	bool changed = wnd != c->snd.wnd;
+	bool update;
 
 	if (tern_seq_lt(in->seg->ack, c->snd.una)) /* it counts from where that ACK stood */
 		return false;
 	if (!tern_seq_lt(c->snd.wl1, in->seg->seq) &&
 	    !(c->snd.wl1 == in->seg->seq && tern_seq_le(c->snd.wl2, in->seg->ack)))
 		return false;
+	update = tern_seq_gt(in->seg->ack, c->snd.una) || tern_seq_lt(c->snd.wl1, in->seg->seq) ||
+		 wnd > c->snd.wnd || !wnd;
 	c->snd.wnd = wnd;
 	c->snd.max_wnd = TERN_MAX(c->snd.max_wnd, wnd);
 	c->snd.wl1 = in->seg->seq;
 	c->snd.wl2 = in->seg->ack;
-	return changed;
+	return update;
 }
 
 /*
@@ -302,10 +395,11 @@ static bool ends_orphan(const struct tern_input *in)
 enum tern_step tern_input_ack(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
+	struct tern_news news;
 	struct tern_traffic *x;
 	enum tern_step step = TERN_NEXT;
 	uint32_t wnd;
-	bool changed;
+	bool update;
 
 	if (!(in->flags & TERN_ACK))
 		return tern_input_drop(in, TERN_DROP_TCP_NO_ACK);
@@ -322,16 +416,25 @@ enum tern_step tern_input_ack(struct tern_input *in)
 		return fin_acked(in);
 	}
 	wnd = c->snd.wnd;
-	changed = update_window(in);
+	update = update_window(in);
 	x = tern_conn_traffic(in->t, c);
 	if (!x)
 		return TERN_NEXT;
-	if (tern_seq_gt(in->seg->ack, c->snd.una))
-		take_ack(in, x);
-	else if (in->seg->ack == c->snd.una)
-		count_duplicate(in, x, changed);
+	news = (struct tern_news){ .t = in->t,
+				   .c = c,
+				   .x = x,
+				   .seg = in->seg,
+				   .idx = in->idx,
+				   .prior_una = c->snd.una,
+				   .flags = update ? TERN_NEWS_WINDOW : 0 };
+	if (in->seg->len || (in->seg->flags & (TERN_SYN | TERN_FIN)))
+		news.flags |= TERN_NEWS_DATA;
+	if ((in->seg->flags & TERN_ECE) && (c->options & TERN_OPT_ECN))
+		news.flags |= TERN_NEWS_ECE;
+	take_news(&news);
+	make_room(in->t, in->idx, c, x);
 	leave_persist(c, x, wnd);
-	if (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED) || x->repair.phase)
+	if (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED) || x->repair.state)
 		tern_conn_want_output(in->t, in->idx, c);
 	if ((c->flags & TERN_CF_FIN_SENT) && c->snd.una == c->snd.nxt)
 		return fin_acked(in);

@@ -22,11 +22,15 @@
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
-#define PAGE       4096 /* tcp_mem counts pages */
-#define EVENT_LINK offsetof(struct tern_conn, event)
+#define PAGE        4096       /* tcp_mem counts pages */
+#define BURSTS_EACH 16         /* records of what is in flight: for each connection … */
+#define BURSTS_MAX  (1u << 20) /* … and in all, beside those of one */
+#define EVENT_LINK  offsetof(struct tern_conn, event)
 
 static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, size_t addrs_len)
 {
+	uint32_t bursts_max =
+		TERN_MIN(conns_max, BURSTS_MAX / BURSTS_EACH) * BURSTS_EACH + TERN_BURSTS_MAX;
 	int err = tern_pool_init_gen(&t->conns, t->mem, sizeof(struct tern_conn) + addrs_len,
 				     conns_max);
 
@@ -34,6 +38,9 @@ static int reserve(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max,
 		err = tern_pool_init(&t->traffics, t->mem, sizeof(struct tern_traffic), conns_max);
 	if (!err)
 		err = tern_pool_init(&t->reass, t->mem, sizeof(struct tern_reass), conns_max);
+	if (!err)
+		err = tern_pool_init_bare(&t->bursts, t->mem, sizeof(struct tern_burst),
+					  bursts_max);
 	if (!err)
 		err = tern_map_init(&t->map, t->mem, conns_max);
 	if (!err)
@@ -60,7 +67,6 @@ int tern_tcp_init(struct tern_tcp *t, uint32_t conns_max, uint64_t buffers_max, 
 	tern_wheel_init(&t->wheel, &t->conns, offsetof(struct tern_conn, timer), now);
 	t->bufs.trace = t->trace;
 	tern_tcp_set_memory(t);
-	t->cc = &tern_cc_newreno;
 	tern_tcp_set_now(t, now);
 	return 0;
 }
@@ -79,6 +85,7 @@ void tern_tcp_free(struct tern_tcp *t)
 	tern_bufs_free(&t->bufs);
 	tern_map_free(&t->map);
 	t->spare_traffic = 0;
+	tern_pool_free(&t->bursts);
 	tern_pool_free(&t->reass);
 	tern_pool_free(&t->traffics);
 	tern_pool_free(&t->conns);
@@ -97,6 +104,7 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	c = tern_conn_at(t, idx);
 	c->state = (uint8_t)born;
 	c->state_ms = t->now_ms;
+	c->totals.congestion = (uint8_t)t->knobs->tcp_congestion_control;
 	c->snd_buf = t->knobs->tcp_wmem_default;
 	c->rcv.buf = t->knobs->tcp_rmem_default;
 	c->pmtu = (uint16_t)t->mtu;
@@ -128,6 +136,7 @@ static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 
 	if (x->wmem | x->rmem | x->recv.reass)
 		drop_queues(t, x);
+	tern_flight_clear(t, &x->flight);
 	put_traffic(t, c);
 }
 
@@ -212,7 +221,8 @@ void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn *c)
 {
 	x->send = (struct tern_send_queue){ .bytes = 0 };
-	x->repair = (struct tern_repairs){ .recover = c->snd.una - 1 };
+	assert(!x->flight.head);
+	x->repair = (struct tern_repairs){ .high = c->snd.una, .usage_end = c->snd.una };
 	x->recv = (struct tern_recv_queue){ .read = c->rcv.nxt };
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;
@@ -225,6 +235,7 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 	x->syn_option = TERN_FASTOPEN_PLAIN;
 	x->syn_data = 0;
 	x->fastopen = 0;
+	x->reorder = false;
 	x->dup_acks = 0;
 }
 
@@ -255,9 +266,9 @@ void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 
-	if (x->send.bytes | x->recv.bytes | x->recv.reass | x->recv.oob | x->repair.phase |
+	if (x->send.bytes | x->recv.bytes | x->recv.reass | x->recv.oob | x->repair.state |
 		    x->dup_acks ||
-	    (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
+	    x->repair.undo || x->repair.probing || (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
 		return;
 	assert(!x->rmem && !x->wmem);
 	put_traffic(t, c);
@@ -306,7 +317,8 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 	tern_chain_clear(&t->bufs, &x->send.chain);
 	x->wmem = 0;
 	x->send = (struct tern_send_queue){ .bytes = 0 };
-	x->repair = (struct tern_repairs){ .phase = TERN_REPAIR_NONE };
+	tern_flight_clear(t, &x->flight);
+	x->repair = (struct tern_repairs){ .state = TERN_CA_OPEN };
 	tern_reass_clear(t, x);
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;

@@ -24,6 +24,7 @@
 #include "cc/cc.h"
 #include "tcp/buf.h"
 #include "tcp/fastopen.h"
+#include "tcp/flight.h"
 #include "tcp/isn.h"
 #include "tcp/negotiate.h"
 #include "tcp/port.h"
@@ -34,7 +35,7 @@
 #include "trace/state.h"
 #include "trace/sysctl.h"
 
-/* What we sent (RFC 9293 §3.3.1). SND.NXT never goes back: retransmission has its own cursor. */
+/* What we sent (RFC 9293 §3.3.1). SND.NXT never goes back: what is lost is marked in the flight. */
 struct tern_snd {
 	tern_seq una, nxt, iss;
 	tern_seq wl1, wl2; /* segment that last updated wnd */
@@ -83,7 +84,7 @@ struct tern_patience {
 	uint8_t keep_cnt;
 	uint8_t syn_retries;
 	uint8_t keep_probes; /* probes sent and not answered */
-	uint8_t retries;     /* timeouts in a row: RTO is rto_us << retries */
+	uint8_t retries;     /* timeouts in a row */
 	uint32_t probe_ms;   /* when the last keepalive probe was due */
 };
 
@@ -91,7 +92,12 @@ struct tern_patience {
 struct tern_totals {
 	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
-	uint32_t retrans; /* segments */
+	uint32_t retrans;    /* segments */
+	uint32_t delivered;  /* segments, the SYN too; DSACKed ones twice */
+	uint32_t dsack_dups; /* segments that D-SACK called duplicate */
+	uint16_t reordering; /* dupthresh as learnt, in segments; 0: the knob */
+	uint8_t reord_seen;  /* times that reordering was seen, saturating */
+	uint8_t congestion;  /* and here for want of another byte: see tern_conn_cc() */
 };
 
 enum { TERN_CF_REUSE_SHIFT = 16 }; /* where enum tern_reuse stands among the flags */
@@ -138,7 +144,6 @@ enum tern_conn_mark {
 	TERN_MARK_URGENT = 1,    /* we announce urgent data: traffic's send.urgent */
 	TERN_MARK_ECE = 2,       /* congestion was met: echoed until the peer's CWR */
 	TERN_MARK_CWR = 4,       /* our next new data says that we have slowed down */
-	TERN_MARK_REDUCED = 8,   /* … for this window: traffic's repair.ecn_high */
 	TERN_MARK_ECT_SEEN = 16, /* the peer's data said ECT or CE */
 	TERN_MARK_OOB = 32,      /* the peer announced urgent data: traffic's recv.mark */
 	/* ECN was asked for or agreed on: flags and TOS have to be read. */
@@ -192,33 +197,63 @@ struct tern_conn {
 	uint8_t addrs[]; /* packed flow: 8 bytes, 32 where the stack speaks IPv6 */
 };
 
-/* How loss is being repaired. */
-enum tern_repair {
-	TERN_REPAIR_NONE,
-	TERN_REPAIR_FAST, /* fast recovery (RFC 6582) */
-	TERN_REPAIR_LOSS, /* after a timeout: everything again, slow start */
+/* The states of congestion control, with Linux' names and numbers (tcpi_ca_state). */
+enum tern_ca_state {
+	TERN_CA_OPEN,     /* all is well */
+	TERN_CA_DISORDER, /* duplicate ACKs or SACKs; nothing is known to be lost */
+	TERN_CA_CWR,      /* the window is being reduced: congestion without a loss */
+	TERN_CA_RECOVERY, /* fast recovery */
+	TERN_CA_LOSS,     /* after a timeout */
 };
 
 /* The send buffer's chain holds [SND.UNA, SND.UNA + bytes). */
 struct tern_send_queue {
 	struct tern_chain chain;
 	uint32_t bytes;
-	uint32_t at_nxt, at_rtx; /* buffers at SND.NXT and repair cursor; 0: look from the head */
-	tern_seq small;          /* end of the last segment below full size (Minshall) */
-	bool small_out;          /* … and whether it was sent at all */
-	tern_seq urgent;         /* behind the last urgent byte, with TERN_MARK_URGENT */
+	uint32_t at_nxt,
+		at_rtx;  /* buffers at SND.NXT and of the last repair; 0: look from the head */
+	tern_seq small;  /* end of the last segment below full size (Minshall) */
+	bool small_out;  /* … and whether it was sent at all */
+	tern_seq urgent; /* behind the last urgent byte, with TERN_MARK_URGENT */
+};
+
+/* Loss detection by time: RFC 8985. The segment sent last of those that arrived is the measure. */
+struct tern_rack {
+	uint64_t sent_ns;     /* when it left */
+	tern_seq end;         /* its end */
+	uint32_t rtt_us;      /* its round trip */
+	uint32_t rounds_from; /* `delivered` when the window last grew */
+	uint8_t steps;        /* the reordering window, less one, in quarters of the least RTT */
+	uint8_t persist;      /* recoveries until it is forgotten */
+	bool advanced;        /* something arrived since losses were last looked for */
+	bool dsack_seen;      /* the window is to grow */
 };
 
 struct tern_repairs {
-	tern_seq recover;          /* SND.NXT when the last repair began; ISS before the first */
-	tern_seq rtx_nxt, rtx_end; /* what is to be sent again: [rtx_nxt, rtx_end) */
-	uint8_t phase;             /* enum tern_repair */
-	uint8_t dupacks;
-	bool probed;        /* a loss probe is out that nothing has answered yet */
-	bool timed;         /* a segment is being timed (Karn) */
-	tern_seq timed_seq; /* its end */
-	tern_seq ecn_high;  /* SND.NXT when ECN last reduced the window */
-	uint64_t timed_ns;  /* when it left */
+	tern_seq high;       /* SND.NXT when the state was entered: recovery ends there */
+	tern_seq undo_una;   /* SND.UNA when the window was reduced, while `undo` */
+	int32_t undo_again;  /* retransmissions that D-SACK has not called needless; -1: none yet */
+	uint32_t prior_cwnd; /* segments, before the reduction */
+	uint32_t prior_ssthresh;         /* bytes; 0: not to be undone */
+	uint32_t prr_delivered, prr_out; /* segments since the reduction began (RFC 6937) */
+	uint32_t again_ts;               /* TSval of the first retransmission, while `again` */
+	tern_seq probe_end;              /* SND.NXT when a loss probe left, while `probing` */
+	tern_seq usage_end; /* window in which `packets_max` and `window_full` were seen */
+	uint32_t packets_max;
+	struct tern_rack rack;
+	uint8_t state;    /* enum tern_ca_state */
+	uint8_t backoff;  /* the RTO is doubled as often: until a round trip is measured */
+	bool undo;        /* the reduction may still prove wrong */
+	bool again;       /* something was retransmitted in this recovery */
+	bool frto;        /* is the timeout spurious? (RFC 5682) */
+	bool new_first;   /* F-RTO: new data before what is lost */
+	bool hold;        /* nothing is sent again: what is missing is late, not lost */
+	bool probing;     /* a loss probe is out that nothing has answered yet */
+	bool probe_again; /* … and it was a retransmission */
+	bool reneged;     /* the peer threw away what it had SACKed */
+	bool probe_due;   /* … or is to leave */
+	bool window_full; /* cwnd was the limit */
+	bool growing;     /* the traffic's cubic is this connection's */
 };
 
 /* What is known of the urgent byte; values above those of a byte. */
@@ -242,7 +277,9 @@ struct tern_recv_queue {
 /* A new field is a new line of clear_traffic() in conn.c. */
 struct tern_traffic {
 	struct tern_send_queue send;
+	struct tern_flight flight;
 	struct tern_repairs repair;
+	struct tern_cubic cubic;
 	struct tern_recv_queue recv;
 	uint64_t rexmt_ns;   /* retransmission or persist deadline, TERN_NEVER: none */
 	uint64_t delack_ns;  /* delayed ACK deadline */
@@ -255,6 +292,7 @@ struct tern_traffic {
 	uint8_t syn_option;  /* enum tern_fastopen_syn */
 	uint16_t syn_data;   /* bytes that went with our SYN */
 	uint32_t fastopen;   /* struct tern_fastopen_queue of an early child's listener */
+	bool reorder;        /* rexmt_ns is when late segments count as lost (RFC 8985 §6.3) */
 	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
 };
 
@@ -272,7 +310,7 @@ struct tern_tcp {
 	struct tern_trace *trace;
 	const struct tern_knobs *knobs;
 	struct tern_rng *rng;
-	struct tern_pool conns, traffics, reass;
+	struct tern_pool conns, traffics, reass, bursts;
 	struct tern_bufs bufs;
 	struct tern_lent lent;
 	struct tern_map map; /* flows of conns */
@@ -288,7 +326,6 @@ struct tern_tcp {
 	struct tern_replies replies;
 	struct tern_fastopen fastopen;
 	struct tern_ports *ports; /* conn_hash claims, conn_unhash releases */
-	const struct tern_cc_ops *cc;
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */
 	uint32_t mtu;
@@ -318,6 +355,22 @@ static inline struct tern_traffic *tern_conn_traffic(const struct tern_tcp *t,
 static inline bool tern_conn_is_passive(const struct tern_conn *c)
 {
 	return !c->rport;
+}
+
+/* The algorithm of its congestion control. */
+static inline const struct tern_cc_ops *tern_conn_cc(const struct tern_conn *c)
+{
+	return tern_cc_by_number(c->totals.congestion);
+}
+
+/* What that keeps while there is traffic; nobody clears it who does not need it. */
+static inline struct tern_cubic *tern_traffic_cubic(struct tern_traffic *x)
+{
+	if (!x->repair.growing) {
+		x->repair.growing = true;
+		x->cubic = (struct tern_cubic){ .epoch = false };
+	}
+	return &x->cubic;
 }
 
 /* What a bound socket allows others on its port: enum tern_reuse bits. */

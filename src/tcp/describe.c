@@ -79,5 +79,5 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	describe_totals(c, ret);
 	ret->last_snd_ms = t->now_ms - c->snd_ms;
 	ret->last_rcv_ms = t->now_ms - c->rcv_ms;
-	ret->congestion = t->cc->name;
+	ret->congestion = tern_conn_cc(c)->name;
 }

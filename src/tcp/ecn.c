@@ -7,8 +7,8 @@
  * are boxes that throw away what asks.
  *
  *	sender		New data leave with ECT(0), nothing else does: not what is sent again,
- *			nor bare ACKs, nor probes. An ACK with ECE takes the window back as a loss
- *			would, once for each window of data; the next new data has CWR.
+ *			nor bare ACKs, nor probes. An ACK with ECE reduces the window, once for each
+ *			window of data (recovery.c); the next new data has CWR.
  *	receiver	After CE every ACK has ECE until a segment with CWR comes. ACKs are not
  *			delayed for a moment: the sender may be down to one segment.
  *
@@ -55,23 +55,6 @@ static void hurry_acks(struct tern_conn *c)
 		c->quick_acks = QUICK_ACKS;
 }
 
-/* The peer heard of congestion on our way: once for each window of data. */
-static void slow_down(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x)
-{
-	if (c->marks & TERN_MARK_REDUCED) {
-		if (tern_seq_lt(c->snd.una, x->repair.ecn_high))
-			return;
-		c->marks &= (uint8_t)~TERN_MARK_REDUCED;
-	}
-	if (x->repair.phase != TERN_REPAIR_NONE || c->snd.una == c->snd.nxt)
-		return;
-	/* RFC9293:SHLD-8 */
-	t->cc->enter_recovery(&c->cc, TERN_MIN(c->snd.nxt - c->snd.una, c->cc.cwnd));
-	t->cc->exit_recovery(&c->cc, c->cc.cwnd);
-	x->repair.ecn_high = c->snd.nxt;
-	c->marks |= TERN_MARK_CWR | TERN_MARK_REDUCED;
-}
-
 /* What the packet went through on its way here. */
 static void note_field(struct tern_conn *c, uint8_t ecn)
 {
@@ -91,12 +74,9 @@ static void note_field(struct tern_conn *c, uint8_t ecn)
 void tern_ecn_input(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
-	struct tern_traffic *x = tern_conn_traffic(in->t, c);
 
 	if (!(c->marks & TERN_MARK_ECN) || (in->seg->flags & TERN_SYN))
 		return;
-	if (x && (in->flags & TERN_ECE))
-		slow_down(in->t, c, x);
 	if (in->flags & TERN_CWR) {
 		c->marks &= (uint8_t)~TERN_MARK_ECE;
 		if (in->len) {

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "base/compiler.h"
+#include "tcp/recovery.h"
 #include "tcp/state.h"
 #include "tcp/tcp.h"
 
@@ -31,16 +32,7 @@ static void lower_pmtu(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, ui
 	tern_count(t->trace, TERN_CNT_TernPmtuLowered);
 	if (!c->cc.mss || !x)
 		return;
-	c->cc.mss = tern_conn_mss(c) - (c->options & TERN_OPT_TS ? 12 : 0);
-	if (c->snd.una == c->snd.nxt || x->repair.phase != TERN_REPAIR_NONE)
-		return;
-	/* Not a loss to congestion: what is in flight goes again, in smaller segments. */
-	x->repair.phase = TERN_REPAIR_LOSS;
-	x->repair.recover = c->snd.nxt;
-	x->repair.rtx_nxt = c->snd.una;
-	x->repair.rtx_end = c->snd.nxt;
-	x->repair.timed = false;
-	x->send.at_rtx = 0;
+	tern_loss_resize(t, c, x, tern_conn_mss(c) - (c->options & TERN_OPT_TS ? 12 : 0));
 	tern_conn_want_output(t, idx, c);
 }
 

@@ -212,9 +212,7 @@ static enum tern_step repeat_synack(struct tern_input *in)
 
 	if (tern_conn_answer_invalid(in->t, in->idx, c, TERN_CNT_TcpExtTCPACKSkippedSynRecv)) {
 		c->flags &= ~(uint32_t)TERN_CF_ACK_NOW;
-		x->repair.rtx_nxt = c->snd.iss;
-		x->repair.rtx_end = c->snd.iss + 1;
-		x->repair.timed = false;
+		tern_flight_repeat_first(in->t, &x->flight);
 	}
 	return tern_input_drop(in, TERN_DROP_TCP_OLD_SEQUENCE);
 }

@@ -61,6 +61,9 @@ static inline enum tern_step tern_input_payload(struct tern_input *in)
 	return step;
 }
 
+/* Our SYN is acknowledged: a round trip, and repair starts afresh. */
+void tern_input_syn_acked(struct tern_input *in, struct tern_traffic *x);
+
 /* Enters ESTABLISHED: congestion window, buffers, the news. The caller then tells the timers. */
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost);
 

@@ -11,7 +11,7 @@
 
 #include "base/compiler.h"
 #include "tcp/marks.h"
-#include "tcp/rtt.h"
+#include "tcp/recovery.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
@@ -85,9 +85,7 @@ static enum tern_step cross(struct tern_input *in)
 	in->c->passive = (struct tern_passive){ 0 };
 	learn(in);
 	tern_conn_set_state(in->t, in->c, TERN_SYN_RECEIVED);
-	x->repair.timed = false;
-	x->repair.rtx_nxt = in->c->snd.iss;
-	x->repair.rtx_end = in->c->snd.nxt;
+	tern_flight_repeat_first(in->t, &x->flight);
 	tern_conn_want_output(in->t, in->idx, in->c);
 	return TERN_DONE;
 }
@@ -112,12 +110,10 @@ TERN_COLD static bool take_synack(struct tern_input *in, struct tern_traffic *x)
 }
 
 /* The peer did not take the data of the SYN: once more, and at once. */
-static void repeat_data(const struct tern_conn *c, struct tern_traffic *x)
+static void repeat_data(struct tern_tcp *t, struct tern_traffic *x)
 {
-	x->repair.phase = TERN_REPAIR_LOSS;
-	x->repair.recover = c->snd.nxt;
-	x->repair.rtx_nxt = c->snd.una;
-	x->repair.rtx_end = c->snd.nxt;
+	for (uint32_t idx = x->flight.head; idx; idx = tern_burst_at(t, x, idx)->next)
+		tern_flight_mark_lost(t, &x->flight, tern_burst_at(t, x, idx));
 }
 
 /* TCP_DEFER_ACCEPT of a client (as Linux): its request may carry the ACK of the handshake. */
@@ -140,15 +136,12 @@ static enum tern_step connected(struct tern_input *in)
 	c->snd.una = c->snd.iss + 1;
 	if (TERN_UNLIKELY(x->syn_option))
 		again = take_synack(in, x);
-	if (x->repair.timed)
-		tern_rtt_sample(&c->rtt, (in->t->now - x->repair.timed_ns) / 1000,
-				in->t->knobs->tcp_rto_min_us);
-	x->repair = (struct tern_repairs){ .recover = c->snd.iss };
+	tern_input_syn_acked(in, x);
 	c->patience.retries = 0;
 	tern_conn_establish(in->t, in->idx, c, lost);
 	tern_timers_acked(in->t, in->idx, c, x);
 	if (TERN_UNLIKELY(again))
-		repeat_data(c, x); /* which acknowledges, too */
+		repeat_data(in->t, x); /* which acknowledges, too */
 	else if (TERN_UNLIKELY(defer))
 		wait_for_data(in, x);
 	else

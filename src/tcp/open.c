@@ -68,6 +68,7 @@ static void inherit(struct tern_conn *c, const struct tern_conn *listener)
 	c->linger2_s = listener->linger2_s;
 	c->patience = listener->patience;
 	c->open_family = listener->open_family;
+	c->totals.congestion = listener->totals.congestion;
 }
 
 /* The congestion window, and a send buffer that is no smaller than it can use. */
@@ -76,7 +77,7 @@ static void open_window(const struct tern_tcp *t, struct tern_conn *c, bool syn_
 	/* RFC9293:MUST-16 */
 	uint32_t mss = tern_conn_mss(c) - ((c->options & TERN_OPT_TS) ? 12 : 0);
 
-	t->cc->init(&c->cc, mss);
+	tern_cc_init(&c->cc, mss);
 	if (syn_was_lost)
 		c->cc.cwnd = mss;
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK))
@@ -147,6 +148,7 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, 
 	tern_conn_set_state(t, c, TERN_ESTABLISHED);
 	c->quick_acks = QUICK_ACKS;
 	c->flags |= TERN_CF_CONNECTED;
+	c->totals.delivered++; /* our SYN */
 	if (!c->rtt.rto_us)
 		/* RFC6298:5.7 */
 		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;

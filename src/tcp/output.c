@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * The next segment of a connection is decided when it is asked for, in this order: SYN; what has to
- * be sent again; new data and FIN; a probe; an ACK alone. So acknowledgments ride on data, and what
- * many segments of a burst asked for leaves in one (MUST-58, MUST-59).
+ * The next segment of a connection is decided when it is asked for, in this order: SYN; a loss
+ * probe; what is lost; new data and FIN; a probe of the window; an ACK alone. So acknowledgments
+ * ride on data, and what many segments of a burst asked for leaves in one (MUST-58, MUST-59).
  *
- * How much new data may leave is min(SND.WND, cwnd) less what is in flight; a segment below full
+ * How much new data may leave is what SND.WND and cwnd have room for; a segment below full
  * size waits for Nagle (Minshall's form: for the last small one), for a cork, or for half the
  * largest window (SWS, MUST-38). Where the link cuts segments, one super-segment stands for many.
  *
@@ -15,12 +15,14 @@
 #include "base/compiler.h"
 #include "tcp/marks.h"
 #include "tcp/reass.h"
+#include "tcp/recovery.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
 
 #define OUT_LINK    offsetof(struct tern_conn, out)
 #define PINGPONG_MS 40
+#define MSS_UNKNOWN 536
 #define SYN_STATES  (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 /* Our FIN is out and not acknowledged. */
 #define FIN_STATES (TERN_STATES(FIN_WAIT_1) | TERN_STATES(CLOSING) | TERN_STATES(LAST_ACK))
@@ -130,6 +132,24 @@ static TERN_OUTLINE void count_retransmission(struct turn u, enum tern_counter k
 	u.c->totals.bytes_sent += u.tx->seg.len;
 }
 
+/* n new sequence numbers are in flight, in some segments. */
+TERN_INLINE void fly(struct turn u, tern_seq seq, uint32_t n, uint32_t count, unsigned int flags)
+{
+	struct tern_flight *f = &u.x->flight;
+	struct tern_burst burst = { .seq = seq,
+				    .end = seq + n,
+				    .sent_ns = u.t->now,
+				    .count = count,
+				    .delivered = u.c->totals.delivered,
+				    .size = (uint16_t)(u.c->cc.mss ? u.c->cc.mss : MSS_UNKNOWN),
+				    .flags = (uint8_t)flags };
+
+	if (f->head)
+		tern_flight_sent_more(u.t, f, &burst);
+	else
+		tern_flight_sent_first(f, &burst);
+}
+
 /* Fast Open: what the first SYN or SYN-ACK has beyond an ordinary one. */
 TERN_COLD static void extend_syn(struct turn u)
 {
@@ -147,6 +167,7 @@ TERN_COLD static void extend_syn(struct turn u)
 	u.tx->pieces = tern_chain_pieces(&u.t->bufs, &x->send.chain, &cursor, c->snd.nxt,
 					 x->syn_data, u.tx->piece, TERN_OUT_PIECES - 1,
 					 &u.tx->seg.len);
+	fly(u, c->snd.nxt, u.tx->seg.len, 1, TERN_BURST_PSH);
 	c->snd.nxt += u.tx->seg.len;
 	c->totals.bytes_sent += u.tx->seg.len;
 	c->totals.data_segs_out++;
@@ -154,14 +175,20 @@ TERN_COLD static void extend_syn(struct turn u)
 	tern_count(u.t->trace, TERN_CNT_TcpExtTCPOrigDataSent);
 }
 
+static inline bool syn_is_lost(const struct tern_burst *burst)
+{
+	return (burst->flags & (TERN_BURST_SYN | TERN_BURST_LOST | TERN_BURST_AGAIN)) ==
+	       (TERN_BURST_SYN | TERN_BURST_LOST);
+}
+
 /* SYN, or SYN-ACK in SYN-RECEIVED: the first one and its repetitions. */
 TERN_INLINE bool build_syn(struct turn u)
 {
 	struct tern_conn *c = u.c;
-	struct tern_repairs *r = &u.x->repair;
+	struct tern_flight *f = &u.x->flight;
 	struct tern_tcp_options *opt = &u.tx->seg.opt;
 	bool first = c->snd.nxt == c->snd.iss;
-	bool again = tern_seq_lt(r->rtx_nxt, r->rtx_end);
+	bool again = !first && f->head && syn_is_lost(tern_burst_at(u.t, u.x, f->head));
 	uint32_t window = tern_window_first(c);
 
 	if (!first && !again)
@@ -175,16 +202,14 @@ TERN_INLINE bool build_syn(struct turn u)
 	opt->wscale = c->rcv_wscale;
 	u.tx->seg.wnd = (uint16_t)window;
 	c->rcv.adv = c->state == TERN_SYN_SENT ? window : c->rcv.nxt + window;
-	r->rtx_nxt = r->rtx_end;
 	if (first) {
 		c->snd.nxt = c->snd.iss + 1;
-		r->timed = true;
-		r->timed_seq = c->snd.nxt;
-		r->timed_ns = u.t->now;
+		fly(u, c->snd.iss, 1, 1, TERN_BURST_SYN);
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 		if (TERN_UNLIKELY(u.x->syn_option))
 			extend_syn(u);
 	} else {
+		tern_flight_sent_again(f, tern_burst_at(u.t, u.x, f->head), u.t->now, 0);
 		count_retransmission(u, TERN_CNT_TcpExtTCPSynRetrans);
 	}
 	if (c->state == TERN_SYN_RECEIVED)
@@ -204,50 +229,136 @@ static uint32_t payload_max(const struct tern_tcp *t, const struct tern_conn *c)
 	return (t->gso_max - 120) / mss * mss;
 }
 
+/* Is something lost that was not sent again, and may it be? */
 static inline bool repair_waits(const struct tern_traffic *x)
 {
-	return tern_seq_lt(x->repair.rtx_nxt, x->repair.rtx_end);
+	const struct tern_repairs *r = &x->repair;
+
+	return x->flight.lost > x->flight.again && !r->hold && !r->new_first;
 }
 
-/* What has to be sent again: the next piece of [rtx_nxt, rtx_end), of which there is something. */
-static TERN_OUTLINE bool build_repair(struct turn u)
+/* How many segments the congestion window still has room for. */
+static uint32_t quota(struct turn u)
 {
-	static const enum tern_counter kinds[] = {
-		[TERN_REPAIR_NONE] = TERN_CNT_TcpExtTCPLossProbes,
-		[TERN_REPAIR_FAST] = TERN_CNT_TcpExtTCPFastRetrans,
-		[TERN_REPAIR_LOSS] = TERN_CNT_TcpExtTCPSlowStartRetrans,
-	};
+	uint32_t cwnd = tern_cc_segments(&u.c->cc), pipe = tern_flight_pipe(&u.x->flight);
+	uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
+
+	/* Of super-segments two at least are to be under way (as Linux). */
+	return u.t->gso_max ? TERN_MIN(room, TERN_MAX(cwnd / 2, 1u)) : room;
+}
+
+/* The first burst that is lost and was not sent again; 0 if there is none. */
+static uint32_t first_lost(struct turn u)
+{
+	struct tern_flight *f = &u.x->flight;
+	uint32_t idx = f->cursor ? f->cursor : f->head;
+
+	for (; idx; idx = tern_burst_at(u.t, u.x, idx)->next) {
+		const struct tern_burst *burst = tern_burst_at(u.t, u.x, idx);
+
+		if ((burst->flags & (TERN_BURST_LOST | TERN_BURST_SACKED | TERN_BURST_AGAIN)) ==
+		    TERN_BURST_LOST)
+			break;
+	}
+	f->cursor = idx;
+	return idx;
+}
+
+/*
+ * How many bytes of a burst the peer's window takes. What is first in flight is sent whatever the
+ * window is: it serves as a probe.
+ */
+static uint32_t bytes_in_window(const struct tern_conn *c, const struct tern_burst *burst,
+				uint32_t bytes)
+{
+	uint32_t mss = c->cc.mss, ahead = burst->seq - c->snd.una;
+	uint32_t room = c->snd.wnd > ahead ? c->snd.wnd - ahead : 0;
+
+	/* RFC9293:SHLD-16 */
+	if (!room)
+		return burst->seq == c->snd.una ? TERN_MIN(bytes, mss) : 0;
+	if (bytes <= room)
+		return bytes;
+	return room > mss ? room / mss * mss : room;
+}
+
+/* Small segments behind a small one go with it. */
+static void collapse(struct turn u, uint32_t idx)
+{
+	struct tern_flight *f = &u.x->flight;
+	const struct tern_burst *burst = tern_burst_at(u.t, u.x, idx), *next;
+
+	while (burst->next && burst->count == 1) {
+		next = tern_burst_at(u.t, u.x, burst->next);
+		if (next->count > 1 || (next->flags & TERN_BURST_SACKED) ||
+		    tern_burst_bytes(burst) + tern_burst_bytes(next) > u.c->cc.mss ||
+		    next->end - u.c->snd.una > u.c->snd.wnd)
+			return;
+		tern_flight_join(u.t, f, idx);
+		if (!tern_conn_sacks(u.c) && f->sacked) /* one that a duplicate stood for */
+			f->sacked--;
+	}
+}
+
+/* What has to be known once a burst goes again. */
+static void sent_again(struct turn u, uint32_t idx, struct tern_burst *burst)
+{
 	struct tern_conn *c = u.c;
 	struct tern_repairs *r = &u.x->repair;
-	tern_seq data_end = c->snd.una + u.x->send.bytes;
-	uint32_t ahead, len, room = c->cc.mss;
-	bool fin;
 
-	r->rtx_nxt = tern_seq_max(r->rtx_nxt, c->snd.una);
-	ahead = r->rtx_nxt - c->snd.una;
-	/* RFC9293:SHLD-16 */
-	if (!tern_seq_lt(r->rtx_nxt, r->rtx_end) || (ahead && ahead >= c->snd.wnd) ||
-	    (r->phase == TERN_REPAIR_LOSS && ahead >= c->cc.cwnd))
-		return false;
-	if (r->phase == TERN_REPAIR_LOSS)
-		room = TERN_MIN(payload_max(u.t, c),
-				TERN_MAX((c->cc.cwnd - ahead) / room * room, room));
-	len = TERN_MIN(TERN_MIN(r->rtx_end - r->rtx_nxt, room), data_end - r->rtx_nxt);
-	if (tern_seq_ge(r->rtx_nxt, data_end))
-		len = 0;
-	start(u, r->rtx_nxt, TERN_ACK);
+	tern_flight_sent_again(&u.x->flight, burst, u.t->now, c->totals.delivered);
+	if (!r->again) {
+		r->again = true;
+		r->again_ts = u.t->now_ms + c->ts.offset;
+	}
+	r->undo_again = TERN_MAX(r->undo_again, 0) + (int32_t)burst->count;
+	if (tern_recovery_reduces(r))
+		r->prr_out += burst->count;
+	count_retransmission(u, r->state == TERN_CA_LOSS ? TERN_CNT_TcpExtTCPSlowStartRetrans
+							 : TERN_CNT_TcpExtTCPFastRetrans);
+	if (idx == u.x->flight.head && !u.x->reorder)
+		tern_timers_timeout_in(u.t, u.idx, c, u.x, tern_rto_ns(u.t, c, u.x));
+}
+
+/* The segment of a burst: its first `len` bytes, which are all of it unless it is cut there. */
+static struct tern_burst *build_burst(struct turn u, uint32_t idx, uint32_t len)
+{
+	struct tern_burst *burst = tern_burst_at(u.t, u.x, idx);
+	uint32_t bytes = tern_burst_bytes(burst);
+
+	start(u, burst->seq, TERN_ACK);
 	if (len)
-		len = attach(u, &u.x->send.at_rtx, r->rtx_nxt, len);
-	fin = (c->flags & TERN_CF_FIN_SENT) && r->rtx_nxt + len == data_end;
-	if (fin)
+		len = attach(u, &u.x->send.at_rtx, burst->seq, len);
+	if (len < bytes)
+		tern_flight_split(u.t, &u.x->flight, idx, burst->seq + len);
+	if (len == bytes && (burst->flags & TERN_BURST_FIN))
 		u.tx->seg.flags |= TERN_FIN;
-	if (len && r->rtx_nxt + len == data_end)
+	if (u.tx->gso_size || (len && len == bytes && (burst->flags & TERN_BURST_PSH)))
 		u.tx->seg.flags |= TERN_PSH;
-	r->rtx_nxt += len + fin;
-	c->totals.data_segs_out += len ? segments(u) : 0;
-	count_retransmission(u, kinds[r->phase]);
+	u.c->totals.data_segs_out += len ? segments(u) : 0;
 	acknowledge(u);
-	tern_timers_sent(u.t, u.idx, c, u.x);
+	return burst;
+}
+
+/* What is lost goes again, as far as both windows have room for it. */
+static TERN_OUTLINE bool build_repair(struct turn u)
+{
+	struct tern_conn *c = u.c;
+	uint32_t idx = first_lost(u), room = quota(u), bytes, len;
+	struct tern_burst *burst;
+
+	if (!idx || !room)
+		return false;
+	collapse(u, idx);
+	burst = tern_burst_at(u.t, u.x, idx);
+	bytes = tern_burst_bytes(burst);
+	len = bytes_in_window(c, burst, bytes);
+	if (!len && bytes)
+		return false;
+	len = TERN_MIN(len, TERN_MIN(room * c->cc.mss, payload_max(u.t, c)));
+	u.x->send.at_rtx = 0;
+	burst = build_burst(u, idx, len);
+	sent_again(u, idx, burst);
 	return true;
 }
 
@@ -269,12 +380,18 @@ static bool may_send_small(struct turn u, uint32_t len)
 	return !q->small_out || tern_seq_le(q->small, c->snd.una);
 }
 
-/* The first two duplicate ACKs each let a new segment out (limited transmit, RFC 3042). */
-static uint32_t congestion_window(const struct tern_conn *c, const struct tern_repairs *r)
+/* Is the window used? Remembered for the growth of it, until a window's data is acknowledged. */
+TERN_INLINE void note_usage(struct turn u, bool full)
 {
-	uint32_t dupacks = r->phase == TERN_REPAIR_NONE ? TERN_MIN((uint32_t)r->dupacks, 2u) : 0;
+	struct tern_repairs *r = &u.x->repair;
+	uint32_t packets = u.x->flight.packets;
 
-	return c->cc.cwnd + dupacks * c->cc.mss;
+	if (tern_seq_lt(u.c->snd.una, r->usage_end) && !full &&
+	    (r->window_full || packets <= r->packets_max))
+		return;
+	r->window_full = full;
+	r->packets_max = packets;
+	r->usage_end = u.c->snd.nxt;
 }
 
 /* Bytes of new data to send now: whole segments, and a small one behind them if it may. */
@@ -282,14 +399,19 @@ static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
 {
 	struct tern_conn *c = u.c;
 	uint32_t mss = c->cc.mss;
-	uint32_t window = TERN_MIN(c->snd.wnd, congestion_window(c, &u.x->repair));
 	uint32_t flight = c->snd.nxt - c->snd.una;
 	/* RFC9293:MUST-34 RFC9293:SHLD-15 */
-	uint32_t usable = window > flight ? window - flight : 0;
+	uint32_t usable = c->snd.wnd > flight ? c->snd.wnd - flight : 0;
+	uint32_t room = quota(u);
 	/* RFC9293:SHLD-27 RFC9293:SHLD-28 */
 	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u.t, c));
-	uint32_t small = len % mss;
+	uint32_t small;
 
+	if (len > room * mss)
+		len = room * mss;
+	if (!room)
+		note_usage(u, true);
+	small = len % mss;
 	if (!small || force)
 		return len;
 	/* RFC9293:MUST-38 */
@@ -309,7 +431,7 @@ static void check_idle(struct turn u)
 
 	if (c->snd.una == c->snd.nxt && u.t->knobs->tcp_slow_start_after_idle &&
 	    u.t->now_ms - c->snd_ms > c->rtt.rto_us / 1000)
-		u.t->cc->idle_restart(&c->cc);
+		tern_cc_idle(&c->cc, (u.t->now_ms - c->snd_ms) * UINT64_C(1000), c->rtt.rto_us);
 }
 
 /* Bookkeeping of new data that has left. */
@@ -333,14 +455,15 @@ TERN_INLINE void sent_new(struct turn u, uint32_t n, uint32_t count)
 {
 	struct tern_conn *c = u.c;
 	struct tern_repairs *r = &u.x->repair;
+	uint16_t flags = u.tx->seg.flags;
 
+	fly(u, c->snd.nxt, n, count,
+	    (flags & TERN_PSH ? TERN_BURST_PSH : 0u) | (flags & TERN_FIN ? TERN_BURST_FIN : 0u));
 	c->snd.nxt += n;
 	c->snd_ms = u.t->now_ms;
-	if (!r->timed && r->phase == TERN_REPAIR_NONE) {
-		r->timed = true;
-		r->timed_seq = c->snd.nxt;
-		r->timed_ns = u.t->now;
-	}
+	if (tern_recovery_reduces(r))
+		r->prr_out += count;
+	note_usage(u, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
 	tern_count_n(u.t->trace, TERN_CNT_TcpOutSegs, count);
 	tern_timers_sent(u.t, u.idx, c, u.x);
 }
@@ -351,24 +474,20 @@ static inline bool fin_fits(const struct tern_conn *c, uint32_t len)
 	return c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
 }
 
-/* New data, of which some is available, and the FIN behind the last of it. */
-static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool force)
+/* len bytes of new data, of which some is available, and the FIN behind the last of it. */
+TERN_INLINE void send_data(struct turn u, uint32_t len, uint32_t available)
 {
 	struct tern_conn *c = u.c;
 	bool fin = false;
-	uint32_t len;
 
-	check_idle(u);
-	len = new_bytes(u, available, force);
-	if (!len)
-		return false;
 	start(u, c->snd.nxt, TERN_ACK);
 	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
 	if (TERN_UNLIKELY(c->marks & TERN_MARK_ECN))
 		tern_ecn_mark_data(c, u.tx);
-	if (len == available) {
+	if (u.tx->gso_size || len == available)
 		/* RFC9293:MUST-61 */
 		u.tx->seg.flags |= TERN_PSH;
+	if (len == available) {
 		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
 	}
 	if (fin) {
@@ -379,6 +498,18 @@ static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool forc
 	acknowledge(u);
 	sent_new(u, len + fin, segments(u));
 	sent_data(u, len);
+}
+
+/* New data, as much as may leave now. */
+static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool force)
+{
+	uint32_t len;
+
+	check_idle(u);
+	len = new_bytes(u, available, force);
+	if (!len)
+		return false;
+	send_data(u, len, available);
 	return true;
 }
 
@@ -388,8 +519,7 @@ TERN_INLINE bool build_new(struct turn u, bool force)
 	struct tern_conn *c = u.c;
 	tern_seq data_end = c->snd.una + u.x->send.bytes;
 
-	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end) ||
-	    (u.x->repair.phase == TERN_REPAIR_LOSS && repair_waits(u.x)))
+	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end))
 		return false;
 	if (c->snd.nxt != data_end)
 		return build_data(u, data_end - c->snd.nxt, force);
@@ -399,6 +529,50 @@ TERN_INLINE bool build_new(struct turn u, bool force)
 	c->flags |= TERN_CF_FIN_SENT;
 	acknowledge(u);
 	sent_new(u, 1, 1);
+	return true;
+}
+
+/* The last segment in flight, once more: it draws an ACK that tells what is missing. */
+static bool build_tail(struct turn u)
+{
+	struct tern_flight *f = &u.x->flight;
+	struct tern_burst *burst = tern_burst_at(u.t, u.x, f->tail);
+	uint32_t bytes = tern_burst_bytes(burst), before = (burst->count - 1) * burst->size;
+
+	if (burst->count > 1 && bytes > before)
+		tern_flight_split(u.t, f, f->tail, burst->seq + before);
+	u.x->send.at_rtx = 0;
+	burst = tern_burst_at(u.t, u.x, f->tail);
+	burst = build_burst(u, f->tail, TERN_MIN(tern_burst_bytes(burst), u.c->cc.mss));
+	burst->flags |= TERN_BURST_EVER_AGAIN;
+	burst->sent_ns = u.t->now;
+	burst->delivered = u.c->totals.delivered;
+	count_retransmission(u, TERN_CNT_TcpExtTCPLossProbes);
+	return true;
+}
+
+/* A loss probe: a segment of new data on top of the window, or the last one again. */
+static TERN_OUTLINE bool build_loss_probe(struct turn u)
+{
+	struct tern_conn *c = u.c;
+	struct tern_repairs *r = &u.x->repair;
+	tern_seq data_end = c->snd.una + u.x->send.bytes;
+	uint32_t len, unsent = tern_seq_gt(data_end, c->snd.nxt) ? data_end - c->snd.nxt : 0;
+
+	r->probe_due = false;
+	if (!u.x->flight.tail)
+		return false;
+	len = TERN_MIN(unsent, c->cc.mss);
+	r->probe_again = !len || c->snd.nxt + len - c->snd.una > c->snd.wnd;
+	if (r->probe_again) {
+		build_tail(u);
+	} else {
+		tern_count(u.t->trace, TERN_CNT_TcpExtTCPLossProbes);
+		send_data(u, len, unsent);
+	}
+	r->probing = true;
+	r->probe_end = c->snd.nxt;
+	tern_timers_timeout_in(u.t, u.idx, c, u.x, tern_rto_ns(u.t, c, u.x));
 	return true;
 }
 
@@ -445,7 +619,8 @@ TERN_COLD static void repeat_fin(struct turn u)
 	u.tx->seg.seq--;
 	u.tx->seg.flags |= TERN_FIN;
 	if (u.x)
-		u.x->repair.timed = false; /* Karn: which of them will be acknowledged? */
+		/* Karn: which of them will be acknowledged? */
+		tern_burst_at(u.t, u.x, u.x->flight.tail)->flags |= TERN_BURST_EVER_AGAIN;
 }
 
 /* An ACK alone, with what came early if the peer wants to know. */
@@ -485,6 +660,22 @@ TERN_COLD static bool build_early(struct turn u)
 	return built;
 }
 
+/* Where something is lost, or silence calls for a probe: that, and new data. */
+static TERN_OUTLINE bool build_repairing(struct turn u)
+{
+	struct tern_repairs *r = &u.x->repair;
+
+	if (r->probe_due && build_loss_probe(u))
+		return true;
+	if ((repair_waits(u.x) && build_repair(u)) || build_new(u, false))
+		return true;
+	if (!r->new_first || tern_seq_gt(u.c->snd.nxt, r->high))
+		return false;
+	r->frto = false; /* it asked for new data, and none could leave */
+	r->new_first = false;
+	return repair_waits(u.x) && build_repair(u);
+}
+
 TERN_INLINE bool build(struct turn u)
 {
 	struct tern_conn *c = u.c;
@@ -499,8 +690,12 @@ TERN_INLINE bool build(struct turn u)
 		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) &&
 		       build_ack(u);
 	}
-	if (u.x && ((repair_waits(u.x) && build_repair(u)) || build_new(u, false)))
+	if (u.x && TERN_UNLIKELY(u.x->flight.lost | u.x->repair.probe_due)) {
+		if (build_repairing(u))
+			return true;
+	} else if (u.x && build_new(u, false)) {
 		return true;
+	}
 	if ((c->flags & TERN_CF_PROBE) && build_probe(u))
 		return true;
 	if ((c->flags & TERN_CF_ACK_NOW) || (u.x && u.x->dup_acks))
@@ -549,7 +744,7 @@ TERN_INLINE bool is_done(struct turn u)
 		return false;
 	if (!x)
 		return true;
-	if (x->dup_acks || repair_waits(x))
+	if (x->dup_acks || x->flight.lost || x->repair.probe_due)
 		return false;
 	if (c->flags & TERN_CF_FIN_QUEUED)
 		return (c->flags & TERN_CF_FIN_SENT) != 0;

@@ -2,8 +2,9 @@
 /*
  * Theory of operation
  *
- * A timeout doubles the RTO (Karn) and starts the repair cursor at SND.UNA; what is sent again, and
- * how much of it, is output's business. R2 (RFC 9293 §3.8.3) is a number of timeouts in a row:
+ * A timeout doubles the RTO until a round trip is measured (Karn) and marks what is in flight as
+ * lost (loss.c); how much of it is sent again, and when, is output's business. R2 (RFC 9293
+ * §3.8.3) is a number of timeouts in a row:
  * tcp_syn_retries, tcp_synack_retries, tcp_retries2, or tcp_orphan_retries for what no application
  * holds any more; TCP_USER_TIMEOUT puts a time in its place (RFC 5482).
  *
@@ -17,31 +18,33 @@
 #include <errno.h>
 
 #include "base/compiler.h"
+#include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/state.h"
+#include "tcp/timers.h"
 
 #define NS_PER_US      UINT64_C(1000)
 #define NS_PER_MS      UINT64_C(1000000)
-#define PROBE_SLACK_NS 2000000
 #define ORPHAN_RETRIES 8 /* what tcp_orphan_retries = 0 means */
 #define SYN_STATES     (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
 /* A timeout must not come later than the user's patience ends (as Linux). */
 static uint64_t clamp_to_user_timeout(const struct tern_tcp *t, const struct tern_conn *c,
-				      uint64_t rto_ns)
+				      const struct tern_traffic *x, uint64_t rto_ns)
 {
 	uint64_t limit_ns = (uint64_t)c->patience.user_timeout_ms * NS_PER_MS;
-	const struct tern_traffic *x = tern_conn_traffic(t, c);
-	uint64_t waited_ns = x && c->patience.retries ? t->now - x->first_ns : 0;
+	uint64_t waited_ns = c->patience.retries ? t->now - x->first_ns : 0;
 
 	return waited_ns < limit_ns ? TERN_MIN(rto_ns, limit_ns - waited_ns) : rto_ns;
 }
 
-uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn *c)
+uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn *c,
+				const struct tern_traffic *x)
 {
 	/* RFC6298:2.1 */
 	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
-	uint32_t shift = c->patience.retries;
+	bool counted = tern_state_in(c->state, SYN_STATES) || x->persist;
+	uint32_t shift = counted ? c->patience.retries : x->repair.backoff;
 	uint64_t rto_ns;
 
 	if (c->state == TERN_SYN_SENT) {
@@ -54,7 +57,7 @@ uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn
 	/* RFC9293:MUST-19 RFC6298:5.5 */
 	rto_ns = TERN_MIN(((uint64_t)rto_us << shift) * NS_PER_US,
 			  t->knobs->tcp_rto_max_ms * NS_PER_MS);
-	return clamp_to_user_timeout(t, c, rto_ns);
+	return clamp_to_user_timeout(t, c, x, rto_ns);
 }
 
 /* R2 of this connection in timeouts. */
@@ -117,11 +120,36 @@ static void give_up(struct tern_tcp *t, uint32_t idx)
 	tern_conn_finish(t, idx, c->soft_error ? c->soft_error : ETIMEDOUT);
 }
 
+uint64_t tern_rto_due_ns(const struct tern_tcp *t, const struct tern_conn *c,
+			 const struct tern_traffic *x)
+{
+	uint64_t from = x->flight.head ? tern_burst_at(t, x, x->flight.head)->sent_ns : t->now;
+
+	return TERN_MAX(from + tern_rto_ns(t, c, x), t->now + 1);
+}
+
+/* What the first timeout in a row says of the repair that was under way. */
+static void count_timeout(struct tern_tcp *t, const struct tern_conn *c,
+			  const struct tern_traffic *x)
+{
+	bool sack = tern_conn_sacks(c);
+
+	if (c->patience.retries)
+		return;
+	if (x->repair.state == TERN_CA_RECOVERY)
+		tern_count(t->trace, sack ? TERN_CNT_TcpExtTCPSackRecoveryFail
+					  : TERN_CNT_TcpExtTCPRenoRecoveryFail);
+	else if (x->repair.state == TERN_CA_LOSS)
+		tern_count(t->trace, TERN_CNT_TcpExtTCPLossFailures);
+	else if (x->repair.state == TERN_CA_DISORDER || x->flight.sacked)
+		tern_count(t->trace,
+			   sack ? TERN_CNT_TcpExtTCPSackFailures : TERN_CNT_TcpExtTCPRenoFailures);
+}
+
 void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
 	struct tern_traffic *x = tern_conn_traffic(t, c);
-	struct tern_repairs *r = &x->repair;
 
 	tern_count(t->trace, TERN_CNT_TcpExtTCPTimeouts);
 	if (TERN_UNLIKELY(c->fastopen & TERN_FO_USED) && !(c->flags & TERN_CF_PASSIVE))
@@ -131,50 +159,17 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 		give_up(t, idx);
 		return;
 	}
-	if (r->phase == TERN_REPAIR_FAST)
-		tern_count(t->trace, TERN_CNT_TcpExtTCPRenoFailures);
-	if (!c->patience.retries && !tern_state_in(c->state, SYN_STATES))
-		t->cc->rto(&c->cc, c->snd.nxt - c->snd.una);
+	if (tern_state_in(c->state, SYN_STATES)) {
+		tern_flight_repeat_first(t, &x->flight);
+	} else {
+		count_timeout(t, c, x);
+		tern_loss_enter(t, c, x);
+	}
 	if (c->patience.retries < UINT8_MAX)
 		c->patience.retries++;
-	r->phase = TERN_REPAIR_LOSS;
-	r->recover = c->snd.nxt;
-	/* RFC6298:5.4 */
-	r->rtx_nxt = c->snd.una;
-	r->rtx_end = c->snd.nxt;
-	r->dupacks = 0;
-	r->timed = false;
-	r->probed = false;
-	x->send.at_rtx = 0;
-	tern_conn_want_output(t, idx, c);
-}
-
-uint64_t tern_loss_probe_wait_ns(const struct tern_tcp *t, const struct tern_conn *c,
-				 const struct tern_traffic *x)
-{
-	const struct tern_repairs *r = &x->repair;
-
-	if (t->knobs->tcp_early_retrans < 3 || !(c->options & TERN_OPT_SACKOK) ||
-	    !c->rtt.srtt8_us || c->patience.retries || r->probed || r->phase == TERN_REPAIR_LOSS)
-		return TERN_NEVER;
-	return (uint64_t)c->rtt.srtt8_us / 4 * NS_PER_US + PROBE_SLACK_NS;
-}
-
-void tern_loss_probe_timeout(struct tern_tcp *t, uint32_t idx)
-{
-	struct tern_conn *c = tern_conn_at(t, idx);
-	struct tern_traffic *x = tern_conn_traffic(t, c);
-	struct tern_repairs *r = &x->repair;
-	uint32_t flight = c->snd.nxt - c->snd.una;
-	uint32_t len = TERN_MIN(flight, c->cc.mss);
-
-	r->rtx_nxt = r->phase == TERN_REPAIR_FAST ? c->snd.una : c->snd.nxt - len;
-	r->rtx_end = r->rtx_nxt + len;
-	r->probed = true;
-	r->timed = false;
-	x->send.at_rtx = 0;
-	x->loss_probe = false;
-	x->rexmt_ns = t->now + tern_rto_ns(t, c);
+	if (x->repair.backoff < UINT8_MAX)
+		x->repair.backoff++;
+	tern_timers_timeout_in(t, idx, c, x, tern_rto_ns(t, c, x));
 	tern_conn_want_output(t, idx, c);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/compiler.h"
 #include "tcp/keepalive.h"
+#include "tcp/recovery.h"
 #include "tcp/rto.h"
 #include "tcp/tcp.h"
 
@@ -40,31 +41,73 @@ static void update(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		tern_timers_arm(t, idx, c, due);
 }
 
+static void start(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x,
+		  uint64_t due_ns)
+{
+	x->persist = false;
+	x->rexmt_ns = due_ns;
+	tern_timers_arm(t, idx, c, due_ns);
+}
+
+void tern_timers_await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			   struct tern_traffic *x)
+{
+	uint64_t probe_ns = tern_loss_probe_ns(t, c, x), rto_ns, due_ns;
+
+	x->persist = false;
+	rto_ns = tern_rto_ns(t, c, x);
+	due_ns = t->now + rto_ns;
+	if (probe_ns != TERN_NEVER)
+		due_ns = t->now + TERN_MIN(probe_ns, rto_ns);
+	else if (x->loss_probe || x->reorder) /* the time that these took counts */
+		due_ns = tern_rto_due_ns(t, c, x);
+	x->loss_probe = probe_ns != TERN_NEVER;
+	x->reorder = false;
+	start(t, idx, c, x, due_ns);
+}
+
 void tern_timers_sent_more(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			   struct tern_traffic *x)
 {
-	uint64_t probe_ns = x->loss_probe ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
+	uint64_t probe_ns = x->reorder ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
 
-	if (probe_ns == TERN_NEVER || t->now + probe_ns >= x->rexmt_ns)
+	if (probe_ns == TERN_NEVER || x->rexmt_ns <= t->now)
 		return;
 	x->loss_probe = true;
-	x->rexmt_ns = t->now + probe_ns;
-	tern_timers_arm(t, idx, c, x->rexmt_ns);
+	start(t, idx, c, x, TERN_MIN(t->now + probe_ns, tern_rto_due_ns(t, c, x)));
+}
+
+void tern_timers_reorder(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			 struct tern_traffic *x, uint64_t ns)
+{
+	x->loss_probe = false;
+	x->reorder = true;
+	start(t, idx, c, x, t->now + ns);
+}
+
+void tern_timers_timeout_in(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			    struct tern_traffic *x, uint64_t ns)
+{
+	x->loss_probe = false;
+	x->reorder = false;
+	start(t, idx, c, x, t->now + ns);
 }
 
 void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		       struct tern_traffic *x)
 {
-	x->persist = false;
-	x->loss_probe = false;
-	/* RFC6298:5.2 */
-	x->rexmt_ns = TERN_NEVER;
 	x->first_ns = t->now;
-	if (c->snd.una != c->snd.nxt)
+	if (c->snd.una != c->snd.nxt) {
 		/* RFC6298:5.3 */
 		tern_timers_await_ack(t, idx, c, x);
-	else
-		tern_timers_keepalive(t, idx, c);
+		return;
+	}
+	x->persist = false;
+	x->loss_probe = false;
+	x->reorder = false;
+	/* RFC6298:5.2 */
+	x->rexmt_ns = TERN_NEVER;
+	tern_timers_keepalive(t, idx, c);
 }
 
 void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -74,7 +117,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		return;
 	x->persist = true;
 	/* RFC9293:MUST-60 RFC9293:SHLD-29 RFC9293:SHLD-30 */
-	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c));
+	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c, x));
 	if (!c->patience.retries)
 		x->first_ns = t->now;
 	tern_timers_arm(t, idx, c, x->rexmt_ns);
@@ -111,6 +154,8 @@ static void run(struct tern_tcp *t, uint32_t idx)
 		x->rexmt_ns = TERN_NEVER;
 		if (x->persist)
 			tern_persist_timeout(t, idx);
+		else if (x->reorder)
+			tern_rack_timeout(t, idx);
 		else if (x->loss_probe)
 			tern_loss_probe_timeout(t, idx);
 		else

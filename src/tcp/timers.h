@@ -3,11 +3,13 @@
  * tcp/timers.h: callers say what happened, this file decides what to arm.
  *
  *	retransmission	from the first unacknowledged segment, RTO, doubled at each timeout
+ *	loss probe	two round trips after the last segment, in the place of an RTO that is later
+ *	reordering	when what was overtaken counts as lost; the RTO follows
  *	persist		window closed, or data held back, and nothing in flight
  *	delayed ACK	40 ms after the first segment that is not yet acknowledged
  *	keepalive	TCP_KEEPIDLE after the last segment heard, then each TCP_KEEPINTVL
  *
- * The first two share a deadline: they are never both on. One wheel entry stands for the
+ * The first four share a deadline: only one of them is on. One wheel entry stands for the
  * earliest of all, and may fire before it.
  */
 #ifndef TERN_TCP_TIMERS_H
@@ -26,22 +28,22 @@ static inline void tern_timers_arm(struct tern_tcp *t, uint32_t idx, struct tern
 }
 
 /* Starts the wait for an acknowledgment: for a loss probe if one comes first, else for the RTO. */
-static inline void tern_timers_await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
-					 struct tern_traffic *x)
-{
-	uint64_t rto_ns = tern_rto_ns(t, c), probe_ns = tern_loss_probe_ns(t, c, x);
+void tern_timers_await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			   struct tern_traffic *x);
 
-	x->persist = false;
-	x->loss_probe = probe_ns < rto_ns;
-	x->rexmt_ns = t->now + TERN_MIN(probe_ns, rto_ns);
-	tern_timers_arm(t, idx, c, x->rexmt_ns);
-}
-
-/* More is in flight now: perhaps enough for a loss probe. */
+/* tern_timers_sent() with something in flight before. */
 void tern_timers_sent_more(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			   struct tern_traffic *x);
 
-/* Something that must be acknowledged has left. */
+/* What was late is lost `ns` from now. */
+void tern_timers_reorder(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			 struct tern_traffic *x, uint64_t ns);
+
+/* The retransmission timer runs out `ns` from now, whatever was due before. */
+void tern_timers_timeout_in(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+			    struct tern_traffic *x, uint64_t ns);
+
+/* Something new that must be acknowledged has left. */
 static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 				    struct tern_traffic *x)
 {

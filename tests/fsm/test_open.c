@@ -262,6 +262,7 @@ static void an_answer_to_a_late_syn_is_taken_like_one_to_the_first(void **state)
 	expect_silence(p);
 	app_writes(p, 10);
 	expect(p, .len = IS(10));
+	expect_after(p, 1 * SECOND, .seq = IS(p->ack - 10), .len = IS(10)); /* a loss probe */
 	expect_after(p, 3 * SECOND, .seq = IS(p->ack - 10), .len = IS(10)); /* RFC 6298 5.7 */
 	done(p);
 }

@@ -80,15 +80,31 @@ static void tell(const struct world *w)
 
 /* What all seeds together must have met, or they do not test what they are for. */
 static const enum tern_counter meant[] = {
-	TERN_CNT_TcpActiveOpens,           TERN_CNT_TcpPassiveOpens,
-	TERN_CNT_TcpExtTCPFastRetrans,     TERN_CNT_TcpExtTCPSlowStartRetrans,
-	TERN_CNT_TcpExtTCPTimeouts,        TERN_CNT_TcpExtTCPLossProbes,
-	TERN_CNT_TcpExtTCPSynRetrans,      TERN_CNT_TcpExtTCPRenoRecovery,
-	TERN_CNT_TcpExtTCPRenoFailures,    TERN_CNT_TcpExtTCPOFOQueue,
-	TERN_CNT_TcpExtDelayedACKs,        TERN_CNT_TcpExtTCPWinProbe,
-	TERN_CNT_TcpExtTCPToZeroWindowAdv, TERN_CNT_TcpExtTCPMemoryPressures,
-	TERN_CNT_TcpExtTCPRcvQDrop,        TERN_CNT_TernPmtuLowered,
-	TERN_CNT_TcpEstabResets,           TERN_CNT_TcpOutRsts,
+	TERN_CNT_TcpActiveOpens,
+	TERN_CNT_TcpPassiveOpens,
+	TERN_CNT_TcpExtTCPFastRetrans,
+	TERN_CNT_TcpExtTCPSlowStartRetrans,
+	TERN_CNT_TcpExtTCPTimeouts,
+	TERN_CNT_TcpExtTCPLossProbes,
+	TERN_CNT_TcpExtTCPSynRetrans,
+	TERN_CNT_TcpExtTCPRenoRecovery,
+	TERN_CNT_TcpExtTCPRenoFailures,
+	TERN_CNT_TcpExtTCPOFOQueue,
+	TERN_CNT_TcpExtDelayedACKs,
+	TERN_CNT_TcpExtTCPWinProbe,
+	TERN_CNT_TcpExtTCPToZeroWindowAdv,
+	TERN_CNT_TcpExtTCPMemoryPressures,
+	TERN_CNT_TcpExtTCPRcvQDrop,
+	TERN_CNT_TernPmtuLowered,
+	TERN_CNT_TcpEstabResets,
+	TERN_CNT_TcpOutRsts,
+	TERN_CNT_TcpExtTCPSackRecovery,
+	TERN_CNT_TcpExtTCPSACKReorder,
+	TERN_CNT_TcpExtTCPLostRetransmit,
+	TERN_CNT_TcpExtTCPSpuriousRTOs,
+	TERN_CNT_TcpExtTCPFullUndo,
+	TERN_CNT_TcpExtTCPLossUndo,
+	TERN_CNT_TcpExtTCPLossProbeRecovery,
 };
 static uint64_t met[TERN_ARRAY_SIZE(meant)];
 
@@ -187,7 +203,7 @@ static void make_stack(struct world *w, unsigned int side, bool inet6)
 	if (one_in(w, 4))
 		set(w, side, "net.ipv4.tcp_sack", "0");
 	if (w->small_memory)
-		set(w, side, "net.ipv4.tcp_mem", "8 12 20");
+		set(w, side, "net.ipv4.tcp_mem", "6 8 11");
 }
 
 static void set_options(struct world *w, unsigned int side, tern_id id)
@@ -227,7 +243,6 @@ static void wrap_isns(struct world *w)
 	c->snd.iss = 0u - draw(w, 50000);
 	c->snd.una = c->snd.iss;
 	c->snd.nxt = c->snd.iss;
-	tern_conn_traffic(&a->tcp, c)->repair.recover = c->snd.iss - 1;
 }
 
 /* Each connects to where the other comes from. */

@@ -190,6 +190,7 @@ void assert_all_back(struct puppet *p)
 	assert_int_equal(tern_tcp_traffics(&st->tcp), 0);
 	assert_int_equal(st->tcp.reass.used, 0);
 	assert_int_equal(st->tcp.fastopen.queues.used, 0);
+	assert_int_equal(st->tcp.bursts.used, 0);
 	assert_int_equal(st->tcp.map.count, 0);
 	assert_int_equal(st->tcp.out.count, 0);
 	assert_int_equal(st->tcp.events.count, 0);

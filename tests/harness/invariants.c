@@ -6,6 +6,7 @@
 #include "harness/invariants.h"
 
 #include "tcp/reass.h"
+#include "tcp/recovery.h"
 
 #define SYN_STATES (TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
 
@@ -132,22 +133,47 @@ static const char *check_numbers(const struct tern_conn *c, const struct tern_tr
 	return NULL;
 }
 
+/* The bursts are what is in flight, in order, and the sums are theirs. */
+static const char *check_flight(const struct tern_tcp *t, const struct tern_conn *c,
+				const struct tern_traffic *x)
+{
+	const struct tern_flight *f = &x->flight;
+	uint32_t packets = 0, sacked = 0, lost = 0, again = 0, bursts = 0;
+	tern_seq at = c->snd.una;
+
+	for (uint32_t idx = f->head; idx; idx = tern_burst_of(t, f, idx)->next) {
+		const struct tern_burst *b = tern_burst_of(t, f, idx);
+
+		MUST(b->seq == at && tern_seq_gt(b->end, b->seq));
+		MUST(b->count && b->sent_ns <= t->now);
+		MUST(b->next || idx == f->tail);
+		MUST(!(b->flags & TERN_BURST_SACKED) || !(b->flags & TERN_BURST_LOST));
+		at = b->end;
+		bursts++;
+		packets += b->count;
+		sacked += b->flags & TERN_BURST_SACKED ? b->count : 0;
+		lost += b->flags & TERN_BURST_LOST ? b->count : 0;
+		again += b->flags & TERN_BURST_AGAIN ? b->count : 0;
+	}
+	MUST(!f->head || at == c->snd.nxt);
+	MUST(bursts == f->bursts && bursts <= TERN_BURSTS_MAX);
+	MUST(packets == f->packets && lost == f->lost && again == f->again);
+	if (tern_conn_sacks(c))
+		MUST(sacked == f->sacked);
+	MUST(f->sacked + f->lost <= f->packets + f->again);
+	return NULL;
+}
+
 static const char *check_repair(const struct tern_conn *c, const struct tern_traffic *x)
 {
 	const struct tern_repairs *r = &x->repair;
 
-	MUST(r->phase <= TERN_REPAIR_LOSS);
-	if (tern_seq_lt(r->rtx_nxt, r->rtx_end)) {
-		MUST(tern_seq_le(r->rtx_end, c->snd.nxt));
-		MUST(tern_seq_gt(r->rtx_end, c->snd.una));
-	}
-	if (r->phase != TERN_REPAIR_NONE && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED)) {
-		MUST(tern_seq_le(r->recover, c->snd.nxt));
-		MUST(tern_seq_gt(r->recover, c->snd.una));
-	}
-	if (r->timed)
-		MUST(tern_seq_gt(r->timed_seq, c->snd.una) &&
-		     tern_seq_le(r->timed_seq, c->snd.nxt));
+	MUST(r->state <= TERN_CA_LOSS);
+	if (!tern_state_in(c->state, TERN_STATES_SYNCHRONIZED))
+		return NULL;
+	MUST(tern_seq_le(r->high, c->snd.nxt));
+	if (r->state >= TERN_CA_RECOVERY && tern_conn_sacks(c))
+		MUST(tern_seq_gt(r->high, c->snd.una));
 	return NULL;
 }
 
@@ -175,7 +201,8 @@ static const char *check_timers(const struct tern_stack *st, uint32_t idx,
 		MUST(x->rexmt_ns == TERN_NEVER);
 	MUST(x->delack_ns == TERN_NEVER || x->delack_ns <= now + 500000000);
 	MUST(!x->dup_acks && !(c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE)));
-	MUST(flight || waits || x->recv.bytes || x->recv.reass || x->delack_ns != TERN_NEVER);
+	MUST(flight || waits || x->repair.state || x->repair.undo || x->repair.probing ||
+	     x->recv.bytes || x->recv.reass || x->delack_ns != TERN_NEVER);
 	due = TERN_MIN(x->rexmt_ns, x->delack_ns);
 	if (due != TERN_NEVER)
 		MUST(tern_wheel_armed(w, idx) && tern_wheel_when(w, idx) < due + 2 * TERN_TICK_NS);
@@ -202,6 +229,8 @@ static const char *check_conn(struct invariants *inv, const struct tern_stack *s
 	tern_conn_flow(c, &flow);
 	MUST(tern_conn_find(t, tern_flow_hash(t->map_key, &flow), &flow) == idx);
 	wrong = check_numbers(c, x, past);
+	if (!wrong && x)
+		wrong = check_flight(t, c, x);
 	if (!wrong && x)
 		wrong = check_repair(c, x);
 	if (!wrong && drained)

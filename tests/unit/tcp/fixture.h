@@ -53,7 +53,8 @@ struct setup {
 	bool ts;          /* timestamps; then the peer's window scale option is sent, too */
 	uint32_t gso_max; /* of the link */
 	uint32_t rcvbuf, sndbuf;
-	bool probes; /* loss probes (tcp_early_retrans) */
+	bool probes;  /* loss probes (tcp_early_retrans) */
+	bool no_sack; /* the peer does not know SACK */
 };
 
 static inline uint8_t pattern(uint32_t i)
@@ -232,6 +233,8 @@ static inline struct room *room_new(struct setup s)
 
 	assert_out(r, 0, 0, TERN_SYN);
 	pass(r, MS);
+	if (s.no_sack)
+		opt.present &= (uint16_t)~TERN_OPT_SACKOK;
 	if (s.wscale || s.ts)
 		opt.present |= TERN_OPT_WSCALE;
 	opt.wscale = s.wscale;
@@ -257,6 +260,7 @@ static inline void room_free(struct room *r)
 	assert_int_equal(r->t.conns.used, 0);
 	assert_int_equal(tern_tcp_traffics(&r->t), 0);
 	assert_int_equal(r->t.reass.used, 0);
+	assert_int_equal(r->t.bursts.used, 0);
 	assert_int_equal(r->t.wheel.count, 0);
 	assert_int_equal(r->t.out.head, 0);
 	tern_tcp_free(&r->t);
