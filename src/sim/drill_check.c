@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
 #include "sim/drill_internal.h"
 #include "sim/symbol.h"
 #include "sock/abi.h"
@@ -250,17 +251,49 @@ void tern_drill_check(struct drill *d, const struct tern_script_assert *asserts)
 	}
 }
 
+static void set_knob(struct drill *d, const struct tern_script_setting *s)
+{
+	int err = tern_stack_knob(d->st, d->now, s->name, s->value);
+
+	if (!err || (err == -ENOENT && s->optional))
+		return;
+	tern_drill_broken(d, s->place, "%s = %s: %s", s->name, s->value,
+			  err == -ENOENT   ? "there is no such knob"
+			  : err == -ERANGE ? "out of its range"
+					   : "not a value of it");
+}
+
+static void check_counter(struct drill *d, const struct tern_script_setting *s)
+{
+	const char *name;
+	uint64_t grown, wanted = 0;
+
+	for (unsigned int i = 0; (name = tern_counter_name(i)); i++) {
+		if (strcmp(name, s->name) != 0)
+			continue;
+		grown = tern_stack_counter(d->st, i) - d->looked[i];
+		if (s->value && tern_text_parse_u64(s->value, &wanted) < 0)
+			tern_drill_broken(d, s->place, "'%s' is no number", s->value);
+		else if (s->value ? grown != wanted : grown == 0)
+			tern_drill_fail(d, "%s has grown by %llu%s%s", name,
+					(unsigned long long)grown, s->value ? ", not " : "",
+					s->value ? s->value : "");
+		return;
+	}
+	tern_drill_broken(d, s->place, "there is no counter %s", s->name);
+}
+
 void tern_drill_settings(struct drill *d, const struct tern_script_setting *settings)
 {
 	for (const struct tern_script_setting *s = settings; s; s = s->next) {
-		int err = tern_stack_knob(d->st, d->now, s->name, s->value);
-
-		if (!err || (err == -ENOENT && s->optional))
-			continue;
-		tern_drill_broken(d, s->place, "%s = %s: %s", s->name, s->value,
-				  err == -ENOENT   ? "there is no such knob"
-				  : err == -ERANGE ? "out of its range"
-						   : "not a value of it");
-		return;
+		if (d->verdict != TERN_DRILL_PASSED)
+			return;
+		if (s->kind == TERN_SETTING_KNOB)
+			set_knob(d, s);
+		else if (s->kind == TERN_SETTING_COUNTER)
+			check_counter(d, s);
+		else
+			for (unsigned int i = 0; i < TERN_COUNTERS; i++)
+				d->looked[i] = tern_stack_counter(d->st, i);
 	}
 }

@@ -18,6 +18,7 @@
 #include "sim/script.h"
 #include "sock/sock.h"
 #include "tern/stack.h"
+#include "trace/counter.h"
 #include "wire/ip.h"
 #include "wire/segment.h"
 
@@ -139,6 +140,7 @@ struct drill {
 	char message[300]; /* why it has failed */
 	char actual[300];  /* what came, in the script's words */
 	uint64_t trace_cursor;
+	uint64_t looked[TERN_COUNTERS]; /* counters when a script last looked */
 	struct tern_addr local, remote;
 	uint16_t next_port; /* the peer's next ephemeral one */
 	struct drill_flow *flows, *under_test;

@@ -2,10 +2,10 @@
 /*
  * sim/drill_out.c: a packet that the script expects, against the next one of the stack.
  *
- * Frames are compared in the order in which they were sent, those of the connection that the packet
- * is about; what others say is passed over, as packetdrill does. Every field that the script says
- * is compared, options byte by byte, timestamps within the tolerance or, without --tcp_ts_tick_usecs,
- * not at all.
+ * Frames are compared in the order in which they were sent, those of the connection that the
+ * packet is about; what others say is passed over, as packetdrill does. Every field that the script
+ * says is compared, options byte by byte, timestamps within the tolerance or, without
+ * --tcp_ts_tick_usecs, not at all.
  *
  * Scripts are written for a kernel that hands large segments to its device; our frames hold one
  * segment each. So where the script expects more bytes than a frame holds, those that follow it

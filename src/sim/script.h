@@ -169,9 +169,16 @@ struct tern_script_packet {
 	uint32_t quoted_seq, quoted_len;
 };
 
-/* One setting of a shell line. */
+enum tern_setting_kind {
+	TERN_SETTING_KNOB,    /* name = value */
+	TERN_SETTING_COUNTER, /* has the counter name grown since the last look; by value, if said */
+	TERN_SETTING_LOOK,    /* counters are looked at: growth counts from here */
+};
+
+/* One thing that a shell line does. */
 struct tern_script_setting {
 	struct tern_script_setting *next;
+	enum tern_setting_kind kind;
 	struct tern_script_place place;
 	const char *name, *value;
 	bool optional; /* sysctl -e: no error where there is no such knob */

@@ -5,9 +5,11 @@
  *	sysctl [-q] [-w] [-e] NAME=VALUE ...	settings
  *	SOMETHING/set_sysctls.py PATH=VALUE ...	settings, by their path below /proc/sys
  *	echo VALUE > /proc/sys/PATH		a setting
+ *	nstat [-n] [-s]				growth of counters counts from here (-s: it does not)
+ *	nstat | grep NAME [| grep -q " N "]	has the counter grown (by N)?
  *	FILE.sh					lines like these, in a file beside the script
  *	sysctl_restore_PID.sh			nothing: what a script sets is gone when it ends
- *	ip tcp_metrics, tc, ethtool, nstat -n	nothing: a script has its own stack and link
+ *	ip tcp_metrics, tc, ethtool		nothing: a script has its own stack and link
  *	rm, dd					nothing: what open() gives is zeros without end
  *
  * Commands stand apart by newlines, ; or &&; words have the shell's quotes, $((...)) with numbers;
@@ -319,12 +321,83 @@ static bool do_file(struct tern_reader *r, const struct command *c,
 				inner.place.column, inner.message);
 }
 
+static struct tern_script_setting *add_look(struct tern_reader *r, const char *place,
+					    enum tern_setting_kind kind,
+					    struct tern_script_setting ***tail)
+{
+	struct tern_script_setting *s = tern_reader_alloc(r, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->kind = kind;
+	s->place = tern_reader_place(r, place);
+	**tail = s;
+	*tail = &s->next;
+	return s;
+}
+
+/* | grep [-q] PATTERN: the pattern without the blanks around it, or NULL. */
+static const char *read_grep(struct tern_reader *r)
+{
+	struct command c = { .count = 0 };
+	char *pattern;
+
+	if (!tern_reader_want(r, "|"))
+		return NULL;
+	for (;;) {
+		const char *target = NULL;
+
+		tern_reader_skip_blanks(r);
+		if (r->p == r->end || *r->p == '\n' || *r->p == ';' || *r->p == '|')
+			break;
+		if (read_redirection(r, &c, &target))
+			continue;
+		if (r->failed || !read_word(r, &c))
+			return NULL;
+	}
+	if (c.count < 2 || strcmp(c.words[0], "grep") != 0 ||
+	    (c.count == 3 && strcmp(c.words[1], "-q") != 0) || c.count > 3) {
+		(void)tern_reader_fail(r, c.count ? c.places[0] : r->p,
+				       "grep [-q] PATTERN expected behind nstat");
+		return NULL;
+	}
+	pattern = tern_arena_copy(r->arena, c.words[c.count - 1], strlen(c.words[c.count - 1]));
+	while (pattern && isspace((unsigned char)*pattern))
+		pattern++;
+	for (size_t n = pattern ? strlen(pattern) : 0; n && isspace((unsigned char)pattern[n - 1]);)
+		pattern[--n] = '\0';
+	return pattern;
+}
+
+/* nstat, and what its output is searched for. */
+static bool do_nstat(struct tern_reader *r, const struct command *c,
+		     struct tern_script_setting ***tail)
+{
+	struct tern_script_setting *s;
+	bool keep = true;
+
+	for (unsigned int i = 1; i < c->count; i++) {
+		if (strcmp(c->words[i], "-n") != 0 && strcmp(c->words[i], "-s") != 0)
+			return tern_reader_fail(r, c->places[i], "nstat %s is not known here",
+						c->words[i]);
+		keep = keep && strcmp(c->words[i], "-s") != 0;
+	}
+	if (tern_reader_peek(r, "|")) {
+		s = add_look(r, c->places[0], TERN_SETTING_COUNTER, tail);
+		if (!s)
+			return false;
+		s->name = read_grep(r);
+		if (tern_reader_peek(r, "|"))
+			s->value = read_grep(r);
+	}
+	return !r->failed && (!keep || add_look(r, c->places[0], TERN_SETTING_LOOK, tail));
+}
+
 /* What is about the machine that packetdrill runs on, and has no meaning here. */
 static bool is_of_the_host(const struct command *c)
 {
 	static const char *const words[][2] = {
-		{ "ip", "tcp_metrics" }, { "tc", "qdisc" },   { "ethtool", "-K" },
-		{ "nstat", "-n" },       { "true", NULL },    { ":", NULL },
+		{ "ip", "tcp_metrics" }, { "tc", "qdisc" },   { "ethtool", "-K" },       { "true", NULL },    { ":", NULL },
 		{ "set", NULL },         { "rm", NULL },      { "dd", NULL },
 		{ "/bin/rm", NULL },     { "/bin/dd", NULL },
 	};
@@ -333,7 +406,7 @@ static bool is_of_the_host(const struct command *c)
 		if (strcmp(c->words[0], words[i][0]) == 0 &&
 		    (!words[i][1] || (c->count > 1 && strcmp(c->words[1], words[i][1]) == 0)))
 			return true;
-	return strcmp(c->words[0], "nstat") == 0 && c->count == 1;
+	return false;
 }
 
 static bool run_command(struct tern_reader *r, struct command *c, const char *target,
@@ -347,6 +420,8 @@ static bool run_command(struct tern_reader *r, struct command *c, const char *ta
 		return do_sysctl(r, c, tail);
 	if (ends_in(name, "set_sysctls.py"))
 		return do_assignments(r, c, tail);
+	if (strcmp(name, "nstat") == 0)
+		return do_nstat(r, c, tail);
 	if (ends_in(name, ".sh") && c->count == 1)
 		return do_file(r, c, tail);
 	if (is_of_the_host(c))
@@ -375,6 +450,8 @@ static bool read_command(struct tern_reader *r, struct tern_script_setting ***ta
 			continue;
 		if (r->failed)
 			return false;
+		if (*r->p == '|' && c.count && strcmp(c.words[0], "nstat") == 0)
+			break;
 		if (*r->p == '|' || *r->p == '&')
 			return tern_reader_expected(r, "a plain command");
 		if (!read_word(r, &c))

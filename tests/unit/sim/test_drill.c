@@ -299,6 +299,21 @@ static void knobs_are_set_for_one_script(void **unused)
 	fails(SERVER "+0 `sysctl net.ipv4.tcp_sack=x`\n", "x.pkt:8:12: ", TERN_DRILL_BROKEN);
 }
 
+static void counters_are_looked_at_like_nstat(void **unused)
+{
+	(void)unused;
+	passes(SERVER "+0 `nstat | grep TcpPassiveOpens > /dev/null`\n");
+	passes(SERVER "+0 `nstat -s | grep TcpPassiveOpens | grep -q \" 1 \"`\n"
+		      "+0 `nstat -s | grep TcpPassiveOpens | grep -q \" 1 \"; nstat -n`\n"
+		      "+0 `nstat | grep -q TcpPassiveOpens | grep -q \" 0 \"`\n");
+	fails(SERVER "+0 `nstat | grep TcpPassiveOpens | grep -q \" 2 \"`\n",
+	      "TcpPassiveOpens has grown by 1, not 2", TERN_DRILL_FAILED);
+	fails(SERVER "+0 `nstat > /dev/null`\n+0 `nstat | grep TcpPassiveOpens`\n",
+	      "TcpPassiveOpens has grown by 0", TERN_DRILL_FAILED);
+	fails(SERVER "+0 `nstat | grep TcpNonsense`\n", "there is no counter TcpNonsense",
+	      TERN_DRILL_BROKEN);
+}
+
 static void what_failed_is_shown_with_what_went_before(void **unused)
 {
 	(void)unused;
@@ -361,6 +376,7 @@ int main(void)
 		CASE(a_call_that_blocks_ends_when_it_is_said),
 		CASE(assertions_are_counted_out),
 		CASE(knobs_are_set_for_one_script),
+		CASE(counters_are_looked_at_like_nstat),
 		CASE(what_failed_is_shown_with_what_went_before),
 		CASE(every_event_is_told_to_who_wants_it),
 		CASE(the_same_script_gives_the_same_run),

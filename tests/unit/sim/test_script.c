@@ -368,6 +368,8 @@ static const struct mistake mistakes[] = {
 	{ "`sysctl a=\"1`\n" SOCKET, 1, 11, "has no second one" },
 	{ "`sysctl a=$((1/0))`\n" SOCKET, 1, 15, "division by zero" },
 	{ "`sysctl a=1 > /etc/motd`\n" SOCKET, 1, 13, "may go to /dev/null" },
+	{ "`nstat -z`\n" SOCKET, 1, 8, "nstat -z is not known here" },
+	{ "`nstat | wc -l`\n" SOCKET, 1, 10, "grep [-q] PATTERN expected" },
 	{ "`sysctl a=1 | sh`\n" SOCKET, 1, 13, "a plain command expected" },
 	{ "`./nothing.sh`\n" SOCKET, 1, 2, "dir/./nothing.sh: No such file" },
 };
