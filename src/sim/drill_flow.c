@@ -116,6 +116,11 @@ struct drill_flow *tern_drill_flow_of_frame(struct drill *d, const struct tern_p
 	return NULL;
 }
 
+uint32_t tern_drill_flow_shift(const struct drill_flow *flow, bool syn)
+{
+	return syn ? flow->live_isn - flow->script_isn : flow->live_isn;
+}
+
 uint32_t tern_drill_stamp_live(const struct drill_flow *flow, uint32_t script)
 {
 	uint32_t n = TERN_MIN(flow->stamp_count, (uint32_t)DRILL_STAMPS);

@@ -35,9 +35,9 @@ static uint32_t put_ip(struct drill *d, const struct tern_script_packet *packet,
 }
 
 /* The options of the script with live numbers in them. */
-static void carry_options(const struct drill_flow *flow, uint8_t *o, uint32_t len)
+static void carry_options(const struct drill_flow *flow, uint32_t shift, uint8_t *o, uint32_t len)
 {
-	uint32_t shift = flow->live_isn - flow->script_isn, i = 0;
+	uint32_t i = 0;
 
 	while (i + 1 < len && o[i] != TERN_KIND_EOL) {
 		if (o[i] == TERN_KIND_NOP) {
@@ -57,6 +57,10 @@ static void carry_options(const struct drill_flow *flow, uint8_t *o, uint32_t le
 
 static void follow(struct drill_flow *flow, const struct tern_script_packet *packet)
 {
+	if ((packet->flags & TERN_SYN) && !flow->peer_spoke) {
+		flow->peer_spoke = true;
+		flow->peer_isn = packet->seq;
+	}
 	if (flow->phase == DRILL_SYNACK_SENT && (packet->flags & TERN_ACK))
 		flow->phase = DRILL_SYNACK_ACKED;
 	else if (flow->phase == DRILL_SYN_SENT && (packet->flags & TERN_SYN) &&
@@ -77,15 +81,19 @@ static void tcp_in(struct drill *d, struct drill_flow *flow,
 				    .urgent = packet->urgent };
 	struct tern_piece piece = { .len = packet->len };
 	uint32_t ip = put_ip(d, packet, TERN_PROTO_TCP, header + packet->len);
+	bool syn = packet->flags & TERN_SYN;
+	uint32_t shift = tern_drill_flow_shift(flow, syn);
 	uint8_t *tcp = d->frame + ip;
 
 	follow(flow, packet);
 	if (packet->flags & TERN_ACK)
-		seg.ack += flow->live_isn - flow->script_isn;
+		seg.ack += shift;
+	if (!syn)
+		seg.seq += flow->peer_isn;
 	(void)tern_tcp_emit(tcp, TERN_TCP_HEADER, &seg);
 	tcp[12] = (uint8_t)((tcp[12] & 0x0f) | header / 4 << 4);
 	memcpy(tcp + TERN_TCP_HEADER, packet->option, packet->option_len);
-	carry_options(flow, tcp + TERN_TCP_HEADER, packet->option_len);
+	carry_options(flow, shift, tcp + TERN_TCP_HEADER, packet->option_len);
 	memset(tcp + header, 0, packet->len);
 	piece.ptr = tcp + header;
 	tern_tcp_cksum_full(&d->remote, &d->local, tcp, header, &piece, 1);
@@ -122,7 +130,7 @@ static uint32_t put_quote(const struct drill *d, const struct drill_flow *flow,
 	tern_put_u16(to + ip, flow->local.port);
 	tern_put_u16(to + ip + 2, flow->remote.port);
 	if (tcp)
-		tern_put_u32(to + ip + 4, packet->quoted_seq + flow->live_isn - flow->script_isn);
+		tern_put_u32(to + ip + 4, packet->quoted_seq + tern_drill_flow_shift(flow, false));
 	else
 		tern_put_u32(to + ip + 4, (packet->quoted_len + TERN_UDP_HEADER) << 16);
 	return ip + QUOTED;

@@ -3,8 +3,9 @@
  * sim/drill_internal.h: a script being run. Private to the drill files.
  *
  * Time is d->now, in nanoseconds of the stack's clock; scripts count microseconds from d->start.
- * Numbers of the script and of the stack ("live") differ in the initial sequence number and the
- * timestamps of our side; the peer's are the script's own.
+ * A script's sequence numbers are, on a SYN, those that it says; on all other segments they count
+ * from the SYN, which is 0, whatever it said. Of the peer what it says on the SYN is true ("live");
+ * of us the stack says what is, as it does of our timestamps.
  */
 #ifndef TERN_SIM_DRILL_INTERNAL_H
 #define TERN_SIM_DRILL_INTERNAL_H
@@ -70,6 +71,8 @@ struct drill_flow {
 	struct tern_endpoint local, remote;  /* live */
 	uint16_t script_sport, script_dport; /* ports that the script gives a peer's packet, or 0 */
 	uint32_t script_isn, live_isn;       /* ours */
+	uint32_t peer_isn;                   /* the peer's */
+	bool peer_spoke;                     /* it has sent its SYN */
 	bool stamped;                        /* the first timestamp was seen: */
 	struct drill_stamp first;
 	uint32_t stamp_count;
@@ -183,6 +186,9 @@ struct drill_flow *tern_drill_flow_of_script(struct drill *d,
 /* The flow of a frame out, or NULL. */
 struct drill_flow *tern_drill_flow_of_frame(struct drill *d, const struct tern_packet *pkt,
 					    const struct tern_segment *seg);
+
+/* What is to be added to a number of ours in a packet of the script, to make it live. */
+uint32_t tern_drill_flow_shift(const struct drill_flow *flow, bool syn);
 
 /* Timestamps: live of a script's (itself where it is unknown); remembers a pair. */
 uint32_t tern_drill_stamp_live(const struct drill_flow *flow, uint32_t script);

@@ -126,14 +126,36 @@ static void follow(struct drill *d, struct drill_flow *flow, const struct seen *
 	d->under_test = d->under_test ? d->under_test : flow;
 }
 
+/* SACK blocks are about the peer's numbers. */
+static void carry_blocks(struct seen *s, uint32_t shift)
+{
+	uint8_t *o = s->option;
+	uint32_t i = 0;
+
+	while (i + 1 < s->option_len && o[i] != TERN_KIND_EOL) {
+		uint32_t n = o[i] == TERN_KIND_NOP ? 1 : o[i + 1];
+
+		if (n == 0 || i + n > s->option_len)
+			return;
+		for (uint32_t at = 2; o[i] == TERN_KIND_SACK && at + 4 <= n; at += 4)
+			tern_put_u32(o + i + at, tern_get_u32(o + i + at) - shift);
+		i += n;
+	}
+}
+
 static void carry_over(struct seen *s, const struct tern_script_packet *packet)
 {
 	struct drill_flow *flow = s->flow;
+	bool syn = packet->flags & TERN_SYN;
 	uint8_t *stamps = find_stamps(s->option, s->option_len), *wanted;
 	uint8_t option[TERN_SCRIPT_OPTIONS];
 	uint32_t live;
 
-	s->seg.seq -= flow->live_isn - flow->script_isn;
+	s->seg.seq -= tern_drill_flow_shift(flow, syn);
+	if (!syn && (s->seg.flags & TERN_ACK))
+		s->seg.ack -= flow->peer_isn;
+	if (!syn)
+		carry_blocks(s, flow->peer_isn);
 	if (!stamps)
 		return;
 	live = tern_get_u32(stamps);

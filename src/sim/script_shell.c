@@ -397,8 +397,8 @@ static bool do_nstat(struct tern_reader *r, const struct command *c,
 static bool is_of_the_host(const struct command *c)
 {
 	static const char *const words[][2] = {
-		{ "ip", "tcp_metrics" }, { "tc", "qdisc" },   { "ethtool", "-K" },       { "true", NULL },    { ":", NULL },
-		{ "set", NULL },         { "rm", NULL },      { "dd", NULL },
+		{ "ip", "tcp_metrics" }, { "tc", "qdisc" },   { "ethtool", "-K" }, { "true", NULL },
+		{ ":", NULL },           { "set", NULL },     { "rm", NULL },      { "dd", NULL },
 		{ "/bin/rm", NULL },     { "/bin/dd", NULL },
 	};
 
