@@ -8,7 +8,7 @@
  *	flags no one sends		drop
  *	RST at RCV.NXT			the record is gone: back to LISTEN
  *	RST elsewhere in the window	challenge ACK (RFC 5961 §3.2), or as tern_insecure_rst says
- *	the same SYN again		the same SYN-ACK again
+ *	the same SYN again		the same SYN-ACK again (any SYN, by tern_syn_again)
  *	wrong ACK			RST with its number; the record stays (§3.5.2, group 2)
  *	old or missing timestamp	ACK, or drop (RFC 7323 §3.2, §5.3)
  *	outside the window		ACK
@@ -179,7 +179,8 @@ static enum tern_drop judge(const struct visit *v)
 		return reason;
 	if (seg->flags & TERN_RST)
 		return judge_reset(v);
-	if ((seg->flags & (TERN_SYN | TERN_ACK)) == TERN_SYN && seg->seq == v->h->irs)
+	if ((seg->flags & (TERN_SYN | TERN_ACK)) == TERN_SYN &&
+	    (seg->seq == v->h->irs || v->s->tcp->knobs->tern_syn_again))
 		return repeat_synack(v);
 	if ((seg->flags & TERN_ACK) && seg->ack != v->h->iss + 1) {
 		tern_reply_reset(&v->s->tcp->replies, v->flow, seg);

@@ -46,7 +46,8 @@ static const struct note notes[] = {
 	{ "other-syn",
 	  "A choice: RFC 9293 goes back to LISTEN, so that any SYN in the window would "
 	  "end a handshake. Challenged as if the state were synchronized (RFC 5961 "
-	  "4.2): a peer that began anew answers by RST, and its next SYN opens." },
+	  "4.2): a peer that began anew answers by RST, and its next SYN opens. "
+	  "(tern_syn_again=any: the same SYN-ACK again.)" },
 	{ "outside", "3.10.7.4 first: not in the window, so an ACK and no more. That for data or "
 		     "FIN always leaves; the others share tcp_invalid_ratelimit." },
 	{ "rst-out", "RFC 5961 3.2 (1): a reset outside the window is dropped in silence." },

@@ -222,6 +222,32 @@ static void the_error_of_a_reset_is_as_the_knobs_say(void **state)
 	}
 }
 
+/* ---- tern_syn_again ---- */
+
+static void any_syn_draws_the_syn_ack_again_if_tern_syn_again_says_so(void **state)
+{
+	static const uint32_t offsets[] = { 0, 1, 1000, 100000, 0x80000000 };
+
+	(void)state;
+	for (int any = 0; any < 2; any++)
+		for (size_t i = 0; i < TERN_ARRAY_SIZE(offsets); i++) {
+			struct puppet *p = in_state(TERN_SYN_RECEIVED, PASSIVE4);
+			uint32_t next = p->seq;
+
+			knob(p, "tern_syn_again", any ? "any" : "same");
+			say(p, .flags = IS(TERN_SYN), .seq = IS(p->iss + offsets[i]));
+			p->seq = next;
+			if (any || !i)
+				expect(p, .flags = IS(TERN_SYN | TERN_ACK), .seq = IS(p->irs),
+				       .ack = IS(next));
+			else
+				expect_ack(p);
+			say(p);
+			assert_state(p, TERN_ESTABLISHED);
+			done(p);
+		}
+}
+
 /* ---- tern_fin_again ---- */
 
 /* In FIN-WAIT-1, with the puppet's FIN or data to come. */
@@ -493,6 +519,7 @@ int main(void)
 			a_reset_at_the_left_edge_ends_time_wait_unless_tcp_rfc1337_forbids),
 		cmocka_unit_test(a_syn_with_fin_opens_a_connection_if_tern_drop_synfin_lets_it),
 		cmocka_unit_test(the_error_of_a_reset_is_as_the_knobs_say),
+		cmocka_unit_test(any_syn_draws_the_syn_ack_again_if_tern_syn_again_says_so),
 		cmocka_unit_test(a_crossing_fin_is_answered_with_our_fin_if_tern_fin_again_says_so),
 		cmocka_unit_test(
 			a_challenge_carries_no_fin_and_nothing_does_once_ours_is_acknowledged),
