@@ -1,5 +1,5 @@
 # For hands and CI; meson.build says what is built and how.
-# make | make demo | make test | make check | make soak | make bench [B=openclose|sizes|bulk|posix]
+# make | make demo | make test | make check | make soak | make bench [B=openclose|sizes|bulk|posix|drill]
 # make proof [P="RFC9293:MUST-10 ..."]
 # make install [PREFIX=/usr/local] [DESTDIR=]
 BUILD = build

@@ -171,7 +171,7 @@ struct tern_script_packet {
 
 enum tern_setting_kind {
 	TERN_SETTING_KNOB,    /* name = value */
-	TERN_SETTING_COUNTER, /* has the counter name grown since the last look; by value, if said */
+	TERN_SETTING_COUNTER, /* has counter `name` grown since the last look; by value, if said */
 	TERN_SETTING_LOOK,    /* counters are looked at: growth counts from here */
 };
 

@@ -5,7 +5,7 @@
  *	sysctl [-q] [-w] [-e] NAME=VALUE ...	settings
  *	SOMETHING/set_sysctls.py PATH=VALUE ...	settings, by their path below /proc/sys
  *	echo VALUE > /proc/sys/PATH		a setting
- *	nstat [-n] [-s]				growth of counters counts from here (-s: it does not)
+ *	nstat [-n] [-s]				growth of counters counts from here (not with -s)
  *	nstat | grep NAME [| grep -q " N "]	has the counter grown (by N)?
  *	FILE.sh					lines like these, in a file beside the script
  *	sysctl_restore_PID.sh			nothing: what a script sets is gone when it ends
@@ -336,37 +336,40 @@ static struct tern_script_setting *add_look(struct tern_reader *r, const char *p
 	return s;
 }
 
+/* The words of a command in a pipeline. */
+static bool read_piped(struct tern_reader *r, struct command *c)
+{
+	const char *target = NULL;
+
+	for (;;) {
+		tern_reader_skip_blanks(r);
+		if (r->p == r->end || strchr("\n;|", *r->p))
+			return true;
+		if (!read_redirection(r, c, &target) && (r->failed || !read_word(r, c)))
+			return false;
+	}
+}
+
 /* | grep [-q] PATTERN: the pattern without the blanks around it, or NULL. */
 static const char *read_grep(struct tern_reader *r)
 {
 	struct command c = { .count = 0 };
-	char *pattern;
+	const char *word;
+	size_t n;
 
-	if (!tern_reader_want(r, "|"))
+	if (!tern_reader_want(r, "|") || !read_piped(r, &c))
 		return NULL;
-	for (;;) {
-		const char *target = NULL;
-
-		tern_reader_skip_blanks(r);
-		if (r->p == r->end || *r->p == '\n' || *r->p == ';' || *r->p == '|')
-			break;
-		if (read_redirection(r, &c, &target))
-			continue;
-		if (r->failed || !read_word(r, &c))
-			return NULL;
-	}
-	if (c.count < 2 || strcmp(c.words[0], "grep") != 0 ||
-	    (c.count == 3 && strcmp(c.words[1], "-q") != 0) || c.count > 3) {
+	if (c.count < 2 || c.count > 3 || strcmp(c.words[0], "grep") != 0 ||
+	    (c.count == 3 && strcmp(c.words[1], "-q") != 0)) {
 		(void)tern_reader_fail(r, c.count ? c.places[0] : r->p,
 				       "grep [-q] PATTERN expected behind nstat");
 		return NULL;
 	}
-	pattern = tern_arena_copy(r->arena, c.words[c.count - 1], strlen(c.words[c.count - 1]));
-	while (pattern && isspace((unsigned char)*pattern))
-		pattern++;
-	for (size_t n = pattern ? strlen(pattern) : 0; n && isspace((unsigned char)pattern[n - 1]);)
-		pattern[--n] = '\0';
-	return pattern;
+	word = c.words[c.count - 1];
+	word += strspn(word, " \t");
+	for (n = strlen(word); n && isspace((unsigned char)word[n - 1]);)
+		n--;
+	return tern_arena_copy(r->arena, word, n);
 }
 
 /* nstat, and what its output is searched for. */
