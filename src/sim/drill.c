@@ -24,7 +24,8 @@
 
 enum {
 	SOCKETS_MAX = 256,
-	PORT_FIRST = 40001, /* of the peer */
+	PORT_FIRST = 40001,   /* of the peer */
+	MEMORY_MAX = 1 << 26, /* no script needs more, and tables are made for it */
 };
 
 int64_t tern_drill_us(const struct drill *d, uint64_t ns)
@@ -62,6 +63,7 @@ static int make_stack(struct drill *d)
 				   .timewaits_max = SOCKETS_MAX,
 				   .listeners_max = SOCKETS_MAX,
 				   .udps_max = SOCKETS_MAX,
+				   .memory_max = MEMORY_MAX,
 				   .trace_max = DRILL_TRACE,
 				   .seed = "tern drill" };
 	int err;

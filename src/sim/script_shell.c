@@ -40,19 +40,22 @@ char *tern_script_load(struct tern_arena *arena, const char *path, size_t *ret_l
 {
 	FILE *f = fopen(path, "re");
 	char *text = NULL;
-	size_t n;
+	long size;
 
 	if (!f)
 		return NULL;
-	text = tern_arena_alloc(arena, FILE_MAX + 1);
-	n = text ? fread(text, 1, FILE_MAX + 1, f) : 0;
-	if (text && (n > FILE_MAX || ferror(f))) {
-		errno = n > FILE_MAX ? EFBIG : EIO;
+	size = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
+	if (size > FILE_MAX)
+		errno = EFBIG;
+	else if (size >= 0 && fseek(f, 0, SEEK_SET) == 0)
+		text = tern_arena_alloc(arena, (size_t)size + 1);
+	if (text && fread(text, 1, (size_t)size, f) != (size_t)size) {
+		errno = EIO;
 		text = NULL;
 	}
 	(void)fclose(f);
 	if (text)
-		*ret_length = n;
+		*ret_length = (size_t)size;
 	return text;
 }
 
