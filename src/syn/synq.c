@@ -4,7 +4,7 @@
  *
  * A half-open record stands in the keyed map of flows, on its listener's SYN queue (oldest first)
  * and in a queue of those that wait as long as it does. Its one timer sends the SYN-ACK again after
- * 1, 2, 4, … s, 120 s at most. After tcp_synack_retries times (TCP_SYNCNT of the socket, if set)
+ * 1, 2, 4, … s, tcp_rto_max_ms (120 s) at most. After tcp_synack_retries times (TCP_SYNCNT of the socket, if set)
  * the next expiry ends it: 63 s with the standard 5. Only the timer prolongs its life: a peer that
  * repeats its SYN gets the SYN-ACK again, but no new deadline, so that periodic SYNs cannot hold a
  * place in the queue.
@@ -26,6 +26,7 @@
 #include "syn/internal.h"
 
 #define NS_PER_S        UINT64_C(1000000000)
+#define NS_PER_MS       UINT64_C(1000000)
 #define DOUBLINGS       7 /* of one second; 128 s is more than the limit of 120 */
 #define TIMEOUT_MAX_S   120u
 #define LEAST_RETRIES   2
@@ -33,10 +34,16 @@
 
 static_assert(DOUBLINGS + 1 == TERN_HALF_WAITS, "a queue for each length");
 
-/* Time to the next expiry, by the retransmissions there were. */
-static uint64_t timeout_ns(unsigned int retries)
+/* Time to the next expiry, by the retransmissions there were. tcp_rto_max_ms is 1 s at least. */
+static inline uint64_t timeout_ns(const struct tern_syn *s, unsigned int retries)
 {
-	return TERN_MIN(1u << TERN_MIN(retries, DOUBLINGS), TIMEOUT_MAX_S) * NS_PER_S;
+	uint64_t ns = NS_PER_S;
+
+	if (TERN_UNLIKELY(retries)) {
+		ns = TERN_MIN(1u << TERN_MIN(retries, DOUBLINGS), TIMEOUT_MAX_S) * NS_PER_S;
+		ns = TERN_MIN(ns, s->tcp->knobs->tcp_rto_max_ms * NS_PER_MS);
+	}
+	return ns;
 }
 
 static struct tern_half_queue *queue_of(struct tern_syn *s, const struct tern_half *h)
@@ -54,7 +61,7 @@ static uint64_t due_tick(const struct tern_syn *s, const struct tern_half *h)
 static void wait(struct tern_syn *s, uint32_t half, struct tern_half *h)
 {
 	struct tern_half_queue *q = queue_of(s, h);
-	uint64_t end_ns = s->tcp->now + timeout_ns(h->retries);
+	uint64_t end_ns = s->tcp->now + timeout_ns(s, h->retries);
 	uint64_t tick = (end_ns + TERN_TICK_NS - 1) >> TERN_TICK_SHIFT;
 	uint64_t least = q->list.tail ? q->last : s->tick;
 
