@@ -202,6 +202,13 @@ int tern_stack_new(const struct tern_config *cfg, uint64_t now, struct tern_stac
 /* Frees a stack and all it holds. Nothing is sent; peers learn nothing. NULL is allowed. */
 void tern_stack_free(struct tern_stack *st);
 
+/*
+ * One more own address while the stack runs; one that is its own already is 0, too. A stack that
+ * was made without IPv6 stays so: -EAFNOSUPPORT. -ENOSPC (TERN_ADDRS_MAX are there), -EINVAL (no
+ * host has such an address).
+ */
+int tern_stack_add_address(struct tern_stack *st, uint64_t now, const struct tern_prefix *own);
+
 /* Takes n frames in order. Whatever they hold costs a counter at most. */
 void tern_stack_input(struct tern_stack *st, uint64_t now, const struct tern_frame *frames,
 		      unsigned int n);

@@ -42,24 +42,33 @@ static bool is_own_broadcast(const struct tern_prefix *p)
 	       (tern_get_u32(p->addr.b) & hosts) == hosts;
 }
 
+int tern_config_complete_addr(struct tern_config *cfg, unsigned int i)
+{
+	struct tern_prefix *p = &cfg->addrs[i];
+	size_t len = tern_addr_len(p->addr.family);
+
+	if (len == 0)
+		return -EINVAL;
+	p->addr = tern_addr_from_bytes(p->addr.family, p->addr.b);
+	if (p->length > len * 8 || !is_host(&p->addr) || is_own_broadcast(p))
+		return -EINVAL;
+	if (p->addr.family == TERN_INET6 && cfg->mtu < MTU_MIN6)
+		return -EINVAL;
+	for (unsigned int j = 0; j < i; j++)
+		if (tern_addr_eq(&cfg->addrs[j].addr, &p->addr))
+			return -EINVAL;
+	return 0;
+}
+
 static int complete_addrs(struct tern_config *cfg)
 {
+	int err = 0;
+
 	if (cfg->addr_count == 0 || cfg->addr_count > TERN_ADDRS_MAX)
 		return -EINVAL;
-	for (unsigned int i = 0; i < cfg->addr_count; i++) {
-		struct tern_prefix *p = &cfg->addrs[i];
-		size_t len = tern_addr_len(p->addr.family);
-
-		p->addr = tern_addr_from_bytes(p->addr.family, p->addr.b);
-		if (len == 0 || p->length > len * 8 || !is_host(&p->addr) || is_own_broadcast(p))
-			return -EINVAL;
-		if (p->addr.family == TERN_INET6 && cfg->mtu < MTU_MIN6)
-			return -EINVAL;
-		for (unsigned int j = 0; j < i; j++)
-			if (tern_addr_eq(&cfg->addrs[j].addr, &p->addr))
-				return -EINVAL;
-	}
-	return 0;
+	for (unsigned int i = 0; i < cfg->addr_count && !err; i++)
+		err = tern_config_complete_addr(cfg, i);
+	return err;
 }
 
 /* Replaces 0 by the default. False when the value is beyond what can be. */

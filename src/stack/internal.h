@@ -137,6 +137,9 @@ static inline uint32_t tern_id_gen(tern_id id)
 /* Checks a configuration and fills in the defaults; see struct tern_config. -EINVAL. */
 int tern_config_complete(const struct tern_config *in, struct tern_config *ret);
 
+/* The same for the i-th own address, among those in front of it. -EINVAL. */
+int tern_config_complete_addr(struct tern_config *cfg, unsigned int i);
+
 /* ---- route.c ---- */
 
 /* Fills in own4 and ipv6. */

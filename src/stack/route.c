@@ -15,16 +15,42 @@
 
 #include "stack/internal.h"
 
+static void take_own(struct tern_stack *st, const struct tern_addr *addr)
+{
+	if (addr->family == TERN_INET)
+		memcpy(&st->own4[st->own4_count++], addr->b, sizeof(st->own4[0]));
+	else
+		st->ipv6 = true;
+}
+
 void tern_route_init(struct tern_stack *st)
 {
-	for (unsigned int i = 0; i < st->cfg.addr_count; i++) {
-		const struct tern_addr *addr = &st->cfg.addrs[i].addr;
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++)
+		take_own(st, &st->cfg.addrs[i].addr);
+}
 
-		if (addr->family == TERN_INET)
-			memcpy(&st->own4[st->own4_count++], addr->b, sizeof(st->own4[0]));
-		else
-			st->ipv6 = true;
-	}
+int tern_stack_add_address(struct tern_stack *st, uint64_t now, const struct tern_prefix *own)
+{
+	unsigned int i = st->cfg.addr_count;
+	int err;
+
+	tern_tcp_set_now(&st->tcp, now);
+	if (tern_route_is_local(st, &own->addr))
+		return 0;
+	if (own->addr.family == TERN_INET6 && !st->ipv6)
+		return -EAFNOSUPPORT;
+	if (i == TERN_ADDRS_MAX)
+		return -ENOSPC;
+	st->cfg.addrs[i] = *own;
+	err = tern_config_complete_addr(&st->cfg, i);
+	if (err)
+		return err;
+	st->cfg.addr_count++;
+	take_own(st, &st->cfg.addrs[i].addr);
+	/* What was found out about addresses may no longer be so. */
+	st->good_source = st->good_dest = st->dest_source = (struct tern_addr){ 0 };
+	st->run = (struct tern_run){ 0 };
+	return 0;
 }
 
 /* All ones behind the prefix; a prefix of 31 or 32 bits has no broadcast address (RFC 3021). */
