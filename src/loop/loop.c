@@ -158,6 +158,11 @@ void tern_loop_free(struct tern_loop *loop)
 	free(loop);
 }
 
+int tern_loop_fd(const struct tern_loop *loop)
+{
+	return loop->epfd;
+}
+
 uint64_t tern_loop_time(const struct tern_loop *loop)
 {
 	return loop->now;

@@ -72,6 +72,12 @@ void tern_loop_free(struct tern_loop *loop);
  */
 int tern_loop_step(struct tern_loop *loop, uint64_t timeout_ns);
 
+/*
+ * A descriptor to wait on elsewhere, readable while something is ready for tern_loop_step(loop, 0):
+ * for a caller that has more to wait for. The stack's deadline is not in it.
+ */
+int tern_loop_fd(const struct tern_loop *loop);
+
 /* The time of the last turn, as it was given to the stack; it costs no clock read. */
 uint64_t tern_loop_time(const struct tern_loop *loop);
 
