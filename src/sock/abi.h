@@ -89,6 +89,7 @@ enum {
 	TERN_ABI_TCP_QUICKACK = 12,
 	TERN_ABI_TCP_CONGESTION = 13,
 	TERN_ABI_TCP_USER_TIMEOUT = 18,
+	TERN_ABI_TCP_INQ = 36, /* and the type of its control message */
 };
 
 /* Options of TERN_ABI_SOL_IP and TERN_ABI_SOL_IPV6. */
