@@ -6,6 +6,7 @@
  *	setup.c		flags, packetdrill's command line, addresses
  *	knobs.c		settings out of /proc/sys
  *	wire.c		raw IP in and out
+ *	burst.c		segments sent in one go, in one piece
  *	call.c		calls of a socket's life, options
  *	data.c		bytes in and out
  *	move.c		splice, sendfile
@@ -44,7 +45,7 @@ struct tern_pdrill_setup {
 	unsigned int addr_count;
 	uint32_t mtu; /* 0: the default */
 	uint32_t trace_max;
-	bool seeded;
+	bool seeded, no_tso;
 	uint64_t seed;
 	char name[TERN_CTL_NAME_MAX]; /* of the control socket, or "" */
 	const char *flags;            /* the whole text, for the knobs in it */
@@ -55,15 +56,34 @@ struct tern_pdrill_setup {
 struct tern_pdrill_frame {
 	struct tern_pdrill_frame *next;
 	uint64_t sent_ns;
-	uint32_t len;
+	uint64_t entry; /* in which it was sent */
+	uint32_t len, cap;
+	uint32_t segs, seg_len; /* segments joined in it; payload of the first */
+	bool pushed;            /* its last segment had PSH by itself */
 	uint8_t bytes[];
+};
+
+/* What was sent in one piece, by sequence number; empty where start is end. */
+struct tern_pdrill_piece {
+	uint32_t ports, start, end;
+};
+
+/* See burst.c. */
+struct tern_pdrill_burst {
+	struct tern_pdrill_piece pieces[256];
+	uint32_t next;
+	uint32_t limit, limit_ports; /* of this entry and connection */
+	uint64_t limit_entry;
 };
 
 /* A link whose far end is packetdrill. */
 struct tern_pdrill_wire {
 	struct tern_link link; /* first: the loop knows us by it */
-	struct tern_pdrill_frame *first, **last;
+	struct tern_pdrill *d;
+	struct tern_pdrill_frame *first, **end, *last; /* end: where the next one is hung */
 	uint32_t count;
+	uint64_t entry; /* counts what is sent in one go */
+	struct tern_pdrill_burst burst;
 	bool news; /* frames have come since the waiting were told */
 };
 
@@ -93,6 +113,7 @@ struct tern_pdrill {
 	uint32_t waiting;    /* calls that wait */
 	uint32_t inside;     /* calls */
 	bool stopping, thread_runs;
+	bool tso;           /* see burst.c */
 	bool packets_known; /* packets is set: */
 	pthread_t packets;  /* who moves packets, and must not wait for one */
 	int first;          /* our first descriptor */
@@ -196,6 +217,15 @@ void tern_pdrill_learn(struct tern_pdrill *d, const struct tern_addr *addr);
 
 int tern_pdrill_netdev_send(void *ud, const void *buf, size_t n);
 int tern_pdrill_netdev_receive(void *ud, void *buf, size_t *n, long long *time_usecs);
+
+/* ---- burst.c ---- */
+
+/* A frame that was sent begins a piece. */
+void tern_pdrill_burst_begin(struct tern_pdrill *d, struct tern_pdrill_frame *frame);
+
+/* Adds a frame to the one sent before it; false: they do not belong together. */
+bool tern_pdrill_burst_join(struct tern_pdrill *d, struct tern_pdrill_frame *last,
+			    struct tern_pdrill_frame *frame);
 
 /* ---- fault.c ---- */
 

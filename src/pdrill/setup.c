@@ -9,6 +9,7 @@
  *	mtu=1300	of the link
  *	seed=7		keys and initial numbers that repeat
  *	trace=4096	records of the event ring; with a name there is a ring in any case
+ *	tso=0		single segments out, none joined (burst.c)
  *	persona=freebsd	a row of knobs
  *	any knob=value	net.ipv4.tern_timewait_len=1; the prefix may be left out
  *
@@ -163,6 +164,11 @@ static int take_flag(struct tern_pdrill_setup *setup, const char *key, const cha
 		setup->mtu = (uint32_t)n;
 		return err;
 	}
+	if (strcmp(key, "tso") == 0) {
+		err = read_number(setup, key, value, 0, 1, &n);
+		setup->no_tso = !n;
+		return err;
+	}
 	if (strcmp(key, "trace") == 0) {
 		err = read_number(setup, key, value, 0, TRACE_MAX, &n);
 		setup->trace_max = (uint32_t)n;
@@ -227,7 +233,7 @@ int tern_pdrill_flag_knobs(struct tern_pdrill_setup *setup, struct tern_stack *s
 		if (err == -ENOENT)
 			return wrong(setup,
 				     "there is no such flag and no such knob (flags: name addr mtu "
-				     "seed trace persona)",
+				     "seed tso trace persona)",
 				     key);
 		if (err)
 			return tern_host_fail(setup->error, -EINVAL, "%s does not take '%.100s'",

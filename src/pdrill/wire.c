@@ -26,7 +26,8 @@
 
 enum {
 	BURST = 16,
-	FRAMES_MAX = 65536,
+	FRAMES_MAX = 8192,
+	FRAME_ROOM = 65535 + 40, /* for the largest packet */
 	IP4_HEADER = 20,
 	IP6_HEADER = 40,
 };
@@ -41,29 +42,43 @@ static int wire_receive(struct tern_link *link, uint64_t now, struct tern_frame 
 	return 0; /* packets come by netdev_send */
 }
 
+static void hang(struct tern_pdrill_wire *wire, struct tern_pdrill_frame *frame)
+{
+	*wire->end = frame;
+	wire->end = &frame->next;
+	wire->last = frame;
+	wire->count++;
+}
+
 static int wire_send(struct tern_link *link, uint64_t now, const struct tern_out *outs,
 		     unsigned int n)
 {
 	struct tern_pdrill_wire *wire = (struct tern_pdrill_wire *)link;
 
 	for (unsigned int i = 0; i < n; i++) {
+		uint32_t cap = wire->d->tso ? FRAME_ROOM : outs[i].len;
 		struct tern_pdrill_frame *frame = NULL;
 
 		if (wire->count < FRAMES_MAX)
-			frame = malloc(sizeof(*frame) + outs[i].len);
+			frame = malloc(sizeof(*frame) + cap);
 		if (!frame) {
 			link->counts.drops_out++;
 			continue;
 		}
 		frame->next = NULL;
 		frame->sent_ns = now;
+		frame->cap = cap;
+		frame->pushed = false;
 		frame->len = tern_link_gather(frame->bytes, &outs[i]);
-		*wire->last = frame;
-		wire->last = &frame->next;
-		wire->count++;
-		wire->news = true;
 		link->counts.frames_out++;
 		link->counts.bytes_out += frame->len;
+		wire->news = true;
+		if (wire->last && tern_pdrill_burst_join(wire->d, wire->last, frame)) {
+			free(frame);
+			continue;
+		}
+		tern_pdrill_burst_begin(wire->d, frame);
+		hang(wire, frame);
 	}
 	return (int)n;
 }
@@ -105,7 +120,8 @@ void tern_pdrill_wire_init(struct tern_pdrill *d, uint32_t mtu)
 {
 	d->wire.link.ops = &ops;
 	d->wire.link.caps.mtu = mtu;
-	d->wire.last = &d->wire.first;
+	d->wire.end = &d->wire.first;
+	d->wire.d = d;
 }
 
 /* Takes the oldest frame out; it is the caller's. NULL: there is none. */
@@ -116,8 +132,10 @@ static struct tern_pdrill_frame *take(struct tern_pdrill_wire *wire)
 	if (!frame)
 		return NULL;
 	wire->first = frame->next;
-	if (!wire->first)
-		wire->last = &wire->first;
+	if (!wire->first) {
+		wire->end = &wire->first;
+		wire->last = NULL;
+	}
 	wire->count--;
 	return frame;
 }
@@ -135,6 +153,7 @@ void tern_pdrill_drain(struct tern_pdrill *d)
 	struct tern_out outs[BURST];
 	unsigned int n;
 
+	d->wire.entry++;
 	while ((n = tern_stack_output(d->st, d->now, outs, BURST)) > 0)
 		(void)tern_link_send(&d->wire.link, d->now, outs, n);
 }

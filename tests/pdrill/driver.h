@@ -83,7 +83,7 @@ struct segment {
 	uint16_t window, source, dest;
 	uint8_t options[40];
 	size_t options_len;
-	uint8_t data[2048];
+	uint8_t data[65536];
 	size_t len;
 	long long usecs;
 };

@@ -287,6 +287,33 @@ static void splice_moves_bytes_both_ways(void **state)
 	unload(&d);
 }
 
+static void a_burst_leaves_in_pieces_of_half_the_window(void **state)
+{
+	static const char block[10000];
+	struct driver d;
+	struct segment seg;
+	int listener, fd;
+
+	(void)state;
+	load(&d, NULL);
+	fd = accepted(&d, &listener);
+	assert_int_equal(d.t.write(d.t.ud, fd, block, sizeof(block)), sizeof(block));
+	for (int i = 0; i < 2; i++) {
+		seg = expect(&d, ACK | PSH);
+		assert_int_equal(seg.len, 5000);
+	}
+	unload(&d);
+	load(&d, "tso=0");
+	fd = accepted(&d, &listener);
+	assert_int_equal(d.t.write(d.t.ud, fd, block, sizeof(block)), sizeof(block));
+	for (int i = 0; i < 10; i++) {
+		assert_true(hear(&d, &seg));
+		assert_int_equal(seg.len, 1000);
+		assert_int_equal(seg.flags, i == 9 ? ACK | PSH : ACK);
+	}
+	unload(&d);
+}
+
 static void two_stacks_have_descriptors_of_their_own(void **state)
 {
 	struct driver a, b;
@@ -374,6 +401,7 @@ int main(void)
 		cmocka_unit_test(flags_and_queues_of_a_socket_can_be_asked),
 		cmocka_unit_test(pointers_that_lead_nowhere_are_EFAULT),
 		cmocka_unit_test(splice_moves_bytes_both_ways),
+		cmocka_unit_test(a_burst_leaves_in_pieces_of_half_the_window),
 		cmocka_unit_test(two_stacks_have_descriptors_of_their_own),
 		cmocka_unit_test(preloaded_close_getsockopt_and_sendfile_know_our_descriptors),
 		cmocka_unit_test(descriptors_of_the_process_are_left_to_libc),
