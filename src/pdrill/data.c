@@ -7,6 +7,8 @@
  * what was moved until then counts. Several pieces (readv, sendmsg, ...) are one call of room sock,
  * as they are one call of the system: they are gathered into one block, or scattered out of it.
  *
+ * A blocking send that opens a connection (Fast Open) waits until it stands, and sends the rest.
+ *
  * A pointer that leads nowhere is EFAULT only where the call would have touched it: what is wrong
  * with the socket comes first, a receive waits for data first and leaves it where it is, and a
  * MSG_FASTOPEN sends its SYN without data.
@@ -21,12 +23,37 @@
 #include "pdrill/pdrill.h"
 #include "sock/abi.h"
 
-enum { PIECES_MAX = 1024 };
+enum { PIECES_MAX = 1024, LINUX_SYN_SENT = 2 };
 
 /* Keeps the result of the parts: a count once there is one, else the error. */
 static int64_t result(size_t done, int64_t n)
 {
 	return done || n >= 0 ? (int64_t)done : n;
+}
+
+/* Is this the client's end of a Fast Open that is under way? */
+static bool is_opening(struct tern_pdrill *d, int sock)
+{
+	struct tern_tcp_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return tern_sock_getsockopt(d->socks, d->now, sock, TERN_ABI_SOL_TCP, TERN_ABI_TCP_INFO,
+				    &info, &len) == 0 &&
+	       info.state == LINUX_SYN_SENT;
+}
+
+/* Waits for the end of a Fast Open: 0, its error, or -EINPROGRESS when time is over. */
+static int finish_opening(struct tern_pdrill *d, int sock, uint64_t until)
+{
+	int error = 0, err = tern_pdrill_wait_for(d, sock, TERN_SOCK_OP_CONNECT, until);
+	uint32_t len = sizeof(error);
+
+	if (err)
+		return err == -EAGAIN ? -EINPROGRESS : err;
+	if (tern_sock_getsockopt(d->socks, d->now, sock, TERN_ABI_SOL_SOCKET, TERN_ABI_SO_ERROR,
+				 &error, &len) < 0)
+		return 0;
+	return -error;
 }
 
 static int64_t send_all(struct tern_pdrill *d, int sock, const void *data, size_t len, int flags,
@@ -42,6 +69,16 @@ static int64_t send_all(struct tern_pdrill *d, int sock, const void *data, size_
 		n = tern_sock_sendto(d->socks, d->now, sock, done ? bytes + done : data, len - done,
 				     flags, addr, addr_len);
 		done += n > 0 ? (size_t)n : 0;
+		if (wait && (n >= 0 || n == -EINPROGRESS) && is_opening(d, sock)) {
+			int err = finish_opening(d, sock, until);
+
+			if (err)
+				return err == -EINPROGRESS ? result(done, err) : err;
+			flags &= ~MSG_FASTOPEN;
+			addr = NULL;
+			addr_len = 0;
+			n = done || !len ? 0 : -EAGAIN;
+		}
 		if (!wait || (n >= 0 && done >= len) || (n < 0 && n != -EAGAIN))
 			break;
 		n = tern_pdrill_wait_for(d, sock, TERN_SOCK_OP_SEND, until);
