@@ -125,7 +125,11 @@ static bool flow_is_free(const struct tern_stack *st, const struct tern_flow *fl
 /* The last port from this one on that connect() must not take, or 0 if it may take this one. */
 static uint16_t refused_to(const struct tern_stack *st, const struct tern_flow *flow, uint16_t port)
 {
-	return is_itself(flow, port) ? port : tern_knob_port_reserved(&st->knobs, port);
+	if (is_itself(flow, port))
+		return port;
+	return TERN_UNLIKELY(st->knobs.ip_local_reserved_ports.count != 0)
+		       ? tern_knob_port_reserved(&st->knobs, port)
+		       : 0;
 }
 
 /*

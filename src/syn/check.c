@@ -222,7 +222,7 @@ static uint32_t complete(const struct visit *v, uint32_t half, uint32_t hash,
 		return conn;
 	}
 	if (v->s->tcp->knobs->tcp_abort_on_overflow) {
-		tern_half_send_reset(v->s, v->h, v->parent, v->flow);
+		tern_reply_reset(&v->s->tcp->replies, v->flow, v->seg);
 		tern_count(v->s->tcp->trace, TERN_CNT_TcpAttemptFails);
 		tern_half_remove(v->s, half, v->h, v->l, hash);
 	} else {

@@ -188,8 +188,11 @@ enum tern_step tern_input_text(struct tern_input *in)
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
 		return tern_input_drop(in, TERN_DROP_TCP_DATA_AFTER_FIN);
 	if (nobody_reads(c)) {
+		struct tern_flow flow;
+
+		tern_conn_flow(c, &flow);
 		tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
-		tern_conn_reset_peer(in->t, in->idx);
+		tern_reply_reset(&in->t->replies, &flow, in->seg);
 		in->out.reason = TERN_DROP_TCP_ABORT_ON_DATA;
 		tern_conn_finish(in->t, in->idx, ECONNRESET);
 		return TERN_GONE;

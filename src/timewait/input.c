@@ -200,7 +200,7 @@ static enum tern_drop finwait2_input(const struct visit *v)
 		return finwait2_fin(v);
 	tern_count(v->tw->tcp->trace, TERN_CNT_TcpExtTCPAbortOnData);
 	/* RFC9293:SHLD-3 */
-	tern_tw_send_reset(v->tw, v->w, v->flow);
+	tern_reply_reset(&v->tw->tcp->replies, v->flow, seg);
 	tern_timewait_remove(v->tw, v->idx);
 	return TERN_DROP_TCP_ABORT_ON_DATA;
 }
