@@ -34,6 +34,7 @@ uint32_t tern_cc_slow_start(struct tern_cc *cc, uint32_t segments)
 							       : cc->ssthresh / cc->mss;
 	uint32_t step = TERN_MIN(segments, until > before ? until - before : 0);
 
+	/* RFC9293:MUST-19 */
 	tern_cc_set_window(cc, before + step);
 	return segments - step;
 }
@@ -52,6 +53,7 @@ void tern_cc_avoid(struct tern_cc *cc, uint32_t each, uint32_t segments)
 		cc->avoid %= each;
 	}
 	if (steps)
+		/* RFC9293:MUST-19 */
 		tern_cc_set_window(cc, tern_cc_segments(cc) + steps);
 }
 

@@ -24,6 +24,7 @@ static struct tern_cc with(uint32_t cwnd, uint32_t ssthresh)
 	return cc;
 }
 
+/* RFC9293:MUST-19 */
 static void slow_start_grows_by_what_was_delivered(void **state)
 {
 	struct tern_cc cc = with(10, 0);
@@ -47,6 +48,7 @@ static void slow_start_ends_at_ssthresh_and_the_rest_counts_for_avoidance(void *
 	}
 }
 
+/* RFC9293:MUST-19 */
 static void avoidance_grows_by_a_segment_for_each_window(void **state)
 {
 	struct tern_cc cc = with(10, 5);
