@@ -67,6 +67,11 @@ struct tern_socket_info {
 	uint32_t rtt_us, rttvar_us, rto_us, min_rtt_us;
 	uint32_t mss, pmtu, advmss, cwnd /* bytes */, ssthresh /* bytes */;
 	uint32_t unacked /* bytes in flight */, snd_wnd, rcv_wnd;
+	uint8_t ca_state; /* 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss, as Linux */
+	uint8_t backoff;  /* how often the RTO is doubled */
+	/* segments in flight; of these SACKed, lost, sent again; those out of order that are no loss */
+	uint32_t packets_out, sacked_out, lost_out, retrans_out, reordering;
+	uint32_t reord_seen, dsack_dups, delivered;
 	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in, total_retrans;
 	uint32_t last_snd_ms, last_rcv_ms; /* ago */

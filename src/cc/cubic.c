@@ -84,8 +84,10 @@ static uint32_t count_as_reno(struct tern_cubic *q, uint32_t cwnd, uint32_t coun
 {
 	uint32_t each = cwnd * RENO_EIGHTHS / 8;
 
-	q->reno += q->acked / each;
-	q->acked %= each;
+	if (q->acked > each) {
+		q->reno += (q->acked - 1) / each;
+		q->acked = (q->acked - 1) % each + 1;
+	}
 	return q->reno > cwnd ? TERN_MIN(count, cwnd / (q->reno - cwnd)) : count;
 }
 
@@ -113,7 +115,6 @@ static void cubic_grow(struct tern_cc *cc, struct tern_cubic *q, uint32_t segmen
 		segments = tern_cc_slow_start(cc, segments);
 	if (!segments)
 		return;
-	/* RFC9293:MAY-18 */
 	update(q, tern_cc_segments(cc), segments, now->ms);
 	tern_cc_avoid(cc, q->count, segments);
 }

@@ -120,8 +120,7 @@ static void say_tap(const char *path, size_t number, bool passed)
 
 static void flush(struct request *r)
 {
-	if (r->out.len)
-		(void)fwrite(r->out.buf, 1, r->out.len, stdout);
+	(void)fwrite(r->out.buf, 1, r->out.len, stdout);
 	tern_sink_reset(&r->out);
 }
 

@@ -3,7 +3,7 @@
  * sock/info.c: names of a socket, and Linux' TCP_INFO out of the engine's row.
  *
  * The engine counts congestion window, slow start threshold and data in flight in bytes, Linux in
- * segments. What tern has no notion of (pacing, delivery rate, reordering) stays zero.
+ * segments. What tern has no notion of (pacing, delivery rate) stays zero.
  */
 #include <errno.h>
 
@@ -18,10 +18,7 @@ enum {
 };
 
 enum {
-	TCPI_CA_OPEN = 0,
-	TCPI_CA_LOSS = 4,
 	NO_SSTHRESH = 0x7fffffff,
-	REORDERING = 3, /* duplicate ACKs that mean loss */
 };
 
 static uint8_t info_options(const struct tern_socket_info *row)
@@ -46,18 +43,20 @@ static void info_listener(const struct tern_socket_info *row, struct tern_tcp_in
 static void info_connection(const struct tern_socket_info *row, struct tern_tcp_info *ret)
 {
 	uint32_t mss = row->mss ? row->mss : 536;
-	uint32_t in_flight = (row->unacked + mss - 1) / mss;
 
-	ret->ca_state = row->retrans ? TCPI_CA_LOSS : TCPI_CA_OPEN;
+	ret->ca_state = row->ca_state;
 	ret->retransmits = row->timer == TERN_TIMER_ON ? row->retrans : 0;
-	ret->backoff = ret->retransmits;
+	ret->backoff = row->backoff;
 	ret->probes = row->timer == TERN_TIMER_PERSIST ? row->retrans : 0;
 	ret->options = info_options(row);
 	ret->wscales = (uint8_t)((row->snd_wscale & 15) | (row->rcv_wscale & 15) << 4);
 	ret->rto = row->rto_us;
 	ret->snd_mss = mss;
 	ret->rcv_mss = row->advmss;
-	ret->unacked = in_flight;
+	ret->unacked = row->packets_out;
+	ret->sacked = row->sacked_out;
+	ret->lost = row->lost_out;
+	ret->retrans = row->retrans_out;
 	ret->last_data_sent = row->last_snd_ms;
 	ret->last_data_recv = row->last_rcv_ms;
 	ret->last_ack_recv = row->last_rcv_ms;
@@ -68,7 +67,10 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->snd_ssthresh = row->ssthresh >= NO_SSTHRESH ? NO_SSTHRESH : row->ssthresh / mss;
 	ret->snd_cwnd = row->cwnd / mss;
 	ret->advmss = row->advmss;
-	ret->reordering = REORDERING;
+	ret->reordering = row->reordering;
+	ret->reord_seen = row->reord_seen;
+	ret->dsack_dups = row->dsack_dups;
+	ret->delivered = row->delivered;
 	ret->rcv_space = row->rcv_wnd;
 	ret->total_retrans = row->total_retrans;
 	ret->max_pacing_rate = UINT64_MAX;

@@ -259,20 +259,20 @@ static int set_v6only(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 	return 0;
 }
 
-/* There is one congestion control yet; what Linux calls "reno" is it (RFC 6582). */
-static int set_congestion(struct tern_socks *ss, uint64_t now, const struct tern_sock *s,
+/* By its name; the numbers are those of the knob tcp_congestion_control. */
+static int set_congestion(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 			  const void *value, uint32_t len)
 {
+	static const char *const names[] = { "cubic", "reno" };
 	char name[CC_NAME_MAX] = { 0 };
-	struct tern_socket_info row;
 
 	if (len < 1)
 		return -EINVAL;
 	memcpy(name, value, TERN_MIN(len, (uint32_t)sizeof(name) - 1));
-	if (tern_stack_socket(ss->st, now, s->id, &row) == 0 && row.congestion &&
-	    strcmp(row.congestion, name) == 0)
-		return 0;
-	return strcmp(name, "reno") == 0 ? 0 : -ENOENT;
+	for (unsigned int i = 0; i < TERN_ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return set_engine(ss, now, s, TERN_SO_CONGESTION, (int)i);
+	return -ENOENT;
 }
 
 static int set_socket(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int name, int v)

@@ -32,6 +32,7 @@ static uint32_t segment_window(const struct tern_input *in)
 static void take_sample(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
 			uint64_t rtt_us)
 {
+	/* RFC9293:MUST-18 RFC6298:3 */
 	tern_rtt_sample(&c->rtt, rtt_us, t->knobs->tcp_rto_min_us);
 	x->repair.backoff = 0;
 }
@@ -147,7 +148,6 @@ static void take_burst(struct tern_news *n, const struct tern_burst *burst, uint
 {
 	n->flags |= TERN_NEWS_ACKED;
 	trips->acked += count;
-	/* RFC9293:MUST-18 RFC6298:3 */
 	if (burst->flags & TERN_BURST_EVER_AGAIN) {
 		n->flags |= TERN_NEWS_AGAIN_ACKED;
 	} else if (!(burst->flags & TERN_BURST_SACKED)) {
@@ -284,36 +284,45 @@ static void advance(struct tern_news *n)
 	c->patience.retries = 0;
 }
 
-/* An ACK, with what it says of the flight. */
-static void take_news(struct tern_news *n)
+/* An ACK, with what it says of the flight. update: of the window, too. */
+static TERN_OUTLINE void take_news(const struct tern_input *in, struct tern_traffic *x, bool update)
 {
-	struct tern_traffic *x = n->x;
-	struct tern_repairs *r = &x->repair;
-	bool flight = n->prior_una != n->c->snd.nxt;
-	tern_seq ack = n->seg->ack;
+	struct tern_conn *c = in->c;
+	struct tern_news n = { .t = in->t,
+			       .c = c,
+			       .x = x,
+			       .seg = in->seg,
+			       .idx = in->idx,
+			       .prior_una = c->snd.una,
+			       .prior_high = tern_high_sacked(c, x),
+			       .flags = update ? TERN_NEWS_WINDOW : 0 };
+	bool flight = c->snd.una != c->snd.nxt && tern_seq_ge(in->seg->ack, c->snd.una);
 
-	n->prior_high = tern_high_sacked(n->c, x);
-	if (tern_seq_gt(ack, n->prior_una))
-		advance(n);
-	if ((n->seg->opt.present & TERN_OPT_SACK) && tern_conn_sacks(n->c))
-		tern_sack_take(n);
-	if (flight && tern_seq_ge(ack, n->prior_una)) {
-		take_acked(n);
-		tern_rack_update(n);
+	if (in->seg->len || (in->seg->flags & (TERN_SYN | TERN_FIN)))
+		n.flags |= TERN_NEWS_DATA;
+	if ((in->seg->flags & TERN_ECE) && (c->options & TERN_OPT_ECN))
+		n.flags |= TERN_NEWS_ECE;
+	if (tern_seq_gt(in->seg->ack, c->snd.una))
+		advance(&n);
+	if ((in->seg->opt.present & TERN_OPT_SACK) && tern_conn_sacks(c))
+		tern_sack_take(&n);
+	if (flight) {
+		take_acked(&n);
+		tern_rack_update(&n);
 	}
-	if (TERN_UNLIKELY(r->probing))
-		tern_probe_acked(n);
-	if (flight ? tern_news_dubious(n) : (n->flags & TERN_NEWS_DSACK) != 0) {
-		n->dupacks =
-			flight && ack == n->prior_una &&
-			!(n->flags & (TERN_NEWS_ADVANCED | TERN_NEWS_NO_DUP | TERN_NEWS_DSACK));
-		tern_recovery_alert(n);
+	if (TERN_UNLIKELY(x->repair.probing))
+		tern_probe_acked(&n);
+	if (flight ? tern_news_dubious(&n)
+		   : (n.flags & (TERN_NEWS_SACKED | TERN_NEWS_DSACK)) != 0) {
+		n.dupacks = flight &&
+			    !(n.flags & (TERN_NEWS_ADVANCED | TERN_NEWS_NO_DUP | TERN_NEWS_DSACK));
+		tern_recovery_alert(&n);
 	}
-	if (n->flags & TERN_NEWS_TIMER)
-		tern_timers_acked(n->t, n->idx, n->c, x);
-	if (flight && tern_seq_ge(ack, n->prior_una))
-		tern_recovery_window(n);
-	tern_count_n(n->t->trace, TERN_CNT_TcpExtTCPDelivered, n->delivered);
+	if (n.flags & TERN_NEWS_TIMER)
+		tern_timers_acked(n.t, n.idx, c, x);
+	if (flight)
+		tern_recovery_window(&n);
+	tern_count_n(n.t->trace, TERN_CNT_TcpExtTCPDelivered, n.delivered);
 }
 
 /*
@@ -395,7 +404,6 @@ static bool ends_orphan(const struct tern_input *in)
 enum tern_step tern_input_ack(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
-	struct tern_news news;
 	struct tern_traffic *x;
 	enum tern_step step = TERN_NEXT;
 	uint32_t wnd;
@@ -420,18 +428,7 @@ enum tern_step tern_input_ack(struct tern_input *in)
 	x = tern_conn_traffic(in->t, c);
 	if (!x)
 		return TERN_NEXT;
-	news = (struct tern_news){ .t = in->t,
-				   .c = c,
-				   .x = x,
-				   .seg = in->seg,
-				   .idx = in->idx,
-				   .prior_una = c->snd.una,
-				   .flags = update ? TERN_NEWS_WINDOW : 0 };
-	if (in->seg->len || (in->seg->flags & (TERN_SYN | TERN_FIN)))
-		news.flags |= TERN_NEWS_DATA;
-	if ((in->seg->flags & TERN_ECE) && (c->options & TERN_OPT_ECN))
-		news.flags |= TERN_NEWS_ECE;
-	take_news(&news);
+	take_news(in, x, update);
 	make_room(in->t, in->idx, c, x);
 	leave_persist(c, x, wnd);
 	if (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED) || x->repair.state)

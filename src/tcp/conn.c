@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "tcp/marks.h"
 #include "tcp/reass.h"
@@ -109,6 +110,12 @@ uint32_t tern_conn_new(struct tern_tcp *t, enum tern_state born)
 	c->rcv.buf = t->knobs->tcp_rmem_default;
 	c->pmtu = (uint16_t)t->mtu;
 	return idx;
+}
+
+/* No loss, nothing to undo: state and flags. The numbers before them hold while these say so. */
+static inline void forget_repair(struct tern_repairs *r)
+{
+	memset(&r->state, 0, sizeof(*r) - offsetof(struct tern_repairs, state));
 }
 
 TERN_NOINLINE static void drop_queues(struct tern_tcp *t, struct tern_traffic *x)
@@ -222,7 +229,10 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 {
 	x->send = (struct tern_send_queue){ .bytes = 0 };
 	assert(!x->flight.head);
-	x->repair = (struct tern_repairs){ .high = c->snd.una, .usage_end = c->snd.una };
+	x->repair.high = c->snd.una;
+	x->repair.usage_end = c->snd.una;
+	x->repair.rack = (struct tern_rack){ .rtt_us = 0 };
+	forget_repair(&x->repair);
 	x->recv = (struct tern_recv_queue){ .read = c->rcv.nxt };
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;
@@ -318,7 +328,7 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 	x->wmem = 0;
 	x->send = (struct tern_send_queue){ .bytes = 0 };
 	tern_flight_clear(t, &x->flight);
-	x->repair = (struct tern_repairs){ .state = TERN_CA_OPEN };
+	forget_repair(&x->repair);
 	tern_reass_clear(t, x);
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;

@@ -23,7 +23,6 @@
 #include "base/seq.h"
 #include "cc/cc.h"
 #include "tcp/buf.h"
-#include "tcp/doubt.h"
 #include "tcp/fastopen.h"
 #include "tcp/flight.h"
 #include "tcp/isn.h"
@@ -270,9 +269,10 @@ struct tern_recv_queue {
 	tern_seq read; /* next byte for the application */
 	uint32_t bytes;
 	uint32_t early_bytes;
-	uint32_t reass; /* struct tern_reass, 0: nothing out of order */
-	tern_seq mark;  /* the urgent byte, with TERN_MARK_OOB */
-	uint16_t oob;   /* enum tern_oob, and the byte */
+	uint32_t reass;                   /* struct tern_reass, 0: nothing out of order */
+	tern_seq twice_left, twice_right; /* what the next ACK reports by D-SACK, if not empty */
+	tern_seq mark;                    /* the urgent byte, with TERN_MARK_OOB */
+	uint16_t oob;                     /* enum tern_oob, and the byte */
 };
 
 /* A new field is a new line of clear_traffic() in conn.c. */
@@ -326,7 +326,6 @@ struct tern_tcp {
 	struct tern_list events; /* connections with news for the application */
 	struct tern_replies replies;
 	struct tern_fastopen fastopen;
-	struct tern_doubts doubts;
 	struct tern_ports *ports; /* conn_hash claims, conn_unhash releases */
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */

@@ -6,6 +6,7 @@
  * kept for the sake of a row.
  */
 #include "base/compiler.h"
+#include "tcp/recovery.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
 
@@ -37,6 +38,24 @@ static void describe_totals(const struct tern_conn *c, struct tern_socket_info *
 	ret->data_segs_out = n->data_segs_out;
 	ret->data_segs_in = n->data_segs_in;
 	ret->total_retrans = n->retrans;
+}
+
+/* What is known of loss. */
+static void describe_recovery(const struct tern_tcp *t, const struct tern_conn *c,
+			      const struct tern_traffic *x, struct tern_socket_info *ret)
+{
+	ret->reordering = tern_reordering(t, c);
+	ret->reord_seen = c->totals.reord_seen;
+	ret->dsack_dups = c->totals.dsack_dups;
+	ret->delivered = c->totals.delivered;
+	if (!x)
+		return;
+	ret->ca_state = x->repair.state;
+	ret->backoff = x->persist ? c->patience.retries : x->repair.backoff;
+	ret->packets_out = x->flight.packets;
+	ret->sacked_out = x->flight.sacked;
+	ret->lost_out = x->flight.lost;
+	ret->retrans_out = x->flight.again;
 }
 
 void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socket_info *ret)
@@ -77,6 +96,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->snd_wnd = c->snd.wnd;
 	ret->rcv_wnd = c->rcv.adv - c->rcv.nxt;
 	describe_totals(c, ret);
+	describe_recovery(t, c, tern_conn_traffic(t, c), ret);
 	ret->last_snd_ms = t->now_ms - c->snd_ms;
 	ret->last_rcv_ms = t->now_ms - c->rcv_ms;
 	ret->congestion = tern_conn_cc(c)->name;

@@ -8,9 +8,9 @@
  * frames, segments of one time make one burst, since repair goes by segments there.
  *
  * A burst is cut where a SACK block ends inside it, at the border of a segment, and where a part of
- * it is to be sent again. Sacked neighbours become one again. A connection has at most 4,096
- * bursts: whatever blocks a peer sends, looking them up is bounded work. Where no record is to be
- * had, what leaves is added to the last burst, and none is cut: repair is coarser then, and goes on.
+ * it is to be sent again. Sacked neighbours become one again. A connection has at most 4,096: so
+ * looking up what blocks a peer sends is bounded work. Where no record is to be had, what leaves is
+ * added to the last burst, and none is cut: repair is coarser then, and goes on.
  */
 #include "tcp/flight.h"
 

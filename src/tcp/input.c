@@ -78,6 +78,7 @@ static void trim(struct tern_input *in, uint32_t wnd)
 	if (tern_seq_lt(in->seq, nxt)) {
 		uint32_t old = TERN_MIN(nxt - in->seq, in->len);
 
+		tern_input_twice(in, in->seq, in->seq + old);
 		in->seq += old;
 		in->data += old;
 		in->len -= old;
@@ -94,7 +95,11 @@ static void trim(struct tern_input *in, uint32_t wnd)
  */
 static void answer_outside(struct tern_input *in)
 {
-	if (in->len || (in->flags & TERN_FIN)) {
+	uint32_t len = in->len + ((in->flags & TERN_FIN) != 0);
+
+	if (len) {
+		if (tern_seq_lt(in->seq, in->c->rcv.nxt))
+			tern_input_twice(in, in->seq, tern_seq_min(in->seq + len, in->c->rcv.nxt));
 		in->c->flags |= TERN_CF_ACK_NOW;
 		tern_conn_want_output(in->t, in->idx, in->c);
 	} else {

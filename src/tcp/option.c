@@ -29,7 +29,7 @@ static const struct range ranges[] = {
 	[TERN_SO_TOS] = { 0, 255 },          [TERN_SO_REUSEADDR] = { 0, 1 },
 	[TERN_SO_V6ONLY] = { 0, 1 },         [TERN_SO_REUSEPORT] = { 0, 1 },
 	[TERN_SO_OOBINLINE] = { 0, 1 },      [TERN_SO_NOTSENT_LOWAT] = { 0, UINT32_MAX },
-	[TERN_SO_LINGER2] = { -1, 120 },
+	[TERN_SO_LINGER2] = { -1, 120 },     [TERN_SO_CONGESTION] = { 0, 1 },
 };
 
 /* The same of those that only a socket without connection has. */
@@ -178,6 +178,9 @@ static int set_field(struct tern_conn *c, enum tern_option option, int64_t value
 	case TERN_SO_NOTSENT_LOWAT:
 		c->notsent_lowat = in_units(value);
 		break;
+	case TERN_SO_CONGESTION:
+		c->totals.congestion = (uint8_t)value;
+		break;
 	case TERN_SO_LINGER2:
 		c->linger2_s = (int8_t)value;
 		break;
@@ -283,9 +286,6 @@ static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_o
 	case TERN_SO_URGENT:
 		*ret_value = tern_urgent_option(c, x, option);
 		return 0;
-	case TERN_SO_TIMEOUTS:
-		*ret_value = c->patience.retries;
-		return 0;
 	case TERN_SO_OUTQ:
 		*ret_value = outq(c, x);
 		return 0;
@@ -327,6 +327,7 @@ int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 		[TERN_SO_QUICKACK] = !(c->flags & TERN_CF_PINGPONG),
 		[TERN_SO_NOTSENT_LOWAT] = tern_conn_lowat(c, 0),
 		[TERN_SO_LINGER2] = c->linger2_s,
+		[TERN_SO_CONGESTION] = c->totals.congestion,
 	};
 
 	if (is_passive_option(option)) {

@@ -461,9 +461,8 @@ TERN_INLINE void sent_new(struct turn u, uint32_t n, uint32_t count)
 	    (flags & TERN_PSH ? TERN_BURST_PSH : 0u) | (flags & TERN_FIN ? TERN_BURST_FIN : 0u));
 	c->snd.nxt += n;
 	c->snd_ms = u.t->now_ms;
-	if (tern_recovery_reduces(r))
+	if (TERN_UNLIKELY(r->state))
 		r->prr_out += count;
-	note_usage(u, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
 	tern_count_n(u.t->trace, TERN_CNT_TcpOutSegs, count);
 	tern_timers_sent(u.t, u.idx, c, u.x);
 }
@@ -497,6 +496,7 @@ TERN_INLINE void send_data(struct turn u, uint32_t len, uint32_t available)
 	/* RFC9293:U-4 */
 	acknowledge(u);
 	sent_new(u, len + fin, segments(u));
+	note_usage(u, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
 	sent_data(u, len);
 }
 
@@ -623,22 +623,35 @@ TERN_COLD static void repeat_fin(struct turn u)
 		tern_burst_at(u.t, u.x, u.x->flight.tail)->flags |= TERN_BURST_EVER_AGAIN;
 }
 
+/* SACK blocks: what came twice, and what came early, latest first (RFC 2018 §4, RFC 2883 §4). */
+static TERN_OUTLINE void report(struct turn u)
+{
+	struct tern_recv_queue *q = &u.x->recv;
+	struct tern_tcp_options *opt = &u.tx->seg.opt;
+	unsigned int max = u.c->options & TERN_OPT_TS ? 3 : 4, blocks = 0;
+
+	if (q->twice_left != q->twice_right) {
+		opt->sack[blocks++] = (struct tern_sack_block){ q->twice_left, q->twice_right };
+		q->twice_left = q->twice_right;
+	}
+	blocks += tern_reass_blocks(u.t, u.x, opt->sack + blocks, max - blocks);
+	if (!blocks)
+		return;
+	opt->present |= TERN_OPT_SACK;
+	opt->sack_count = (uint8_t)blocks;
+}
+
 /* An ACK alone, with what came early if the peer wants to know. */
 TERN_INLINE bool build_ack(struct turn u)
 {
 	struct tern_conn *c = u.c;
-	struct tern_tcp_options *opt = &u.tx->seg.opt;
-	unsigned int blocks = 0;
 
 	start(u, c->snd.nxt, TERN_ACK);
 	if (TERN_UNLIKELY(c->flags & TERN_CF_FIN_SENT) && u.t->knobs->tern_fin_again)
 		repeat_fin(u);
-	if (u.x && u.x->recv.reass && (c->options & TERN_OPT_SACKOK))
-		blocks = tern_reass_blocks(u.t, u.x, opt->sack, c->options & TERN_OPT_TS ? 3 : 4);
-	if (blocks) {
-		opt->present |= TERN_OPT_SACK;
-		opt->sack_count = (uint8_t)blocks;
-	}
+	if (u.x && (c->options & TERN_OPT_SACKOK) &&
+	    TERN_UNLIKELY(u.x->recv.reass || u.x->recv.twice_left != u.x->recv.twice_right))
+		report(u);
 	acknowledge(u);
 	if (u.x && u.x->dup_acks)
 		u.x->dup_acks--;

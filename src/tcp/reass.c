@@ -109,6 +109,20 @@ static int fill(struct tern_tcp *t, struct tern_traffic *x, struct tern_reass *r
 	}
 }
 
+/* A segment went into this range: it is reported first, the others stay in their order. */
+static void note_recent(struct tern_reass *r, const struct tern_range *range)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < r->recents; i++)
+		if (!tern_seq_in(r->recent[i], range->left, range->right - range->left))
+			r->recent[n++] = r->recent[i];
+	n = TERN_MIN(n, (unsigned int)TERN_SACK_BLOCKS_MAX - 1);
+	memmove(&r->recent[1], &r->recent[0], n * sizeof(r->recent[0]));
+	r->recent[0] = range->left;
+	r->recents = (uint8_t)(n + 1);
+}
+
 int tern_reass_insert(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x, tern_seq seq,
 		      const uint8_t *data, uint32_t len)
 {
@@ -135,7 +149,7 @@ int tern_reass_insert(struct tern_tcp *t, struct tern_conn *c, struct tern_traff
 			tern_reass_clear(t, x);
 		return err;
 	}
-	r->latest = (uint8_t)at;
+	note_recent(r, &r->range[at]);
 	return 0;
 }
 
@@ -173,10 +187,8 @@ tern_seq tern_reass_advance(struct tern_tcp *t, struct tern_traffic *x, tern_seq
 	if (!r)
 		return nxt;
 	assert(!r->count || tern_seq_ge(r->range[0].left, nxt));
-	if (r->count && r->range[0].left == nxt) {
+	if (r->count && r->range[0].left == nxt)
 		nxt = deliver(t, x, r);
-		r->latest = r->latest ? (uint8_t)(r->latest - 1) : 0;
-	}
 	*ret_fin = r->fin && r->fin_seq == nxt;
 	if (r->fin && tern_seq_lt(r->fin_seq, nxt))
 		r->fin = false; /* data went past it: a lie, as Linux sees it */
@@ -206,19 +218,42 @@ void tern_reass_clear(struct tern_tcp *t, struct tern_traffic *x)
 	x->recv.reass = 0;
 }
 
+/* The range that holds a byte, or NULL. */
+static const struct tern_range *holder(const struct tern_reass *r, tern_seq seq)
+{
+	unsigned int at = find(r, seq + 1);
+
+	if (at == r->count || tern_seq_gt(r->range[at].left, seq))
+		return NULL;
+	return &r->range[at];
+}
+
+bool tern_reass_finds(const struct tern_tcp *t, const struct tern_traffic *x, tern_seq seq,
+		      uint32_t len, struct tern_sack_block *ret)
+{
+	const struct tern_reass *r = reass_of(t, x);
+	unsigned int at = r ? find(r, seq + 1) : 0;
+
+	if (!r || at == r->count || tern_seq_ge(r->range[at].left, seq + len))
+		return false;
+	ret->left = tern_seq_max(seq, r->range[at].left);
+	ret->right = tern_seq_min(seq + len, r->range[at].right);
+	return true;
+}
+
 unsigned int tern_reass_blocks(const struct tern_tcp *t, const struct tern_traffic *x,
 			       struct tern_sack_block *blocks, unsigned int max)
 {
 	const struct tern_reass *r = reass_of(t, x);
 	unsigned int n = 0;
 
-	if (!r || !r->count)
-		return 0;
-	for (unsigned int i = 0; i < r->count && n < max; i++) {
-		unsigned int at = (r->latest + i) % r->count;
+	for (unsigned int i = 0; r && i < r->recents && n < max; i++) {
+		const struct tern_range *range = holder(r, r->recent[i]);
 
-		blocks[n].left = r->range[at].left;
-		blocks[n].right = r->range[at].right;
+		if (!range) /* it is in order by now */
+			continue;
+		blocks[n].left = range->left;
+		blocks[n].right = range->right;
 		n++;
 	}
 	return n;

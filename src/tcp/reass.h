@@ -21,8 +21,9 @@ struct tern_range {
 struct tern_reass {
 	struct tern_range range[TERN_REASS_RANGES]; /* sorted, disjoint, not touching */
 	uint8_t count;
-	uint8_t latest;   /* the one that the last segment went into: the first SACK block (RFC 2018
-			     §4) */
+	tern_seq recent[TERN_SACK_BLOCKS_MAX]; /* a byte of each range that a segment went into
+						  last, the latest first (RFC 2018 §4) */
+	uint8_t recents;
 	bool fin;         /* a FIN came early … */
 	tern_seq fin_seq; /* … and this is its sequence number */
 };
@@ -52,6 +53,10 @@ tern_seq tern_reass_advance(struct tern_tcp *t, struct tern_traffic *x, tern_seq
 
 /* Forgets everything that came early. */
 void tern_reass_clear(struct tern_tcp *t, struct tern_traffic *x);
+
+/* A run of bytes of [seq, seq + len) that is kept already: false if there is none. */
+bool tern_reass_finds(const struct tern_tcp *t, const struct tern_traffic *x, tern_seq seq,
+		      uint32_t len, struct tern_sack_block *ret);
 
 /* SACK blocks to report, the latest first; returns how many, at most max. */
 unsigned int tern_reass_blocks(const struct tern_tcp *t, const struct tern_traffic *x,

@@ -67,12 +67,32 @@ static enum tern_step refuse_in_order(struct tern_input *in)
 	return refuse(in, TERN_CNT_TcpExtTCPRcvQDrop, TERN_DROP_PROTO_MEM);
 }
 
+void tern_input_twice(struct tern_input *in, tern_seq left, tern_seq right)
+{
+	struct tern_traffic *x;
+
+	if (!in->t->knobs->tcp_dsack || !(in->c->options & TERN_OPT_SACKOK) || left == right)
+		return;
+	x = tern_conn_need_traffic(in->t, in->c);
+	if (!x)
+		return;
+	if (x->recv.twice_left == x->recv.twice_right)
+		tern_count(in->t->trace, tern_seq_lt(left, in->c->rcv.nxt)
+						 ? TERN_CNT_TcpExtTCPDSACKOldSent
+						 : TERN_CNT_TcpExtTCPDSACKOfoSent);
+	x->recv.twice_left = left;
+	x->recv.twice_right = right;
+}
+
 /* Ahead of RCV.NXT: kept for later, and each such segment draws a duplicate ACK. */
 static enum tern_step take_early(struct tern_input *in, struct tern_traffic *x)
 {
 	struct tern_conn *c = in->c;
 	int err = has_room(c, x) ? 0 : -ENOBUFS;
+	struct tern_sack_block twice;
 
+	if (x->recv.reass && tern_reass_finds(in->t, x, in->seq, in->len, &twice))
+		tern_input_twice(in, twice.left, twice.right);
 	if (x->dup_acks < DUP_ACKS_MAX)
 		/* RFC9293:MAY-13 */
 		x->dup_acks++;

@@ -43,6 +43,29 @@ void tern_timers_reorder(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 void tern_timers_timeout_in(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			    struct tern_traffic *x, uint64_t ns);
 
+/*
+ * The same for the first segment in flight, and where a loss probe, if there is one, comes with the
+ * RTO: all that SYNs, FINs and single segments need.
+ */
+static inline void tern_timers_await_one(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+					 struct tern_traffic *x)
+{
+	uint32_t rto_us = c->rtt.rto_us;
+
+	if (TERN_UNLIKELY(c->patience.retries | c->patience.user_timeout_ms | x->repair.backoff |
+			  x->repair.state | x->loss_probe | x->reorder) ||
+	    x->flight.packets > 1 || rto_us > c->rtt.srtt8_us / 4 + t->knobs->tcp_rto_min_us ||
+	    !rto_us) {
+		tern_timers_await_ack(t, idx, c, x);
+		return;
+	}
+	x->persist = false;
+	x->loss_probe = (c->options & TERN_OPT_SACKOK) && (c->flags & TERN_CF_CONNECTED) &&
+			t->knobs->tcp_early_retrans >= 3;
+	x->rexmt_ns = t->now + rto_us * UINT64_C(1000);
+	tern_timers_arm(t, idx, c, x->rexmt_ns);
+}
+
 /* Something new that must be acknowledged has left. */
 static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 				    struct tern_traffic *x)
@@ -52,7 +75,7 @@ static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct ter
 		return;
 	}
 	/* RFC6298:5.1 */
-	tern_timers_await_ack(t, idx, c, x);
+	tern_timers_await_one(t, idx, c, x);
 	if (!c->patience.retries)
 		x->first_ns = t->now;
 }

@@ -207,8 +207,9 @@ static void check_options(const uint8_t *tcp, const struct tern_segment *seg)
 	}
 	for (unsigned int i = 0; i < seg->opt.sack_count; i++)
 		HOLDS(tern_seq_lt(seg->opt.sack[i].left, seg->opt.sack[i].right) &&
-		      tern_seq_gt(seg->opt.sack[i].left, seg->ack));
-	HOLDS((tcp[12] & 0x0e) == 0); /* reserved bits */
+		      (tern_seq_gt(seg->opt.sack[i].left, seg->ack) ||
+		       (!i && tern_seq_le(seg->opt.sack[i].right, seg->ack)))); /* a D-SACK */
+	HOLDS((tcp[12] & 0x0e) == 0);                                           /* reserved bits */
 }
 
 static void check_tcp(struct world *w, const struct tern_packet *pkt)

@@ -337,15 +337,6 @@ def data_cannot_go_with_the_syn():
 
 
 @probe
-def congestion_control_is_newreno():
-    s, _other = accepted()
-    name = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
-    same(name == b"newreno", ON_TERN)
-    if ON_TERN:
-        fails(errno.ENOENT, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"bbr")
-
-
-@probe
 def the_kernels_ss_does_not_show_them():
     _s, address = listener()
     done = subprocess.run(["ss", "-Hltn", f"sport = :{address[1]}"], capture_output=True,
