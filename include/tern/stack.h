@@ -112,10 +112,12 @@ enum tern_event_bit {
 	TERN_EV_WRITABLE = 8,     /* room again after a short send */
 	TERN_EV_PEER_CLOSED = 16, /* the peer's FIN came: no data will follow what is queued */
 	TERN_EV_ERROR = 32,   /* reset, refused, timed out or unreachable: TERN_SO_ERROR tells */
-	TERN_EV_URGENT = 128, /* the peer announced urgent data, or the urgent byte came:
-				 TERN_SO_URGENT, TERN_SO_ATMARK */
 	TERN_EV_CLOSED = 64,  /* CLOSED; after both FINs or an error. The id stays until
 				tern_stack_close */
+	TERN_EV_REPORT = 128, /* ERROR_REPORT of RFC 9293 §3.9.1.8: the peer announced urgent data,
+				 or the urgent byte came (TERN_SO_URGENT, TERN_SO_ATMARK); an ICMP
+				 error that ends nothing came (TERN_SO_SOFT_ERROR); R1 was reached
+				 (TERN_SO_TIMEOUTS) */
 };
 
 struct tern_event {
@@ -181,6 +183,8 @@ enum tern_option {
 				       cookie is known, and else asks for one */
 	TERN_SO_FASTOPEN_NO_COOKIE, /* 0 or 1: none is sent, or asked for */
 	TERN_SO_FASTOPEN_DEFERRED,  /* read only: 1 while the SYN waits for the first send */
+	TERN_SO_TIMEOUTS, /* read only: timeouts in a row; from tcp_retries1 on the way is in doubt,
+			     at R2 the connection is given up (RFC 9293 §3.8.3) */
 	TERN_SO_CONGESTION,         /* congestion control, as in the knob: 0 cubic, 1 reno */
 };
 

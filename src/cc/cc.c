@@ -54,6 +54,7 @@ void tern_cc_avoid(struct tern_cc *cc, uint32_t each, uint32_t segments)
 	}
 	/* RFC9293:MUST-19 */
 	if (steps)
+		/* RFC9293:MUST-19 */
 		tern_cc_set_window(cc, tern_cc_segments(cc) + steps);
 }
 

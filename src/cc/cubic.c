@@ -115,6 +115,7 @@ static void cubic_grow(struct tern_cc *cc, struct tern_cubic *q, uint32_t segmen
 		segments = tern_cc_slow_start(cc, segments);
 	if (!segments)
 		return;
+	/* RFC9293:MAY-18 */
 	update(q, tern_cc_segments(cc), segments, now->ms);
 	tern_cc_avoid(cc, q->count, segments);
 }

@@ -120,7 +120,8 @@ static void say_tap(const char *path, size_t number, bool passed)
 
 static void flush(struct request *r)
 {
-	(void)fwrite(r->out.buf, 1, r->out.len, stdout);
+	if (r->out.len)
+		(void)fwrite(r->out.buf, 1, r->out.len, stdout);
 	tern_sink_reset(&r->out);
 }
 

@@ -150,7 +150,8 @@ static enum tern_drop input_tcp_error(struct tern_stack *st, const struct tern_i
 	idx = tern_half_find(&st->syn, hash, flow);
 	if (!idx)
 		return TERN_DROP_NO_SOCKET;
-	if (fatal)
+	/* RFC9293:MUST-56 RFC9293:SHLD-26 */
+	if (fatal && !(st->knobs.tern_soft_errors && tern_icmp_is_soft(kind, icmp->v6)))
 		tern_half_icmp(&st->syn, idx, error, icmp->quote.seq);
 	return TERN_DROP_NONE;
 }

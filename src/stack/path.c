@@ -12,7 +12,8 @@
  *			answers are the most that can be saved up (Linux' XRLIM_BURST_FACTOR).
  *	path MTU	belongs to the address that stands in the slot; whoever learns one last has
  *			the slot. It only ever goes down, to FLOOR4 or FLOOR6 at least (RFC 5927
- *			§7.2, RFC 8201 §4), and is forgotten after ten minutes (RFC 1191 §6.3).
+ *			§7.2, RFC 8201 §4), and is forgotten after ten minutes (RFC 1191 §6.3), or
+ *			when TCP doubts the way (tcp/doubt.h).
  *
  * The limit of all answers together is a bucket of half answers, of which each answer takes one,
  * two or three by chance: with a fixed price, who shares the limit could count what others had used
@@ -70,6 +71,9 @@ uint32_t tern_path_mtu(const struct tern_stack *st, const struct tern_addr *dest
 	if (st->paths->until_ns <= st->tcp.now)
 		return st->cfg.mtu;
 	p = path_of(st, dest);
+	/* RFC9293:MUST-20 */
+	if (tern_doubted_since(&st->tcp.doubts, dest, p->mtu_until_ns - MTU_LIFE_NS))
+		return st->cfg.mtu;
 	if (p->mtu && p->mtu_until_ns > st->tcp.now && tern_addr_eq(&p->addr, dest))
 		return TERN_MIN((uint32_t)p->mtu, st->cfg.mtu);
 	return st->cfg.mtu;

@@ -32,7 +32,6 @@ static uint32_t segment_window(const struct tern_input *in)
 static void take_sample(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
 			uint64_t rtt_us)
 {
-	/* RFC9293:MUST-18 RFC6298:3 */
 	tern_rtt_sample(&c->rtt, rtt_us, t->knobs->tcp_rto_min_us);
 	x->repair.backoff = 0;
 }
@@ -148,6 +147,7 @@ static void take_burst(struct tern_news *n, const struct tern_burst *burst, uint
 {
 	n->flags |= TERN_NEWS_ACKED;
 	trips->acked += count;
+	/* RFC9293:MUST-18 RFC6298:3 */
 	if (burst->flags & TERN_BURST_EVER_AGAIN) {
 		n->flags |= TERN_NEWS_AGAIN_ACKED;
 	} else if (!(burst->flags & TERN_BURST_SACKED)) {

@@ -23,6 +23,7 @@
 #include "base/seq.h"
 #include "cc/cc.h"
 #include "tcp/buf.h"
+#include "tcp/doubt.h"
 #include "tcp/fastopen.h"
 #include "tcp/flight.h"
 #include "tcp/isn.h"
@@ -326,6 +327,7 @@ struct tern_tcp {
 	struct tern_list events; /* connections with news for the application */
 	struct tern_replies replies;
 	struct tern_fastopen fastopen;
+	struct tern_doubts doubts;
 	struct tern_ports *ports; /* conn_hash claims, conn_unhash releases */
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */

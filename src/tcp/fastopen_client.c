@@ -155,12 +155,14 @@ static enum tern_fastopen_syn choose(struct tern_tcp *t, struct tern_conn *c)
 {
 	const struct tern_fastopen_peer *p;
 
+	/* RFC7413:4.1.3.1 */
 	if (is_disabled(t, c))
 		return TERN_FASTOPEN_PLAIN;
 	if ((t->knobs->tcp_fastopen & TERN_FASTOPEN_CLIENT_NO_COOKIE) ||
 	    (c->fastopen & TERN_FO_NO_COOKIE))
 		return TERN_FASTOPEN_BARE;
 	p = peer_of(t, c);
+	/* RFC7413:4.2c */
 	if (p && p->len)
 		return TERN_FASTOPEN_WITH_COOKIE;
 	note_failure(c, TERN_FASTOPEN_NO_COOKIE);
@@ -257,6 +259,7 @@ static void learn(struct tern_tcp *t, const struct tern_conn *c, const struct te
 		return;
 	if (opt->present & TERN_OPT_MSS)
 		p->mss = opt->mss;
+	/* RFC7413:4.1.3 */
 	if (answered && opt->fastopen_len) {
 		p->len = opt->fastopen_len;
 		p->exp = opt->fastopen_exp;
@@ -275,6 +278,7 @@ bool tern_fastopen_synack(struct tern_tcp *t, struct tern_conn *c, struct tern_t
 	learn(t, c, x, &seg->opt);
 	if (!x->syn_data)
 		return false;
+	/* RFC7413:4.2d */
 	if (c->snd.una == c->snd.nxt) {
 		c->fastopen |= TERN_FO_SYN_DATA;
 		tern_count(t->trace, TERN_CNT_TcpExtTCPFastOpenActive);

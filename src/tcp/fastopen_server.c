@@ -169,6 +169,7 @@ void tern_fastopen_cookie(const uint32_t key[4], const struct tern_flow *flow,
 	const uint8_t *from = flow->remote.b, *to = flow->local.b;
 	uint64_t hash;
 
+	/* RFC7413:4.1.2 */
 	if (flow->local.family == TERN_INET) {
 		uint64_t word = tern_flow_le32(from) | (uint64_t)tern_flow_le32(to) << 32;
 
@@ -218,6 +219,7 @@ static bool has_room(struct tern_tcp *t, struct tern_fastopen_queue *q)
 {
 	struct tern_fastopen_reset *oldest = &q->reset[q->first_reset];
 
+	/* RFC7413:4.2b */
 	if (q->pending < q->max)
 		return true;
 	if (!q->resets || oldest->until_ns > t->now) {
@@ -255,6 +257,7 @@ enum tern_fastopen_verdict tern_fastopen_judge(struct tern_tcp *t, const struct 
 	if (!seg->opt.fastopen_len)
 		return TERN_FASTOPEN_NONE;
 	key = match(t, q, flow, &seg->opt);
+	/* RFC7413:4.2a */
 	if (key >= 0)
 		return key ? TERN_FASTOPEN_TAKE_RENEW : TERN_FASTOPEN_TAKE;
 	tern_count(t->trace, TERN_CNT_TcpExtTCPFastOpenPassiveFail);

@@ -5,10 +5,10 @@
  * An ICMP error is believed only if what it quotes is in flight (RFC 5927 §4.1): SND.UNA <= seq <
  * SND.NXT. While a connection is being opened any error ends it, unreachable nets and hosts too:
  * the user waits for exactly that, perhaps with another address to try, and Linux does so (RFC 5461
- * §4; MUST-56 to the letter would have connect() wait two minutes). Once it is synchronized every
- * error is soft: it is remembered, shown when the connection times out, and ends nothing (RFC 9293
- * MUST-56, RFC 5927 §5). "Too big" lowers the path MTU, never below 552 (IPv4) or 1280 (IPv6), and
- * what was too big is sent again.
+ * §4). MUST-56 to the letter has connect() wait for two minutes; tern_soft_errors = 1 wants that.
+ * Once it is synchronized every error is soft: it is remembered and told (TERN_EV_REPORT), shown
+ * when the connection times out, and ends nothing (MUST-56, RFC 5927 §5). "Too big" lowers the path
+ * MTU, never below 552 (IPv4) or 1280 (IPv6), and what was too big is sent again.
  */
 #include <errno.h>
 
@@ -62,7 +62,11 @@ void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, i
 		return;
 	/* RFC9293:MUST-47 */
 	c->soft_error = (uint8_t)error;
-	/* RFC9293:SHLD-26 */
-	if (opening)
+	/* RFC9293:MUST-56 RFC9293:SHLD-26 */
+	if (!opening ||
+	    (t->knobs->tern_soft_errors && tern_icmp_is_soft(kind, c->family == TERN_INET6)))
+		/* RFC9293:SHLD-25 RFC9293:U-2 */
+		tern_conn_notify(t, idx, c, TERN_EV_REPORT);
+	else
 		tern_conn_finish(t, idx, error);
 }

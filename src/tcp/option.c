@@ -286,6 +286,9 @@ static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_o
 	case TERN_SO_URGENT:
 		*ret_value = tern_urgent_option(c, x, option);
 		return 0;
+	case TERN_SO_TIMEOUTS:
+		*ret_value = c->patience.retries;
+		return 0;
 	case TERN_SO_OUTQ:
 		*ret_value = outq(c, x);
 		return 0;

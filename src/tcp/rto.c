@@ -167,6 +167,7 @@ void tern_rto_timeout(struct tern_tcp *t, uint32_t idx)
 	}
 	if (c->patience.retries < UINT8_MAX)
 		c->patience.retries++;
+	tern_doubt_timeout(t, idx, c);
 	if (x->repair.backoff < UINT8_MAX)
 		x->repair.backoff++;
 	tern_timers_timeout_in(t, idx, c, x, tern_rto_ns(t, c, x));

@@ -168,7 +168,7 @@ static void check_pointer(struct tern_input *in)
 	x->recv.mark = mark;
 	c->marks |= TERN_MARK_OOB;
 	/* RFC9293:MUST-32 */
-	tern_conn_notify(in->t, in->idx, c, TERN_EV_URGENT);
+	tern_conn_notify(in->t, in->idx, c, TERN_EV_REPORT);
 }
 
 void tern_urgent_input(struct tern_input *in)
@@ -189,5 +189,5 @@ void tern_urgent_input(struct tern_input *in)
 	if (ahead >= in->len)
 		return;
 	x->recv.oob = (uint16_t)(TERN_OOB_VALID | in->data[ahead]);
-	tern_conn_notify(in->t, in->idx, c, TERN_EV_URGENT);
+	tern_conn_notify(in->t, in->idx, c, TERN_EV_REPORT);
 }

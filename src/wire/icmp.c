@@ -165,6 +165,21 @@ enum tern_icmp_kind tern_icmp_error(const struct tern_icmp *icmp)
 	return meaning_of(icmp).kind;
 }
 
+bool tern_icmp_is_soft(enum tern_icmp_kind kind, bool v6)
+{
+	switch (kind) {
+	case TERN_ICMP_NET_UNREACH:
+	case TERN_ICMP_HOST_UNREACH:
+	case TERN_ICMP_TIME_EXCEEDED:
+	case TERN_ICMP_PARAM_PROBLEM:
+		return true;
+	case TERN_ICMP_PROTO_UNREACH:
+		return v6; /* there it is a parameter problem, code 1 */
+	default:
+		return false;
+	}
+}
+
 uint32_t tern_icmp_mtu(const struct tern_icmp *icmp)
 {
 	if (tern_icmp_error(icmp) != TERN_ICMP_TOO_BIG)

@@ -112,6 +112,9 @@ enum tern_icmp_kind tern_icmp_error(const struct tern_icmp *icmp);
  */
 uint32_t tern_icmp_mtu(const struct tern_icmp *icmp);
 
+/* Does it tell of what may pass (RFC 9293 §3.9.2.2, MUST-56)? Then it is no reason to give up. */
+bool tern_icmp_is_soft(enum tern_icmp_kind kind, bool v6);
+
 /*
  * The errno (positive) that Linux puts into SO_ERROR for the message, 0 when it has none.
  * *ret_fatal, unless NULL, tells whether Linux calls it a hard error; RFC 5927 wants those to be

@@ -40,6 +40,7 @@ static void take_fastopen(struct tern_tcp_options *opt, const uint8_t *body, uin
 {
 	if (opt->present & TERN_OPT_FASTOPEN)
 		return;
+	/* RFC7413:4.1.1 */
 	if (len != 0 && (len < TERN_FASTOPEN_MIN || len > TERN_FASTOPEN_MAX || len % 2 != 0))
 		return;
 	opt->present |= TERN_OPT_FASTOPEN;

@@ -85,6 +85,7 @@ static void assert_cookie(const struct puppet *p, uint8_t len)
 
 /* ---- the ordinary way ---- */
 
+/* RFC7413:4.2c RFC7413:4.1.3 */
 static void the_first_syn_asks_for_a_cookie_and_the_second_has_it(void **state)
 {
 	(void)state;
@@ -225,6 +226,7 @@ static void bytes_without_a_copy_go_with_the_syn(void **state)
 
 /* ---- what else a server may say ---- */
 
+/* RFC7413:4.2d */
 static void data_that_the_syn_ack_leaves_out_goes_again_at_once(void **state)
 {
 	(void)state;
@@ -491,6 +493,7 @@ static void by_default_no_black_hole_is_seen(void **state)
 	done(p);
 }
 
+/* RFC7413:4.1.3.1 */
 static void a_reset_or_a_fin_beyond_a_hole_hints_at_a_black_hole(void **state)
 {
 	(void)state;

@@ -378,6 +378,7 @@ static void a_request_gets_a_cookie_that_is_good(void **state)
 	}
 }
 
+/* RFC7413:4.2a */
 static void a_wrong_cookie_gets_the_right_one_and_a_late_handshake(void **state)
 {
 	(void)state;
@@ -413,6 +414,7 @@ static void a_cookie_of_another_length_is_wrong(void **state)
 	}
 }
 
+/* RFC7413:4.1.2 */
 static void a_cookie_of_another_address_is_wrong(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 5);
@@ -592,6 +594,7 @@ static void the_option_has_a_range(void **state)
 
 /* ---- the limit ---- */
 
+/* RFC7413:4.2b */
 static void so_many_early_children_and_no_more(void **state)
 {
 	(void)state;

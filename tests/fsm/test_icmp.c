@@ -26,6 +26,8 @@ static const struct error errors6[] = {
 	{ TERN_ICMP6_UNREACH, TERN_ICMP6_PORT, ECONNREFUSED },
 	{ TERN_ICMP6_TIME_EXCEEDED, 0, EHOSTUNREACH },
 	{ TERN_ICMP6_PARAM_PROBLEM, TERN_ICMP6_BAD_FIELD, EPROTO },
+	{ TERN_ICMP6_PARAM_PROBLEM, TERN_ICMP6_UNKNOWN_NEXT, EPROTO },
+	{ TERN_ICMP6_PARAM_PROBLEM, TERN_ICMP6_UNKNOWN_OPTION, EPROTO },
 };
 
 /* RFC9293:SHLD-26 */
@@ -50,7 +52,7 @@ static void every_error_ends_syn_sent(void **state)
 	}
 }
 
-/* RFC9293:MUST-47 RFC9293:MUST-54 */
+/* RFC9293:MUST-47 RFC9293:MUST-54 RFC9293:MUST-56 RFC9293:SHLD-25 RFC9293:U-2 */
 static void no_error_ends_a_synchronized_connection(void **state)
 {
 	static const enum tern_state standing[] = { TERN_ESTABLISHED, TERN_FIN_WAIT_1,
@@ -75,6 +77,7 @@ static void no_error_ends_a_synchronized_connection(void **state)
 			expect_silence(p);
 			assert_state(p, standing[i % 4]);
 			assert_int_equal(so_error(p), 0);
+			assert_true(events(p) & TERN_EV_REPORT);
 			assert_int_equal(option(p, p->id, TERN_SO_SOFT_ERROR), list[i].error);
 			assert_int_equal(option(p, p->id, TERN_SO_SOFT_ERROR), 0);
 			done(p);
@@ -104,6 +107,52 @@ static void an_error_about_what_is_not_in_flight_is_ignored(void **state)
 		assert_int_equal(option(p, p->id, TERN_SO_SOFT_ERROR), d ? 0 : EHOSTUNREACH);
 		assert_int_equal(COUNT(p, TcpExtOutOfWindowIcmps), d != 0);
 		done(p);
+	}
+}
+
+/* Is it one of those that MUST-56 counts up? */
+static bool is_soft(const struct error *e, bool v6)
+{
+	if (v6)
+		return e->type != TERN_ICMP6_UNREACH || e->code == TERN_ICMP6_NO_ROUTE ||
+		       e->code == TERN_ICMP6_ADDRESS;
+	return e->type != TERN_ICMP4_UNREACH || e->code == TERN_ICMP4_NET ||
+	       e->code == TERN_ICMP4_HOST || e->code == 5;
+}
+
+/* RFC9293:MUST-56 RFC9293:SHLD-25 RFC9293:SHLD-26 */
+static void soft_errors_end_no_open_under_way_if_the_knob_says_so(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		bool v6 = k >= PASSIVE6;
+		const struct error *list = v6 ? errors6 : errors4;
+		size_t n = v6 ? TERN_ARRAY_SIZE(errors6) : TERN_ARRAY_SIZE(errors4);
+
+		for (size_t i = 0; i < n; i++) {
+			struct puppet *p = puppet_new(k);
+			enum tern_state before = is_active(k) ? TERN_SYN_SENT : TERN_SYN_RECEIVED;
+			enum tern_state after = is_active(k) ? TERN_CLOSED : TERN_LISTEN;
+			bool soft = is_soft(&list[i], v6);
+
+			knob(p, "tern_soft_errors", "1");
+			bring_to(p, before);
+			say_icmp(p, list[i].type, list[i].code, 0, p->irs);
+			assert_taken(p);
+			expect_silence(p);
+			assert_state(p, soft ? before : after);
+			if (is_active(k) && soft) {
+				assert_true(events(p) & TERN_EV_REPORT);
+				assert_int_equal(so_error(p), 0);
+				assert_int_equal(option(p, p->id, TERN_SO_SOFT_ERROR),
+						 list[i].error);
+				say(p, .flags = IS(TERN_SYN | TERN_ACK));
+				expect_ack(p);
+				assert_state(p, TERN_ESTABLISHED);
+			}
+			done(p);
+		}
 	}
 }
 
@@ -236,6 +285,7 @@ int main(void)
 		cmocka_unit_test(every_error_ends_syn_sent),
 		cmocka_unit_test(no_error_ends_a_synchronized_connection),
 		cmocka_unit_test(an_error_about_what_is_not_in_flight_is_ignored),
+		cmocka_unit_test(soft_errors_end_no_open_under_way_if_the_knob_says_so),
 		cmocka_unit_test(hard_errors_end_a_half_open_connection),
 		cmocka_unit_test(an_error_about_no_connection_is_dropped),
 		cmocka_unit_test(source_quench_is_ignored),

@@ -48,6 +48,55 @@ static void a_scaled_window_needs_more_than_16_bits(void **state)
 	}
 }
 
+/* ---- §3.8.3, R1 ---- */
+
+/* What was learnt of the way is forgotten, and the application told; nothing else changes. */
+static void expect_doubt_at(struct puppet *p, int64_t r1)
+{
+	for (int64_t timeouts = 0; timeouts <= r1 + 2; timeouts++) {
+		assert_int_equal(option(p, p->id, TERN_SO_TIMEOUTS), timeouts);
+		assert_int_equal(tern_path_mtu(p->st, &p->peer.addr), timeouts < r1 ? 1400 : 1500);
+		assert_int_equal(events(p) & TERN_EV_REPORT, timeouts == r1 ? TERN_EV_REPORT : 0);
+		while (option(p, p->id, TERN_SO_TIMEOUTS) == timeouts)
+			wait_ms(p, 10);
+	}
+	assert_int_equal(so_error(p), 0);
+	ignore(p);
+}
+
+/* RFC9293:MUST-20 RFC9293:SHLD-9 RFC9293:SHLD-10 RFC9293:U-2 */
+static void at_r1_the_way_is_in_doubt_and_the_application_told(void **state)
+{
+	static const char *const r1[] = { "3", "1", "6" };
+
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_ESTABLISHED, k);
+
+		if (k)
+			knob(p, "tcp_retries1", r1[k % 3]);
+		tern_path_lower(p->st, &p->peer.addr, 1400);
+		app_writes(p, 10);
+		expect_doubt_at(p, r1[k % 3][0] - '0');
+		tern_path_lower(p->st, &p->peer.addr, 1300); /* learnt anew, it counts again */
+		assert_int_equal(tern_path_mtu(p->st, &p->peer.addr), 1300);
+		done(p);
+	}
+}
+
+/* RFC9293:MUST-20 RFC9293:MUST-22 RFC9293:U-1 */
+static void r1_holds_for_a_syn_as_well(void **state)
+{
+	struct puppet *p = puppet_new(ACTIVE4);
+
+	(void)state;
+	tern_path_lower(p->st, &p->peer.addr, 1400);
+	bring_to(p, TERN_SYN_SENT);
+	expect_doubt_at(p, 3);
+	done(p);
+}
+
 /* ---- §3.9.1.1, local addresses ---- */
 
 enum { SECOND_NET = 99 };
@@ -276,6 +325,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_with_its_highest_bit_set_is_a_large_one),
 		cmocka_unit_test(a_scaled_window_needs_more_than_16_bits),
+		cmocka_unit_test(at_r1_the_way_is_in_doubt_and_the_application_told),
+		cmocka_unit_test(r1_holds_for_a_syn_as_well),
 		cmocka_unit_test(the_source_of_a_connect_is_the_address_nearest_to_the_peer),
 		cmocka_unit_test(the_source_of_a_connect_is_the_address_it_was_bound_to),
 		cmocka_unit_test(a_connection_keeps_the_address_that_the_peer_has_called),

@@ -123,12 +123,12 @@ static void the_application_hears_of_the_mark_before_the_byte_is_there(void **st
 		assert_int_equal(oob(p, &byte), -EINVAL);
 		say(p, .flags = IS(URGENT), .urgent = IS(50), .len = IS(10));
 		ignore(p);
-		assert_true(events(p) & TERN_EV_URGENT);
+		assert_true(events(p) & TERN_EV_REPORT);
 		assert_int_equal(oob(p, &byte), -EAGAIN);
 		assert_int_equal(option(p, p->id, TERN_SO_URGENT), 0);
 		say(p, .len = IS(45));
 		ignore(p);
-		assert_true(events(p) & TERN_EV_URGENT);
+		assert_true(events(p) & TERN_EV_REPORT);
 		assert_int_equal(option(p, p->id, TERN_SO_URGENT), 1);
 		assert_int_equal(option(p, p->id, TERN_SO_INQ), 49);
 		assert_int_equal(oob(p, &byte), 1);
@@ -232,7 +232,7 @@ static void a_pointer_counts_although_our_window_is_closed(void **state)
 	say(p, .flags = IS(URGENT), .urgent = IS(1), .len = IS(1));
 	assert_dropped(p, TCP_ZEROWINDOW);
 	p->seq--;
-	assert_true(events(p) & TERN_EV_URGENT);
+	assert_true(events(p) & TERN_EV_REPORT);
 	assert_int_equal(oob(p, &byte), -EAGAIN);
 	ignore(p);
 	tern_stack_abort(p->st, p->now, p->id);
@@ -252,7 +252,7 @@ static void behind_a_fin_nothing_is_urgent(void **state)
 
 		events(p);
 		say(p, .flags = IS(URGENT), .urgent = IS(1), .ack = IS(p->ack - 0));
-		assert_false(events(p) & TERN_EV_URGENT);
+		assert_false(events(p) & TERN_EV_REPORT);
 		ignore(p);
 		done(p);
 	}

@@ -18,7 +18,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "bench/README.md", "docs/ARCHITECTURE.m
          "examples/README.md"]
 INTERNALS_MAX = 60  # lines: a page for a data structure is short
 # Where a path may begin that is not of this tree.
-SYSTEM = ("/dev/", "/run/", "/usr", "/some/where")
+SYSTEM = ("/dev/", "/proc/sys/", "/run/", "/usr", "/some/where")
 # Directories in which `tcp/ack.c` and the like are looked for.
 ROOTS = ["", "src", "docs", "tests", "include"]
 FILE = r"[\w./-]+\.(?:c|h|def|md|mdoc|py|sh|build|allow)"

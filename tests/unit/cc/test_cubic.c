@@ -80,7 +80,7 @@ static void a_loss_below_the_last_one_gives_way(void **state)
 	assert_in_range(f.q.max, 700 * 85 / 100 - 1, 700 * 85 / 100 + 1);
 }
 
-/* §4.2: K = cbrt((W_max - cwnd) / C): for W_max = 1000 cbrt(300 / 0.4) = 9.09 s. */
+/* §4.2: K = cbrt((W_max - cwnd) / C): for W_max = 1000 cbrt(300 / 0.4) = 9.09 s. RFC9293:MAY-18 */
 static void the_window_is_back_where_it_was_after_k(void **state)
 {
 	struct flow f = begin(1000);

@@ -20,7 +20,7 @@ static void assert_cookie(const uint32_t key[4], const struct tern_addr *client,
 	assert_memory_equal(cookie, expected, TERN_FASTOPEN_COOKIE);
 }
 
-/* Two keys, over IPv4 and IPv6, and what Linux makes of them. */
+/* Two keys, over IPv4 and IPv6, and what Linux makes of them. RFC7413:4.1.2 */
 static void cookies_are_those_of_linux(void **state)
 {
 	static const uint32_t key[4] = { 0xa1a1a1a1, 0xb2b2b2b2, 0xc3c3c3c3, 0xd4d4d4d4 };
@@ -38,7 +38,7 @@ static void cookies_are_those_of_linux(void **state)
 	assert_cookie(zero, &c6, &s6, "\x82\xaf\x1a\x8f\x9a\x20\x5c\x34");
 }
 
-/* The words of a key are those of its text, the first one first. */
+/* The words of a key are those of its text, the first one first. RFC7413:4.1.2 */
 static void each_word_of_a_key_counts(void **state)
 {
 	struct tern_flow flow = { .local = tern_addr_v4(192, 168, 0, 1),

@@ -208,6 +208,7 @@ static void sack_blocks_come_whole_and_at_most_four(void **state)
 	}
 }
 
+/* RFC7413:4.1.1 */
 static void a_fast_open_cookie_is_4_to_16_bytes_and_even(void **state)
 {
 	struct tern_tcp_options opt;
