@@ -64,6 +64,10 @@ struct tern_socket_info {
 	/* TERN_INFO_TCP */
 	uint32_t options; /* enum tern_tcp_option bits agreed on */
 	uint8_t snd_wscale, rcv_wscale;
+	bool syn_data;         /* Fast Open: data came or went with the SYN and was taken */
+	bool fastopen_child;   /* … and a SYN alone made the connection */
+	uint8_t fastopen_fail; /* why not, of a client: 1 no cookie, 2 the SYN-ACK left the data
+				  out, 3 the SYN was sent again */
 	uint32_t rtt_us, rttvar_us, rto_us, min_rtt_us;
 	uint32_t mss, pmtu, advmss, cwnd /* bytes */, ssthresh /* bytes */;
 	uint32_t unacked /* bytes in flight */, snd_wnd, rcv_wnd;

@@ -38,10 +38,14 @@ static ssize_t send_all(struct tern_host *host, int fd, const void *data, size_t
 	int64_t n;
 
 	for (;;) {
+		bool opens;
+
 		n = tern_sock_sendto(host->socks, host->now, fd, done ? bytes + done : data,
 				     len - done, flags, addr, addr_len);
 		done += n > 0 ? (size_t)n : 0;
-		if ((n >= 0 && done >= len) || (n < 0 && n != -EAGAIN))
+		opens = wait && tern_sock_opening(host->socks, host->now, fd); /* Fast Open */
+		flags &= ~MSG_FASTOPEN;
+		if (!opens && ((n >= 0 && done >= len) || (n < 0 && n != -EAGAIN)))
 			break;
 		if (wait) {
 			int err = tern_host_wait(host, fd, TERN_SOCK_OP_SEND, deadline);

@@ -269,9 +269,12 @@ static void say_unsupported(const struct tern_pair *p, const char *call, int lev
 static int call_setsockopt(struct call *c, struct tern_pair *p)
 {
 	int level = c->req->args[0], name = c->req->args[1];
-	int err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
-				       c->req->len);
+	int err = -ENOPROTOOPT;
 
+	/* A pair is not writable before the connection stands: no SYN can wait for a write. */
+	if (level != IPPROTO_TCP || name != TERN_ABI_TCP_FASTOPEN_CONNECT)
+		err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
+					   c->req->len);
 	if (err == -ENOPROTOOPT)
 		say_unsupported(p, "setsockopt()", level, name);
 	if (err)

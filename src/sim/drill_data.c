@@ -131,6 +131,21 @@ static void note_fastopen(struct drill *d, struct drill_fd *fd, const uint8_t *a
 	d->under_test = fd->flow;
 }
 
+/* Hands over as much of what is left as is taken now. */
+static int64_t send_part(struct drill *d, struct drill_call *c, const struct transfer *t,
+			 const uint8_t *data, const uint8_t *addr, uint32_t addr_len)
+{
+	int flags = t->flags & ~(c->begun ? MSG_DONTWAIT | MSG_FAST : MSG_DONTWAIT);
+	int64_t n = tern_sock_sendto(d->ss, d->now, c->fd->live, data, (size_t)(t->len - c->count),
+				     flags, addr_len ? addr : NULL, addr_len);
+
+	if (flags & MSG_FAST)
+		note_fastopen(d, c->fd, addr, n);
+	c->begun = true;
+	c->count += n > 0 ? (uint64_t)n : 0;
+	return n;
+}
+
 /* Hands over what is left. True: the call is over. */
 static bool send_more(struct drill *d, struct drill_call *c, const struct transfer *t,
 		      const uint8_t *data)
@@ -143,13 +158,9 @@ static bool send_more(struct drill *d, struct drill_call *c, const struct transf
 	if (addr_len < 0)
 		return false;
 	for (;;) {
-		n = tern_sock_sendto(d->ss, d->now, c->fd->live, data, (size_t)(t->len - c->count),
-				     t->flags & ~MSG_DONTWAIT, addr_len ? addr : NULL,
-				     (uint32_t)addr_len);
-		if ((t->flags & MSG_FAST) && !c->begun)
-			note_fastopen(d, c->fd, addr, n);
-		c->begun = true;
-		c->count += n > 0 ? (uint64_t)n : 0;
+		n = send_part(d, c, t, data, addr, (uint32_t)addr_len);
+		if (wait && tern_sock_opening(d->ss, d->now, c->fd->live)) /* Fast Open */
+			return tern_drill_wait(d, c, TERN_SOCK_OP_SEND);
 		if (n >= 0 && c->count >= t->len)
 			return tern_drill_done(c, (int64_t)c->count);
 		if (n < 0 && n != -EAGAIN && !(n == -EINPROGRESS && wait))

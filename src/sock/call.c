@@ -5,6 +5,7 @@
  * connect() follows Linux' __inet_stream_connect(). It tells its end exactly once:
  *
  *	UNCONNECTED	starts the open		-> CONNECTING, -EINPROGRESS
+ *			or will, by a send	-> CONNECTING, 0 (fastopen.c)
  *	CONNECTING	in SYN-SENT		-> -EALREADY
  *			established		-> CONNECTED, 0
  *			failed			-> UNCONNECTED (renewed), the error; -ECONNABORTED
@@ -170,9 +171,9 @@ static bool has_family(const void *addr, uint32_t len, uint16_t family)
 	return value == family;
 }
 
-/* connect() while it has not told its end. */
-static int connect_end(struct tern_socks *ss, uint64_t now, int fd, struct tern_sock *s)
+int tern_sock_connect_end(struct tern_socks *ss, uint64_t now, int fd)
 {
+	struct tern_sock *s = &ss->table[fd];
 	int err;
 
 	if (s->flags & TERN_SF_CLOSED) {
@@ -196,7 +197,7 @@ static int connect_stream(struct tern_socks *ss, uint64_t now, int fd, struct te
 	if (s->phase == TERN_PHASE_CONNECTED || (s->flags & TERN_SF_LISTENING))
 		return -EISCONN;
 	if (s->phase == TERN_PHASE_CONNECTING)
-		return connect_end(ss, now, fd, s);
+		return s->flags & TERN_SF_DEFERRED ? -EISCONN : tern_sock_connect_end(ss, now, fd);
 	err = tern_sockaddr_read(s->domain, addr, len, &ep);
 	if (err)
 		return err;
@@ -207,6 +208,11 @@ static int connect_stream(struct tern_socks *ss, uint64_t now, int fd, struct te
 		return err;
 	s->phase = TERN_PHASE_CONNECTING;
 	s->error = 0;
+	if ((s->options & UINT64_C(1) << TERN_SO_FASTOPEN_CONNECT) &&
+	    tern_sock_engine_option(ss, now, s, TERN_SO_FASTOPEN_DEFERRED)) {
+		s->flags |= TERN_SF_DEFERRED;
+		return 0;
+	}
 	return -EINPROGRESS;
 }
 

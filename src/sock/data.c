@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "sock/fastopen.h"
 #include "sock/record.h"
 
 enum { DATAGRAM_MAX = 65535 };
@@ -33,7 +34,7 @@ static int send_refused(struct tern_sock *s)
 		return tern_sock_take_error(s);
 	if (s->phase == TERN_PHASE_UNCONNECTED || (s->shut & TERN_SHUT_SND))
 		return -EPIPE;
-	return s->flags & TERN_SF_ESTABLISHED ? 0 : -EAGAIN;
+	return s->flags & (TERN_SF_ESTABLISHED | TERN_SF_DEFERRED) ? 0 : -EAGAIN;
 }
 
 static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
@@ -97,10 +98,18 @@ int64_t tern_sock_sendto(struct tern_socks *ss, uint64_t now, int fd, const void
 			 int flags, const void *addr, uint32_t addr_len)
 {
 	struct tern_sock *s = tern_sock_at(ss, fd);
+	bool done = false;
+	int64_t n;
 
 	if (!s)
 		return -EBADF;
 	tern_sock_poll_events(ss, now);
+	if (tern_sock_is_stream(s) &&
+	    ((flags & TERN_SOCK_FASTOPEN) || (s->flags & TERN_SF_DEFERRED))) {
+		n = tern_fastopen_sendto(ss, now, fd, data, len, flags, addr, addr_len, &done);
+		if (done)
+			return n;
+	}
 	if (tern_sock_is_stream(s))
 		return send_stream(ss, now, s, data, len, flags);
 	return send_dgram(ss, now, s, data, len, flags, addr, addr_len);
@@ -250,10 +259,12 @@ int tern_sock_reserve(struct tern_socks *ss, uint64_t now, int fd, size_t len,
 
 int64_t tern_sock_commit(struct tern_socks *ss, uint64_t now, int fd, size_t len, int flags)
 {
-	const struct tern_sock *s = tern_sock_at(ss, fd);
+	struct tern_sock *s = tern_sock_at(ss, fd);
 
 	if (!s)
 		return -EBADF;
+	if (len)
+		s->flags &= ~(uint32_t)TERN_SF_DEFERRED; /* they go with the SYN */
 	return tern_stack_commit(ss->st, now, s->id, len,
 				 flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
 }

@@ -31,6 +31,10 @@ static uint8_t info_options(const struct tern_socket_info *row)
 		bits |= TERN_TCPI_SACK;
 	if (row->options & ROW_WSCALE)
 		bits |= TERN_TCPI_WSCALE;
+	if (row->syn_data)
+		bits |= TERN_TCPI_SYN_DATA;
+	if (row->fastopen_child)
+		bits |= TERN_TCPI_TFO_CHILD;
 	return (uint8_t)bits;
 }
 
@@ -50,6 +54,7 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->probes = row->timer == TERN_TIMER_PERSIST ? row->retrans : 0;
 	ret->options = info_options(row);
 	ret->wscales = (uint8_t)((row->snd_wscale & 15) | (row->rcv_wscale & 15) << 4);
+	ret->flags = (uint8_t)(row->fastopen_fail << 1);
 	ret->rto = row->rto_us;
 	ret->snd_mss = mss;
 	ret->rcv_mss = row->advmss;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "sock/fastopen.h"
 #include "sock/record.h"
 
 enum {
@@ -129,7 +130,7 @@ static int set_engine(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 	int err = tern_stack_option(ss->st, now, s->id, option, value);
 
 	if (!err)
-		s->options |= UINT32_C(1) << option;
+		s->options |= UINT64_C(1) << option;
 	return err;
 }
 
@@ -321,6 +322,8 @@ int tern_sock_setsockopt(struct tern_socks *ss, uint64_t now, int fd, int level,
 		return -EBADF;
 	if (!level_ok(s, level))
 		return -ENOPROTOOPT;
+	if (level == TERN_ABI_SOL_TCP && tern_fastopen_has_option(name))
+		return tern_fastopen_setsockopt(ss, now, s, name, value, len);
 	err = set_special(ss, now, s, level, name, value, len, &done);
 	if (done)
 		return err;
@@ -504,6 +507,8 @@ int tern_sock_getsockopt(struct tern_socks *ss, uint64_t now, int fd, int level,
 		return -EINVAL;
 	if (!level_ok(s, level))
 		return -EOPNOTSUPP;
+	if (level == TERN_ABI_SOL_TCP && tern_fastopen_has_option(name))
+		return tern_fastopen_getsockopt(ss, now, s, name, value, len);
 	row = find_number(level, name);
 	if (row)
 		return give_int(level, tern_sock_engine_option(ss, now, s, row->option), value,

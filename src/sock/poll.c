@@ -7,7 +7,7 @@
  *	stream			bits
  *	never connected		OUT HUP
  *	listener		IN while the accept queue is not empty
- *	SYN-SENT		none
+ *	SYN-SENT		none; OUT if the SYN waits for data (fastopen.c)
  *	open			IN with SO_RCVLOWAT bytes, OUT with room
  *	peer's FIN, or SHUT_RD	+ IN RDHUP
  *	SHUT_WR			+ OUT
@@ -60,7 +60,7 @@ static uint32_t poll_stream(struct tern_socks *ss, uint64_t now, struct tern_soc
 	if (closed)
 		bits |= TERN_SOCK_HUP;
 	else if (!(s->flags & TERN_SF_ESTABLISHED))
-		return bits; /* SYN-SENT */
+		return bits | (s->flags & TERN_SF_DEFERRED ? WRITE_BITS : 0u); /* SYN-SENT */
 	if (!(bits & TERN_SOCK_IN) &&
 	    tern_sock_engine_option(ss, now, s, TERN_SO_INQ) >= (int64_t)s->rcvlowat)
 		bits |= READ_BITS;

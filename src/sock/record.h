@@ -33,7 +33,8 @@ enum tern_sock_flag {
 	TERN_SF_OOBINLINE = 1 << 10,
 	TERN_SF_KEEPALIVE = 1 << 11, /* of a datagram socket, where it means nothing */
 	TERN_SF_V6ONLY = 1 << 12,
-	TERN_SF_CHANGED = 1 << 13, /* on the list of tern_sock_next_changed() */
+	TERN_SF_CHANGED = 1 << 13,  /* on the list of tern_sock_next_changed() */
+	TERN_SF_DEFERRED = 1 << 14, /* connect() has left the SYN to the first send */
 };
 
 /* Flags that a connection takes from its listener. */
@@ -49,7 +50,7 @@ enum {
 struct tern_sock {
 	tern_id id; /* the engine's, whose user number is the descriptor + 1 */
 	uint32_t flags;
-	uint32_t options;     /* enum tern_option bits that the program has set */
+	uint64_t options;     /* enum tern_option bits that the program has set */
 	uint32_t rcvlowat;    /* bytes, at least 1 */
 	int32_t linger_s;     /* -1: off */
 	uint8_t domain, type; /* TERN_AF_*, TERN_SOCK_* */
@@ -117,6 +118,9 @@ void tern_sock_adopt(struct tern_socks *ss, uint64_t now, int fd, tern_id id);
  * what bind() says.
  */
 int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd);
+
+/* The end of a connect() under way, once: 0, -EALREADY (not yet), or what came of it. */
+int tern_sock_connect_end(struct tern_socks *ss, uint64_t now, int fd);
 
 /* Reads the engine's pending error into the socket. */
 void tern_sock_fetch_error(struct tern_socks *ss, uint64_t now, struct tern_sock *s);

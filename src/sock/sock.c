@@ -248,10 +248,10 @@ void tern_sock_adopt(struct tern_socks *ss, uint64_t now, int fd, tern_id id)
 static void carry_options(struct tern_socks *ss, uint64_t now, const struct tern_sock *s,
 			  tern_id id)
 {
-	for (int option = 0; option < 32; option++) {
+	for (int option = 0; option < 64; option++) {
 		int64_t value;
 
-		if (!(s->options & (UINT32_C(1) << option)))
+		if (!(s->options & (UINT64_C(1) << option)))
 			continue;
 		if (option == TERN_SO_MAXSEG)
 			value = s->max_seg;
@@ -280,7 +280,8 @@ int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd)
 	else
 		(void)tern_stack_close(ss->st, now, s->id);
 	s->flags &= ~(uint32_t)(TERN_SF_LISTENING | TERN_SF_ESTABLISHED | TERN_SF_CLOSED |
-				TERN_SF_PEER_FIN | TERN_SF_NOSPACE | TERN_SF_ACCEPTABLE);
+				TERN_SF_PEER_FIN | TERN_SF_NOSPACE | TERN_SF_ACCEPTABLE |
+				TERN_SF_DEFERRED);
 	s->phase = TERN_PHASE_UNCONNECTED;
 	s->shut = 0;
 	s->held = 0;

@@ -68,12 +68,19 @@ int tern_sock_linger(struct tern_socks *ss, uint64_t now, int fd, bool give_up);
 /*
  * send, sendto, recv, recvfrom with Linux' flags. They return a count or negative errno. addr may
  * be NULL. recvfrom of a datagram returns what was copied, with TERN_SOCK_TRUNC its true length.
+ * With TERN_SOCK_FASTOPEN, or the first time after a connect() that left the SYN to it, sendto
+ * returns what went with the SYN, or -EINPROGRESS where that was nothing. A caller that blocks then
+ * asks tern_sock_opening(): if so, it waits for TERN_SOCK_OP_SEND and goes on with the rest, be it
+ * nothing, without the flag.
  * Without TERN_SOCK_DONTWAIT a receive that -EAGAIN ends is one that the caller will repeat.
  */
 int64_t tern_sock_sendto(struct tern_socks *ss, uint64_t now, int fd, const void *data, size_t len,
 			 int flags, const void *addr, uint32_t addr_len);
 int64_t tern_sock_recvfrom(struct tern_socks *ss, uint64_t now, int fd, void *data, size_t len,
 			   int flags, void *addr, uint32_t *addr_len);
+
+/* Has a stream sent a SYN that nothing has come of yet? */
+bool tern_sock_opening(struct tern_socks *ss, uint64_t now, int fd);
 
 /*
  * The same for streams without a copy, never waiting.

@@ -576,7 +576,8 @@ int tern_stack_remote(struct tern_stack *st, tern_id id, struct tern_endpoint *r
 	if (!idx)
 		return -EBADF;
 	c = tern_conn_at(&st->tcp, idx);
-	if (!c->rport || c->state == TERN_CLOSED || c->state == TERN_LISTEN)
+	/* accept() tells whom even a connection came from that is dead by then. */
+	if (!c->rport || (c->state == TERN_CLOSED && !(c->flags & TERN_CF_PASSIVE)))
 		return -ENOTCONN;
 	tern_conn_flow(c, &flow);
 	*ret_remote = (struct tern_endpoint){ flow.remote, flow.rport };

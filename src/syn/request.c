@@ -90,6 +90,28 @@ static void half_fill(const struct tern_tcp *t, struct tern_half *h, uint32_t rc
 	}
 }
 
+/*
+ * The same of a SYN with data, or with the option of Fast Open. Who takes a TIME-WAIT over has to
+ * prove first that the SYN is no old duplicate.
+ */
+TERN_COLD static void open_early(struct tern_syn *s, uint32_t idx, struct tern_listener *l,
+				 const struct tern_flow *flow, uint32_t hash,
+				 const struct tern_segment *seg, bool reopens)
+{
+	struct tern_half *h = tern_half_at(s, idx);
+	struct tern_tcp_options cookie = { .present = 0 };
+	struct tern_reply *synack;
+
+	if (!reopens && tern_half_open_early(s, h, l, flow, seg, &cookie)) {
+		tern_pool_put(&s->halves, idx);
+		return;
+	}
+	tern_half_enter(s, idx, h, l, hash);
+	synack = tern_half_send_synack(s, h, tern_conn_at(s->tcp, l->conn), flow);
+	if (cookie.present && synack)
+		tern_half_add_cookie(synack, &cookie);
+}
+
 /* A SYN: the half-open connection, or why there is none. */
 static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const struct tern_flow *flow,
 			       uint32_t hash, const struct tern_segment *seg,
@@ -98,8 +120,6 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 	struct tern_listener *l = tern_listener_at(s, listener);
 	const struct tern_conn *parent = tern_conn_at(s->tcp, l->conn);
 	enum tern_drop reason = TERN_DROP_NONE;
-	struct tern_tcp_options cookie;
-	struct tern_reply *synack;
 	struct tern_half *h;
 	uint32_t idx;
 
@@ -120,17 +140,13 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 	h = tern_half_at(s, idx);
 	h->listener = listener;
 	half_fill(s->tcp, h, parent->rcv.buf, flow, seg, reopen);
-	cookie.present = 0;
-	if (TERN_UNLIKELY(seg->len || (seg->opt.present & TERN_OPT_FASTOPEN)) && !reopen &&
-	    tern_half_open_early(s, h, l, flow, seg, &cookie)) {
-		tern_pool_put(&s->halves, idx);
+	if (TERN_UNLIKELY(seg->len || (seg->opt.present & TERN_OPT_FASTOPEN))) {
+		open_early(s, idx, l, flow, hash, seg, reopen != NULL);
 		return TERN_DROP_NONE;
 	}
 	tern_half_enter(s, idx, h, l, hash);
 	/* a full ring has dropped it: the timer sends it again */
-	synack = tern_half_send_synack(s, h, parent, flow);
-	if (TERN_UNLIKELY(cookie.present) && synack)
-		tern_half_add_cookie(synack, &cookie);
+	tern_half_send_synack(s, h, parent, flow);
 	return TERN_DROP_NONE;
 }
 

@@ -242,9 +242,7 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 	x->wmem = 0;
 	x->persist = false;
 	x->loss_probe = false;
-	x->syn_option = TERN_FASTOPEN_PLAIN;
-	x->syn_data = 0;
-	x->fastopen = 0;
+	x->early = (struct tern_early){ .syn = TERN_FASTOPEN_PLAIN };
 	x->reorder = false;
 	x->dup_acks = 0;
 }

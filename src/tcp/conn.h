@@ -276,6 +276,13 @@ struct tern_recv_queue {
 	uint16_t oob;                     /* enum tern_oob, and the byte */
 };
 
+/* Fast Open while a handshake lasts. */
+struct tern_early {
+	uint32_t queue;    /* struct tern_fastopen_queue of an early child's listener */
+	uint16_t syn_data; /* bytes that went with our SYN */
+	uint16_t syn;      /* enum tern_fastopen_syn */
+};
+
 /* A new field is a new line of clear_traffic() in conn.c. */
 struct tern_traffic {
 	struct tern_send_queue send;
@@ -291,11 +298,9 @@ struct tern_traffic {
 	bool persist;        /* rexmt_ns is the persist timer's */
 	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
 	bool challenge;      /* tern_fin_again: the ACK that is owed is a challenge */
-	uint8_t syn_option;  /* enum tern_fastopen_syn */
-	uint16_t syn_data;   /* bytes that went with our SYN */
-	uint32_t fastopen;   /* struct tern_fastopen_queue of an early child's listener */
 	bool reorder;        /* rexmt_ns is when late segments count as lost (RFC 8985 §6.3) */
-	uint8_t dup_acks;    /* duplicate ACKs owed, one for each segment that came early */
+	struct tern_early early;
+	uint8_t dup_acks; /* duplicate ACKs owed, one for each segment that came early */
 };
 
 /* Room that an application writes bytes into; one connection at a time has some. */

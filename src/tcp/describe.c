@@ -81,6 +81,9 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->age_ns = (uint64_t)(t->now_ms - c->state_ms) * 1000000;
 	describe_queues(c, tern_conn_traffic(t, c), ret);
 	ret->options = c->options;
+	ret->syn_data = (c->fastopen & TERN_FO_SYN_DATA) != 0;
+	ret->fastopen_child = (c->fastopen & TERN_FO_USED) && (c->flags & TERN_CF_PASSIVE);
+	ret->fastopen_fail = c->fastopen >> TERN_FO_FAIL_SHIFT;
 	ret->snd_wscale = c->snd_wscale;
 	ret->rcv_wscale = c->rcv_wscale;
 	ret->rtt_us = c->rtt.srtt8_us / 8;

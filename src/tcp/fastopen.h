@@ -171,7 +171,7 @@ void tern_fastopen_renew(struct tern_tcp *t, const struct tern_conn *c,
  * connect() on a socket with TERN_FO_CONNECT, in SYN-SENT: the SYN waits for data if it may carry
  * any, else it will ask for a cookie, if that makes sense.
  */
-void tern_fastopen_connect(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x);
+void tern_fastopen_connect(struct tern_tcp *t, struct tern_conn *c);
 
 /*
  * The first send() of a deferred connection: the SYN goes, with as much data as it holds. Returns

@@ -169,14 +169,14 @@ static enum tern_fastopen_syn choose(struct tern_tcp *t, struct tern_conn *c)
 	return TERN_FASTOPEN_REQUEST;
 }
 
-void tern_fastopen_connect(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x)
+void tern_fastopen_connect(struct tern_tcp *t, struct tern_conn *c)
 {
 	enum tern_fastopen_syn syn = choose(t, c);
 
 	if (syn == TERN_FASTOPEN_WITH_COOKIE || syn == TERN_FASTOPEN_BARE)
 		c->fastopen |= TERN_FO_DEFERRED;
 	else
-		x->syn_option = (uint8_t)syn;
+		tern_conn_traffic(t, c)->early.syn = (uint16_t)syn;
 }
 
 /* Bytes of data that the SYN has room for: by the server's own segment size, if that is known. */
@@ -196,9 +196,9 @@ void tern_fastopen_start(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	if (!x)
 		return;
 	c->fastopen &= (uint8_t)~TERN_FO_DEFERRED;
-	x->syn_option = (uint8_t)choose(t, c);
-	if (x->syn_option == TERN_FASTOPEN_WITH_COOKIE || x->syn_option == TERN_FASTOPEN_BARE)
-		x->syn_data = (uint16_t)TERN_MIN(x->send.bytes, syn_room(t, c));
+	x->early.syn = (uint16_t)choose(t, c);
+	if (x->early.syn == TERN_FASTOPEN_WITH_COOKIE || x->early.syn == TERN_FASTOPEN_BARE)
+		x->early.syn_data = (uint16_t)TERN_MIN(x->send.bytes, syn_room(t, c));
 	tern_conn_want_output(t, idx, c);
 }
 
@@ -230,12 +230,12 @@ void tern_fastopen_option(struct tern_tcp *t, struct tern_conn *c, const struct 
 	const struct tern_fastopen_peer *p = peer_of(t, c);
 
 	c->fastopen |= TERN_FO_USED;
-	if (x->syn_option == TERN_FASTOPEN_BARE)
+	if (x->early.syn == TERN_FASTOPEN_BARE)
 		return;
 	opt->present |= TERN_OPT_FASTOPEN;
 	opt->fastopen_len = 0;
 	opt->fastopen_exp = p && (p->len ? p->exp : p->try_exp == 1);
-	if (x->syn_option != TERN_FASTOPEN_WITH_COOKIE || !p)
+	if (x->early.syn != TERN_FASTOPEN_WITH_COOKIE || !p)
 		return;
 	opt->fastopen_len = p->len;
 	memcpy(opt->fastopen, p->cookie, sizeof(opt->fastopen));
@@ -247,8 +247,8 @@ void tern_fastopen_option(struct tern_tcp *t, struct tern_conn *c, const struct 
 static void learn(struct tern_tcp *t, const struct tern_conn *c, const struct tern_traffic *x,
 		  const struct tern_tcp_options *opt)
 {
-	bool asked = x->syn_option == TERN_FASTOPEN_REQUEST ||
-		     x->syn_option == TERN_FASTOPEN_WITH_COOKIE;
+	bool asked = x->early.syn == TERN_FASTOPEN_REQUEST ||
+		     x->early.syn == TERN_FASTOPEN_WITH_COOKIE;
 	bool answered = asked && (opt->present & TERN_OPT_FASTOPEN);
 	struct tern_fastopen_peer *p;
 	struct tern_flow flow;
@@ -264,7 +264,7 @@ static void learn(struct tern_tcp *t, const struct tern_conn *c, const struct te
 		p->len = opt->fastopen_len;
 		p->exp = opt->fastopen_exp;
 		memcpy(p->cookie, opt->fastopen, sizeof(p->cookie));
-	} else if (asked && !answered && !x->syn_data && !c->patience.retries && !p->len) {
+	} else if (asked && !answered && !x->early.syn_data && !c->patience.retries && !p->len) {
 		/* Perhaps it knows the older form; if not, never mind. */
 		p->try_exp = p->try_exp ? 2 : 1;
 	}
@@ -276,7 +276,7 @@ bool tern_fastopen_synack(struct tern_tcp *t, struct tern_conn *c, struct tern_t
 	bool repeated = c->totals.retrans != 0;
 
 	learn(t, c, x, &seg->opt);
-	if (!x->syn_data)
+	if (!x->early.syn_data)
 		return false;
 	/* RFC7413:4.2d */
 	if (c->snd.una == c->snd.nxt) {

@@ -73,10 +73,10 @@ static void put_queue(struct tern_tcp *t, uint32_t idx)
 
 int tern_fastopen_set_max(struct tern_tcp *t, struct tern_conn *c, uint32_t max)
 {
-	struct tern_fastopen_queue *q = need_queue(t, c);
+	struct tern_fastopen_queue *q = max ? need_queue(t, c) : tern_fastopen_queue(t, c);
 
 	if (!q)
-		return -ENOBUFS;
+		return max ? -ENOBUFS : 0;
 	q->max = TERN_MIN(max, t->knobs->somaxconn);
 	return 0;
 }
@@ -277,8 +277,8 @@ int tern_fastopen_adopt(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, u
 	c->flags |= TERN_CF_EARLY;
 	c->fastopen = TERN_FO_USED;
 	c->snd.nxt = c->snd.iss; /* the SYN-ACK is still to be sent */
-	x->fastopen = queue;
-	x->syn_option = (uint8_t)syn;
+	x->early.queue = queue;
+	x->early.syn = (uint16_t)syn;
 	q->children++;
 	q->pending++;
 	tern_conn_want_output(t, idx, c);
@@ -323,7 +323,7 @@ static void remember_reset(struct tern_tcp *t, struct tern_fastopen_queue *q)
 void tern_fastopen_settle(struct tern_tcp *t, struct tern_conn *c, bool reset)
 {
 	struct tern_traffic *x = tern_conn_traffic(t, c);
-	struct tern_fastopen_queue *q = queue_at(t, x->fastopen);
+	struct tern_fastopen_queue *q = queue_at(t, x->early.queue);
 
 	c->flags &= ~TERN_CF_EARLY;
 	q->children--;
@@ -331,8 +331,8 @@ void tern_fastopen_settle(struct tern_tcp *t, struct tern_conn *c, bool reset)
 	/* Where nobody has accepted it yet it counts in the accept queue, too: that is enough. */
 	if (reset && q->owned && !(c->flags & TERN_CF_IN_ACCEPTQ))
 		remember_reset(t, q);
-	put_queue(t, x->fastopen);
-	x->fastopen = 0;
+	put_queue(t, x->early.queue);
+	x->early.queue = 0;
 }
 
 void tern_fastopen_renew(struct tern_tcp *t, const struct tern_conn *c,
@@ -341,5 +341,5 @@ void tern_fastopen_renew(struct tern_tcp *t, const struct tern_conn *c,
 	struct tern_flow flow;
 
 	tern_conn_flow(c, &flow);
-	answer(t, queue_at(t, x->fastopen), &flow, x->syn_option == TERN_FASTOPEN_RENEW_EXP, opt);
+	answer(t, queue_at(t, x->early.queue), &flow, x->early.syn == TERN_FASTOPEN_RENEW_EXP, opt);
 }

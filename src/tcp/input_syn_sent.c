@@ -110,15 +110,16 @@ TERN_COLD static bool take_synack(struct tern_input *in, struct tern_traffic *x)
 }
 
 /* The peer did not take the data of the SYN: once more, and at once. */
-static void repeat_data(struct tern_tcp *t, struct tern_traffic *x)
+TERN_COLD static void repeat_data(struct tern_tcp *t, struct tern_traffic *x)
 {
 	for (uint32_t idx = x->flight.head; idx; idx = tern_burst_at(t, x, idx)->next)
 		tern_flight_mark_lost(t, &x->flight, tern_burst_at(t, x, idx));
 }
 
 /* TCP_DEFER_ACCEPT of a client (as Linux): its request may carry the ACK of the handshake. */
-static void wait_for_data(struct tern_input *in, struct tern_traffic *x)
+TERN_COLD static void wait_for_data(struct tern_input *in, struct tern_traffic *x)
 {
+	in->c->passive = (struct tern_passive){ 0 };
 	x->delack_ns = in->t->now + HANDSHAKE_ACK_NS;
 	tern_timers_arm(in->t, in->idx, in->c, x->delack_ns);
 }
@@ -129,12 +130,10 @@ static enum tern_step connected(struct tern_input *in)
 	struct tern_conn *c = in->c;
 	struct tern_traffic *x = tern_conn_traffic(in->t, c);
 	bool lost = c->patience.retries > 0, again = false;
-	bool defer = c->passive.defer_accept != 0;
 
-	c->passive = (struct tern_passive){ 0 };
 	learn(in);
 	c->snd.una = c->snd.iss + 1;
-	if (TERN_UNLIKELY(x->syn_option))
+	if (TERN_UNLIKELY(x->early.syn))
 		again = take_synack(in, x);
 	tern_input_syn_acked(in, x);
 	c->patience.retries = 0;
@@ -142,7 +141,7 @@ static enum tern_step connected(struct tern_input *in)
 	tern_timers_acked(in->t, in->idx, c, x);
 	if (TERN_UNLIKELY(again))
 		repeat_data(in->t, x); /* which acknowledges, too */
-	else if (TERN_UNLIKELY(defer))
+	else if (TERN_UNLIKELY(c->passive.defer_accept))
 		wait_for_data(in, x);
 	else
 		c->flags |= TERN_CF_ACK_NOW;

@@ -26,10 +26,9 @@
 int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu)
 {
-	struct tern_traffic *x = tern_conn_need_traffic(t, c);
 	int err;
 
-	if (!x)
+	if (!tern_conn_need_traffic(t, c))
 		return -ENOBUFS;
 	if (TERN_UNLIKELY(c->passive.fastopen))
 		tern_fastopen_forget(t, c);
@@ -50,7 +49,7 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	c->rcv_ms = t->now_ms;
 	tern_conn_set_state(t, c, TERN_SYN_SENT);
 	if (TERN_UNLIKELY(c->fastopen & TERN_FO_CONNECT))
-		tern_fastopen_connect(t, c, x);
+		tern_fastopen_connect(t, c);
 	tern_conn_want_output(t, idx, c);
 	return 0;
 }
@@ -141,10 +140,19 @@ uint32_t tern_tcp_adopt(struct tern_tcp *t, const struct tern_birth *birth)
 	return idx;
 }
 
+/* What was done before the handshake was complete: data of an early child, or close(). */
+TERN_COLD static void catch_up(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_EARLY)
+		tern_fastopen_settle(t, c, false);
+	if (!(c->flags & TERN_CF_FIN_QUEUED))
+		return;
+	tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
+	tern_conn_want_output(t, idx, c);
+}
+
 void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, bool syn_was_lost)
 {
-	if (TERN_UNLIKELY(c->flags & TERN_CF_EARLY))
-		tern_fastopen_settle(t, c, false);
 	tern_conn_set_state(t, c, TERN_ESTABLISHED);
 	c->quick_acks = QUICK_ACKS;
 	c->flags |= TERN_CF_CONNECTED;
@@ -154,10 +162,8 @@ void tern_conn_establish(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, 
 		c->rtt.rto_us = syn_was_lost ? TERN_RTO_FALLBACK_US : TERN_RTO_INITIAL_US;
 	c->rcv_ms = c->state_ms;
 	c->snd_ms = c->state_ms;
-	if (c->flags & TERN_CF_FIN_QUEUED) { /* closed while connecting */
-		tern_conn_set_state(t, c, TERN_FIN_WAIT_1);
-		tern_conn_want_output(t, idx, c);
-	}
+	if (TERN_UNLIKELY(c->flags & (TERN_CF_FIN_QUEUED | TERN_CF_EARLY)))
+		catch_up(t, idx, c);
 	tern_conn_notify(t, idx, c, TERN_EV_CONNECTED | TERN_EV_WRITABLE);
 	open_window(t, c, syn_was_lost);
 }

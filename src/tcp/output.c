@@ -162,10 +162,10 @@ TERN_COLD static void extend_syn(struct turn u)
 		return;
 	}
 	tern_fastopen_option(u.t, c, x, &u.tx->seg.opt);
-	if (!x->syn_data)
+	if (!x->early.syn_data)
 		return;
 	u.tx->pieces = tern_chain_pieces(&u.t->bufs, &x->send.chain, &cursor, c->snd.nxt,
-					 x->syn_data, u.tx->piece, TERN_OUT_PIECES - 1,
+					 x->early.syn_data, u.tx->piece, TERN_OUT_PIECES - 1,
 					 &u.tx->seg.len);
 	fly(u, c->snd.nxt, u.tx->seg.len, 1, TERN_BURST_PSH);
 	c->snd.nxt += u.tx->seg.len;
@@ -206,7 +206,7 @@ TERN_INLINE bool build_syn(struct turn u)
 		c->snd.nxt = c->snd.iss + 1;
 		fly(u, c->snd.iss, 1, 1, TERN_BURST_SYN);
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
-		if (TERN_UNLIKELY(u.x->syn_option))
+		if (TERN_UNLIKELY(u.x->early.syn))
 			extend_syn(u);
 	} else {
 		tern_flight_sent_again(f, tern_burst_at(u.t, u.x, f->head), u.t->now, 0);
@@ -725,7 +725,7 @@ TERN_COLD static void build_reset(struct turn u)
 	struct tern_conn *c = u.c;
 
 	start(u, c->snd.nxt, TERN_RST | TERN_ACK);
-	u.tx->seg.wnd = 0;
+	u.tx->seg.wnd = (uint16_t)TERN_MIN((c->rcv.adv - c->rcv.nxt) >> c->rcv_wscale, 65535u);
 	tern_count(u.t->trace, TERN_CNT_TcpOutRsts);
 	c->flags &= ~(uint32_t)TERN_CF_RST_OWED;
 	if (!(c->flags & (TERN_CF_OWNED | TERN_CF_IN_ACCEPTQ)))

@@ -43,6 +43,7 @@ void tern_conn_reset_peer(struct tern_tcp *t, uint32_t idx)
 	reply = tern_reply_push(&t->replies, &flow);
 	reply->seq = acceptable_seq(c);
 	reply->ack = c->rcv.nxt;
+	reply->wnd = (uint16_t)TERN_MIN((c->rcv.adv - c->rcv.nxt) >> c->rcv_wscale, 65535u);
 	reply->flags = TERN_RST | TERN_ACK;
 	reply->ttl = c->ttl;
 	reply->tos = c->tos;

@@ -47,7 +47,9 @@ static inline uint32_t gain(const struct tern_tcp *t, const struct tern_conn *c,
 
 uint32_t tern_window_gain(const struct tern_tcp *t, const struct tern_conn *c, uint32_t queued)
 {
-	return gain(t, c, room_of(c, queued));
+	uint32_t shown = UINT32_C(65535) << c->rcv_wscale; /* no segment can say more */
+
+	return gain(t, c, TERN_MIN(room_of(c, queued), shown));
 }
 
 /* The window closes, or opens again, or is to be shown closed; returns the units to show. */

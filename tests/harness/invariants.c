@@ -110,8 +110,8 @@ static const char *check_numbers(const struct tern_conn *c, const struct tern_tr
 	MUST(tern_seq_ge(c->snd.una, c->snd.iss));
 	MUST(flight <= (x ? x->send.bytes : 0) + syn + fin);
 	MUST(tern_seq_ge(c->rcv.adv, c->rcv.nxt) || c->state == TERN_SYN_SENT);
-	MUST(!(c->state == TERN_SYN_SENT) || flight <= 1u + (x ? x->syn_data : 0));
-	MUST(!(c->flags & TERN_CF_EARLY) || (c->state == TERN_SYN_RECEIVED && x && x->fastopen));
+	MUST(!(c->state == TERN_SYN_SENT) || flight <= 1u + (x ? x->early.syn_data : 0));
+	MUST(!(c->flags & TERN_CF_EARLY) || (c->state == TERN_SYN_RECEIVED && x && x->early.queue));
 	if (!tern_state_in(c->state, TERN_STATES_SYNCHRONIZED))
 		return NULL;
 	MUST(tern_seq_le(c->rcv.acked, c->rcv.nxt));
