@@ -332,13 +332,13 @@ struct tern_tcp {
 	struct tern_list events; /* connections with news for the application */
 	struct tern_replies replies;
 	struct tern_fastopen fastopen;
-	struct tern_doubts doubts;
 	struct tern_ports *ports; /* conn_hash claims, conn_unhash releases */
 	uint32_t orphans;
 	uint32_t gso_max; /* 0: none */
 	uint32_t mtu;
 	uint64_t now;    /* of this entry; written by tern_tcp_set_now */
 	uint32_t now_ms; /* tern_ms(now) */
+	struct tern_doubts doubts;
 };
 
 static inline struct tern_conn *tern_conn_at(const struct tern_tcp *t, uint32_t idx)
