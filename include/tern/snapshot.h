@@ -63,6 +63,7 @@ struct tern_socket_info {
 	uint64_t listen_drops, listen_overflows;
 	/* TERN_INFO_TCP */
 	uint32_t options; /* enum tern_tcp_option bits agreed on */
+	bool ecn_seen;    /* the peer's data knew ECN */
 	uint8_t snd_wscale, rcv_wscale;
 	bool syn_data;         /* Fast Open: data came or went with the SYN and was taken */
 	bool fastopen_child;   /* … and a SYN alone made the connection */

@@ -173,6 +173,7 @@ enum tern_option {
 	TERN_SO_URGENT,     /* read only: recv with TERN_MSG_OOB has a byte to give */
 	TERN_SO_UNREAD,     /* read only: bytes queued, those behind the urgent byte too */
 	TERN_SO_OUTQNSD,    /* read only: bytes not yet sent */
+	TERN_SO_TIMESTAMP,  /* read only: what our timestamps say now */
 	TERN_SO_NOTSENT_LOWAT, /* bytes not yet sent from which on send takes none, kept in units of
 				  64; 0: the knob tcp_notsent_lowat */
 	TERN_SO_LINGER2, /* seconds in FIN-WAIT-2 once closed; 0: knob tcp_fin_timeout; -1: none */

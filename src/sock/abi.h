@@ -75,6 +75,50 @@ enum {
 	TERN_ABI_SO_RCVBUFFORCE = 33,
 	TERN_ABI_SO_PROTOCOL = 38,
 	TERN_ABI_SO_DOMAIN = 39,
+	TERN_ABI_SO_DEBUG = 1,
+	TERN_ABI_SO_DONTROUTE = 5,
+	TERN_ABI_SO_NO_CHECK = 11,
+	TERN_ABI_SO_PRIORITY = 12,
+	TERN_ABI_SO_BSDCOMPAT = 14,
+	TERN_ABI_SO_PASSCRED = 16,
+	TERN_ABI_SO_PEERCRED = 17,
+	TERN_ABI_SO_BINDTODEVICE = 25,
+	TERN_ABI_SO_DETACH_FILTER = 27,
+	TERN_ABI_SO_PEERNAME = 28,
+	TERN_ABI_SO_TIMESTAMP_OLD = 29,
+	TERN_ABI_SO_PASSSEC = 34,
+	TERN_ABI_SO_TIMESTAMPNS_OLD = 35,
+	TERN_ABI_SO_MARK = 36,
+	TERN_ABI_SO_TIMESTAMPING_OLD = 37,
+	TERN_ABI_SO_RXQ_OVFL = 40,
+	TERN_ABI_SO_WIFI_STATUS = 41,
+	TERN_ABI_SO_PEEK_OFF = 42,
+	TERN_ABI_SO_NOFCS = 43,
+	TERN_ABI_SO_SELECT_ERR_QUEUE = 45,
+	TERN_ABI_SO_BUSY_POLL = 46,
+	TERN_ABI_SO_MAX_PACING_RATE = 47,
+	TERN_ABI_SO_BPF_EXTENSIONS = 48,
+	TERN_ABI_SO_INCOMING_CPU = 49,
+	TERN_ABI_SO_CNX_ADVICE = 53,
+	TERN_ABI_SO_MEMINFO = 55,
+	TERN_ABI_SO_INCOMING_NAPI_ID = 56,
+	TERN_ABI_SO_COOKIE = 57,
+	TERN_ABI_SO_PEERGROUPS = 59,
+	TERN_ABI_SO_ZEROCOPY = 60,
+	TERN_ABI_SO_BINDTOIFINDEX = 62,
+	TERN_ABI_SO_TIMESTAMP_NEW = 63,
+	TERN_ABI_SO_TIMESTAMPNS_NEW = 64,
+	TERN_ABI_SO_TIMESTAMPING_NEW = 65,
+	TERN_ABI_SO_PREFER_BUSY_POLL = 69,
+	TERN_ABI_SO_BUSY_POLL_BUDGET = 70,
+	TERN_ABI_SO_BUF_LOCK = 72,
+	TERN_ABI_SO_RESERVE_MEM = 73,
+	TERN_ABI_SO_TXREHASH = 74,
+	TERN_ABI_SO_RCVMARK = 75,
+	TERN_ABI_SO_PASSPIDFD = 76,
+	TERN_ABI_SO_PEERPIDFD = 77,
+	TERN_ABI_SO_RCVPRIORITY = 82,
+	TERN_ABI_SO_PASSRIGHTS = 83,
 };
 
 /* Options of TERN_ABI_SOL_TCP. */
@@ -91,11 +135,26 @@ enum {
 	TERN_ABI_TCP_QUICKACK = 12,
 	TERN_ABI_TCP_CONGESTION = 13,
 	TERN_ABI_TCP_USER_TIMEOUT = 18,
+	TERN_ABI_TCP_LINGER2 = 8,
+	TERN_ABI_TCP_WINDOW_CLAMP = 10,
+	TERN_ABI_TCP_THIN_LINEAR_TIMEOUTS = 16,
+	TERN_ABI_TCP_THIN_DUPACK = 17,
+	TERN_ABI_TCP_REPAIR = 19,
+	TERN_ABI_TCP_REPAIR_QUEUE = 20,
+	TERN_ABI_TCP_TIMESTAMP = 24,
+	TERN_ABI_TCP_NOTSENT_LOWAT = 25,
+	TERN_ABI_TCP_CC_INFO = 26,
+	TERN_ABI_TCP_SAVE_SYN = 27,
+	TERN_ABI_TCP_SAVED_SYN = 28,
+	TERN_ABI_TCP_REPAIR_WINDOW = 29,
+	TERN_ABI_TCP_ULP = 31,
 	TERN_ABI_TCP_INQ = 36, /* and the type of its control message */
 	TERN_ABI_TCP_FASTOPEN = 23,
 	TERN_ABI_TCP_FASTOPEN_CONNECT = 30,
 	TERN_ABI_TCP_FASTOPEN_KEY = 33,
 	TERN_ABI_TCP_FASTOPEN_NO_COOKIE = 34,
+	TERN_ABI_TCP_TX_DELAY = 37,
+	TERN_ABI_TCP_IS_MPTCP = 43,
 };
 
 /* Options of TERN_ABI_SOL_IP and TERN_ABI_SOL_IPV6. */
@@ -107,6 +166,29 @@ enum {
 	TERN_ABI_IPV6_MTU = 24,
 	TERN_ABI_IPV6_V6ONLY = 26,
 	TERN_ABI_IPV6_TCLASS = 67,
+	TERN_ABI_IP_RECVOPTS = 6,
+	TERN_ABI_IP_RETOPTS = 7,
+	TERN_ABI_IP_PKTINFO = 8,
+	TERN_ABI_IP_MTU_DISCOVER = 10,
+	TERN_ABI_IP_RECVERR = 11,
+	TERN_ABI_IP_RECVTTL = 12,
+	TERN_ABI_IP_RECVTOS = 13,
+	TERN_ABI_IP_FREEBIND = 15,
+	TERN_ABI_IP_TRANSPARENT = 19,
+	TERN_ABI_IP_RECVORIGDSTADDR = 20,
+	TERN_ABI_IP_MINTTL = 21,
+	TERN_ABI_IP_BIND_ADDRESS_NO_PORT = 24,
+	TERN_ABI_IP_RECVERR_RFC4884 = 26,
+	TERN_ABI_IPV6_MTU_DISCOVER = 23,
+	TERN_ABI_IPV6_RECVERR = 25,
+	TERN_ABI_IPV6_FLOWINFO_SEND = 33,
+	TERN_ABI_IPV6_RECVPKTINFO = 49,
+	TERN_ABI_IPV6_RECVHOPLIMIT = 51,
+	TERN_ABI_IPV6_RECVTCLASS = 66,
+	TERN_ABI_IPV6_DONTFRAG = 62,
+	TERN_ABI_IPV6_MINHOPCOUNT = 73,
+	TERN_ABI_IPV6_TRANSPARENT = 75,
+	TERN_ABI_IPV6_FREEBIND = 78,
 };
 
 /* Arguments of shutdown are enum tern_how of tern/stack.h. */
@@ -149,10 +231,12 @@ enum {
 	TERN_TCPI_WSCALE = 4,
 	TERN_TCPI_SYN_DATA = 32,   /* data came or went with the SYN */
 	TERN_TCPI_TFO_CHILD = 128, /* … and made the connection */
+	TERN_TCPI_ECN = 8,
+	TERN_TCPI_ECN_SEEN = 16,
 };
 
 /*
- * TCP_INFO, up to what Linux 6.1 tells. The byte behind `options` holds two 4-bit fields, ours and
+ * TCP_INFO, all that Linux 6.18 tells. The byte behind `options` holds two 4-bit fields, ours and
  * the peer's window scale, the peer's (snd) in the low one; the next byte holds two flags.
  */
 struct tern_tcp_info {
@@ -168,10 +252,16 @@ struct tern_tcp_info {
 	uint32_t delivered, delivered_ce;
 	uint64_t bytes_sent, bytes_retrans;
 	uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd;
+	uint32_t rcv_wnd, rehash;
+	uint16_t total_rto, total_rto_recoveries;
+	uint32_t total_rto_time; /* ms */
+	uint32_t received_ce, delivered_bytes[3],
+		received_bytes[3]; /* of RFC 9768: ECT1, ECT0, CE */
+	uint16_t accecn_fail_mode, accecn_opt_seen;
 };
 
 _Static_assert(sizeof(struct tern_sockaddr_in) == 16, "Linux' layout");
 _Static_assert(sizeof(struct tern_sockaddr_in6) == 28, "Linux' layout");
-_Static_assert(sizeof(struct tern_tcp_info) == 232, "Linux' layout");
+_Static_assert(sizeof(struct tern_tcp_info) == 280, "Linux' layout");
 
 #endif

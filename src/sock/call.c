@@ -106,6 +106,11 @@ static void inherit(struct tern_sock *s, const struct tern_sock *listener)
 	s->flags |= listener->flags & TERN_SF_INHERITED;
 	s->options = listener->options;
 	s->max_seg = listener->max_seg;
+	s->switches = listener->switches;
+	memcpy(s->kept, listener->kept, sizeof(s->kept));
+	s->notsent_lowat = listener->notsent_lowat;
+	s->window_clamp = listener->window_clamp;
+	s->rcvbuf = listener->rcvbuf;
 	s->rcvlowat = listener->rcvlowat;
 	s->linger_s = listener->linger_s;
 	s->rcvtimeo_ns = listener->rcvtimeo_ns;
@@ -282,8 +287,8 @@ static int shutdown_stream(struct tern_socks *ss, uint64_t now, int fd, struct t
 		s->shut |= (uint8_t)(how + 1);
 		return -ENOTCONN;
 	}
-	if (!(s->flags & TERN_SF_ESTABLISHED))
-		return tern_sock_renew(ss, now, fd); /* SYN-SENT: the attempt ends */
+	if (tern_sock_engine_option(ss, now, s, TERN_SO_STATE) == TERN_SYN_SENT)
+		return tern_sock_renew(ss, now, fd); /* the attempt ends */
 	s->phase = TERN_PHASE_CONNECTED;
 	s->shut |= (uint8_t)(how + 1);
 	(void)tern_stack_shutdown(ss->st, now, s->id, how);
@@ -317,7 +322,7 @@ static bool wants_linger(struct tern_socks *ss, uint64_t now, const struct tern_
 {
 	return tern_sock_is_stream(s) && s->linger_s > 0 &&
 	       (s->flags & (TERN_SF_ESTABLISHED | TERN_SF_CLOSED)) == TERN_SF_ESTABLISHED &&
-	       tern_sock_engine_option(ss, now, s, TERN_SO_INQ) == 0;
+	       tern_sock_engine_option(ss, now, s, TERN_SO_UNREAD) == 0;
 }
 
 int tern_sock_close(struct tern_socks *ss, uint64_t now, int fd, uint64_t *ret_until)

@@ -15,7 +15,10 @@
 #include "sock/fastopen.h"
 #include "sock/record.h"
 
-enum { DATAGRAM_MAX = 65535 };
+enum {
+	DATAGRAM_MAX = 65535,
+	PEEK_PIECES = 256,
+};
 
 /* The engine tells of room only if the last send fell short: what an earlier one left is void. */
 static int64_t fell_short(struct tern_sock *s, int64_t n, size_t len)
@@ -42,13 +45,12 @@ static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock
 {
 	int64_t n;
 
-	if (flags & TERN_SOCK_OOB)
-		return -EOPNOTSUPP;
 	n = send_refused(s);
 	if (n < 0 || len == 0)
 		return n;
 	n = tern_stack_send(ss->st, now, s->id, data, len,
-			    flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
+			    (flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0u) |
+				    (flags & TERN_SOCK_OOB ? TERN_MSG_OOB : 0u));
 	return n == -ENOTCONN ? -EPIPE : fell_short(s, n, len);
 }
 
@@ -129,6 +131,48 @@ static int64_t no_data(struct tern_sock *s, int64_t n)
 	return s->phase == TERN_PHASE_UNCONNECTED ? -ENOTCONN : -EAGAIN;
 }
 
+/* MSG_OOB: the urgent byte, without waiting for it. */
+static int64_t recv_urgent(struct tern_socks *ss, uint64_t now, const struct tern_sock *s,
+			   void *data, size_t len, int flags)
+{
+	return tern_stack_recv(ss->st, now, s->id, data, len,
+			       TERN_MSG_OOB | (flags & TERN_SOCK_PEEK ? TERN_MSG_PEEK : 0u) |
+				       (flags & TERN_SOCK_TRUNC ? TERN_MSG_TRUNC : 0u));
+}
+
+/* What was read is behind SO_PEEK_OFF. */
+static int64_t took(struct tern_sock *s, int64_t n, int flags)
+{
+	int32_t *off = &s->kept[TERN_KEPT_PEEK_OFF];
+
+	if (!(flags & TERN_SOCK_PEEK) && *off > 0)
+		*off = n < *off ? *off - (int32_t)n : 0;
+	return n;
+}
+
+/* MSG_PEEK with SO_PEEK_OFF: from there on, and the next one behind it. */
+static int64_t peek_further(struct tern_socks *ss, uint64_t now, struct tern_sock *s, void *data,
+			    size_t len, int flags)
+{
+	struct tern_piece pieces[PEEK_PIECES];
+	size_t skip = (size_t)s->kept[TERN_KEPT_PEEK_OFF], done = 0;
+	int n = tern_stack_peek(ss->st, now, s->id, pieces, PEEK_PIECES);
+
+	for (int i = 0; i < n && done < len; i++) {
+		size_t from = TERN_MIN(skip, (size_t)pieces[i].len);
+		size_t part = TERN_MIN(len - done, pieces[i].len - from);
+
+		if (!(flags & TERN_SOCK_TRUNC))
+			memcpy((uint8_t *)data + done, (const uint8_t *)pieces[i].ptr + from, part);
+		skip -= from;
+		done += part;
+	}
+	if (!done)
+		return no_data(s, n > 0 ? -EAGAIN : n);
+	s->kept[TERN_KEPT_PEEK_OFF] += (int32_t)done;
+	return (int64_t)done;
+}
+
 /* MSG_TRUNC of a stream: the bytes are taken, or with MSG_PEEK counted, but go nowhere. */
 static int64_t discard(struct tern_socks *ss, uint64_t now, struct tern_sock *s, size_t len,
 		       int flags)
@@ -136,11 +180,11 @@ static int64_t discard(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 	int64_t n;
 
 	if (flags & TERN_SOCK_PEEK) {
-		n = tern_sock_engine_option(ss, now, s, TERN_SO_INQ);
+		n = tern_sock_engine_option(ss, now, s, TERN_SO_UNREAD);
 		return n == 0 ? no_data(s, -EAGAIN) : (int64_t)TERN_MIN((uint64_t)n, (uint64_t)len);
 	}
 	n = tern_stack_recv(ss->st, now, s->id, NULL, len, TERN_MSG_TRUNC);
-	return n > 0 ? n : no_data(s, n);
+	return n > 0 ? took(s, n, flags) : no_data(s, n);
 }
 
 static int64_t recv_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s, void *data,
@@ -151,14 +195,17 @@ static int64_t recv_stream(struct tern_socks *ss, uint64_t now, struct tern_sock
 	if (s->flags & TERN_SF_LISTENING)
 		return -ENOTCONN;
 	if (flags & TERN_SOCK_OOB)
-		return -EINVAL;
+		return recv_urgent(ss, now, s, data, len, flags);
 	if (len == 0)
-		return tern_sock_engine_option(ss, now, s, TERN_SO_INQ) ? 0 : no_data(s, -EAGAIN);
+		return tern_sock_engine_option(ss, now, s, TERN_SO_UNREAD) ? 0
+									   : no_data(s, -EAGAIN);
+	if ((flags & TERN_SOCK_PEEK) && s->kept[TERN_KEPT_PEEK_OFF] >= 0)
+		return peek_further(ss, now, s, data, len, flags);
 	if (flags & TERN_SOCK_TRUNC)
 		return discard(ss, now, s, len, flags);
 	n = tern_stack_recv(ss->st, now, s->id, data, len,
 			    flags & TERN_SOCK_PEEK ? TERN_MSG_PEEK : 0);
-	return n > 0 ? n : no_data(s, n);
+	return n > 0 ? took(s, n, flags) : no_data(s, n);
 }
 
 static int64_t recv_dgram(struct tern_socks *ss, uint64_t now, struct tern_sock *s, void *data,
@@ -269,7 +316,9 @@ int64_t tern_sock_commit(struct tern_socks *ss, uint64_t now, int fd, size_t len
 				 flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
 }
 
-int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
+/* A number that ioctl() tells of a stream, after its events. */
+static int count(struct tern_socks *ss, uint64_t now, int fd, enum tern_option option,
+		 int *ret_value)
 {
 	struct tern_sock *s = tern_sock_at(ss, fd);
 
@@ -277,18 +326,48 @@ int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
 		return -EBADF;
 	if (s->flags & TERN_SF_LISTENING)
 		return -EINVAL;
-	*ret_bytes = (int)tern_sock_engine_option(ss, now, s, TERN_SO_INQ);
+	*ret_value = (int)tern_sock_engine_option(ss, now, s, option);
 	return 0;
+}
+
+int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
+{
+	return count(ss, now, fd, TERN_SO_INQ, ret_bytes);
+}
+
+/* Before the handshake is done nothing counts. */
+static bool has_queue(const struct tern_socks *ss, int fd)
+{
+	const struct tern_sock *s = tern_sock_at(ss, fd);
+
+	return !s || !tern_sock_is_stream(s) || s->phase != TERN_PHASE_CONNECTING ||
+	       (s->flags & TERN_SF_ESTABLISHED);
 }
 
 int tern_sock_outq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
 {
-	struct tern_sock *s = tern_sock_at(ss, fd);
+	int err = count(ss, now, fd, TERN_SO_OUTQ, ret_bytes);
 
-	if (!s)
-		return -EBADF;
-	if (s->flags & TERN_SF_LISTENING)
-		return -EINVAL;
-	*ret_bytes = (int)tern_sock_engine_option(ss, now, s, TERN_SO_OUTQ);
-	return 0;
+	if (!err && !has_queue(ss, fd))
+		*ret_bytes = 0;
+	return err;
+}
+
+int tern_sock_outqnsd(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes)
+{
+	int err = tern_sock_type(ss, fd) == TERN_SOCK_DGRAM
+			  ? -ENOTTY
+			  : count(ss, now, fd, TERN_SO_OUTQNSD, ret_bytes);
+
+	if (!err && !has_queue(ss, fd))
+		*ret_bytes = 0;
+	return err;
+}
+
+int tern_sock_atmark(struct tern_socks *ss, uint64_t now, int fd, int *ret_at)
+{
+	if (tern_sock_type(ss, fd) == TERN_SOCK_DGRAM)
+		return -ENOTTY;
+	*ret_at = 0;
+	return count(ss, now, fd, TERN_SO_ATMARK, ret_at) == -EBADF ? -EBADF : 0;
 }

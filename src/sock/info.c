@@ -15,6 +15,7 @@ enum {
 	ROW_WSCALE = 2,
 	ROW_SACKOK = 4,
 	ROW_TS = 8,
+	ROW_ECN = 64,
 };
 
 enum {
@@ -35,6 +36,10 @@ static uint8_t info_options(const struct tern_socket_info *row)
 		bits |= TERN_TCPI_SYN_DATA;
 	if (row->fastopen_child)
 		bits |= TERN_TCPI_TFO_CHILD;
+	if (row->options & ROW_ECN)
+		bits |= TERN_TCPI_ECN;
+	if (row->ecn_seen)
+		bits |= TERN_TCPI_ECN_SEEN;
 	return (uint8_t)bits;
 }
 
@@ -90,6 +95,7 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->bytes_sent = row->bytes_sent;
 	ret->bytes_retrans = row->bytes_retrans;
 	ret->snd_wnd = row->snd_wnd;
+	ret->rcv_wnd = row->rcv_wnd;
 }
 
 int tern_sock_tcp_info(struct tern_socks *ss, uint64_t now, const struct tern_sock *s,

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "sock/fastopen.h"
+#include "sock/kept.h"
 #include "sock/record.h"
 
 enum {
@@ -23,6 +24,8 @@ enum {
 	MSS_MIN = 88,
 	MSS_DEFAULT = 536,
 	MSS_MAX = 32767,
+	LINGER2_MAX = 120, /* seconds, TCP_FIN_TIMEOUT_MAX */
+	CLAMP_MIN = RCVBUF_MIN / 2,
 	CC_NAME_MAX = 16, /* TCP_CA_NAME_MAX */
 	NS_PER_S = 1000000000,
 };
@@ -40,7 +43,8 @@ static const struct number_option numbers[] = {
 	{ TERN_ABI_SOL_SOCKET, TERN_ABI_SO_REUSEPORT, TERN_SO_REUSEPORT, 0, 1 },
 	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_NODELAY, TERN_SO_NODELAY, 0, 1 },
 	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_CORK, TERN_SO_CORK, 0, 1 },
-	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_QUICKACK, TERN_SO_QUICKACK, 0, 1 },
+	{ TERN_ABI_SOL_SOCKET, TERN_ABI_SO_OOBINLINE, TERN_SO_OOBINLINE, 0, 1 },
+	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_QUICKACK, TERN_SO_QUICKACK, INT_MIN, INT_MAX },
 	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_KEEPIDLE, TERN_SO_KEEPIDLE, 1, 32767 },
 	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_KEEPINTVL, TERN_SO_KEEPINTVL, 1, 32767 },
 	{ TERN_ABI_SOL_TCP, TERN_ABI_TCP_KEEPCNT, TERN_SO_KEEPCNT, 1, 127 },
@@ -62,11 +66,13 @@ static const struct flag_option {
 };
 /* clang-format on */
 
-static const struct number_option *find_number(int level, int name)
+static const struct number_option *find_number(const struct tern_sock *s, int level, int name)
 {
 	for (size_t i = 0; i < TERN_ARRAY_SIZE(numbers); i++)
 		if (numbers[i].level == level && numbers[i].name == name)
-			return &numbers[i];
+			return numbers[i].option == TERN_SO_OOBINLINE && !tern_sock_is_stream(s)
+				       ? NULL
+				       : &numbers[i];
 	return NULL;
 }
 
@@ -134,11 +140,21 @@ static int set_engine(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 	return err;
 }
 
+/* Even numbers other than 0: what is owed leaves, later ACKs may wait. */
+static int set_quickack(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int v)
+{
+	int err = set_engine(ss, now, s, TERN_SO_QUICKACK, v != 0);
+
+	return err || v % 2 ? err : set_engine(ss, now, s, TERN_SO_QUICKACK, 0);
+}
+
 static int set_number(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 		      const struct number_option *row, int v)
 {
 	bool ttl = row->option == TERN_SO_TTL;
 
+	if (row->option == TERN_SO_QUICKACK)
+		return set_quickack(ss, now, s, v);
 	if (row->min == 0 && row->max == 1)
 		v = v != 0;
 	if (row->level == TERN_ABI_SOL_IP && row->option == TERN_SO_TOS)
@@ -153,6 +169,21 @@ static int set_number(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 	return set_engine(ss, now, s, row->option, v);
 }
 
+/* What SO_RCVBUF shows. */
+static int64_t rcvbuf(struct tern_socks *ss, uint64_t now, const struct tern_sock *s)
+{
+	return s->rcvbuf ? s->rcvbuf : tern_sock_engine_option(ss, now, s, TERN_SO_RCVBUF);
+}
+
+static int set_rcvbuf(struct tern_socks *ss, uint64_t now, struct tern_sock *s, uint32_t bytes)
+{
+	uint32_t most = s->window_clamp ? 2 * TERN_MIN(s->window_clamp, (uint32_t)INT_MAX / 2)
+					: UINT32_MAX;
+
+	s->rcvbuf = bytes > most ? bytes : 0;
+	return set_engine(ss, now, s, TERN_SO_RCVBUF, TERN_MIN(bytes, most));
+}
+
 static int set_buffer(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int name, int v)
 {
 	bool send = name == TERN_ABI_SO_SNDBUF || name == TERN_ABI_SO_SNDBUFFORCE;
@@ -164,8 +195,22 @@ static int set_buffer(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 		want = v < 0 ? 0 : TERN_MIN(want, (uint32_t)INT_MAX / 2);
 	else
 		want = TERN_MIN(want, knob(ss, send ? "net.core.wmem_max" : "net.core.rmem_max"));
-	return set_engine(ss, now, s, send ? TERN_SO_SNDBUF : TERN_SO_RCVBUF,
-			  TERN_MAX(want * 2, least));
+	want = TERN_MAX(want * 2, least);
+	return send ? set_engine(ss, now, s, TERN_SO_SNDBUF, want) : set_rcvbuf(ss, now, s, want);
+}
+
+/*
+ * TCP_WINDOW_CLAMP. The window is half of the receive buffer: the engine gets one that is small
+ * enough, SO_RCVBUF shows what it would be.
+ */
+static int set_window_clamp(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int v)
+{
+	int64_t shown = rcvbuf(ss, now, s);
+
+	if (v == 0 && s->phase != TERN_PHASE_UNCONNECTED)
+		return -EINVAL;
+	s->window_clamp = v ? (uint32_t)TERN_MAX(v, (int)CLAMP_MIN) : 0;
+	return v || s->rcvbuf ? set_rcvbuf(ss, now, s, (uint32_t)shown) : 0;
 }
 
 static int set_keepalive(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int v)
@@ -235,8 +280,6 @@ static int set_maxseg(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 
 	if (v != 0 && (v < MSS_MIN || v > MSS_MAX))
 		return -EINVAL;
-	if (v == 0) /* Linux takes it and goes on as before */
-		return 0;
 	err = set_engine(ss, now, s, TERN_SO_MAXSEG, v);
 	if (!err)
 		s->max_seg = (uint16_t)v;
@@ -293,6 +336,51 @@ static int set_socket(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 	}
 }
 
+static int set_tcp(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int name, int v)
+{
+	switch (name) {
+	case TERN_ABI_TCP_MAXSEG:
+		return set_maxseg(ss, now, s, v);
+	case TERN_ABI_TCP_WINDOW_CLAMP:
+		return set_window_clamp(ss, now, s, v);
+	case TERN_ABI_TCP_LINGER2:
+		return set_engine(ss, now, s, TERN_SO_LINGER2,
+				  TERN_MIN(TERN_MAX(v, -1), (int)LINGER2_MAX));
+	case TERN_ABI_TCP_NOTSENT_LOWAT:
+		s->notsent_lowat = (uint32_t)v;
+		return set_engine(ss, now, s, TERN_SO_NOTSENT_LOWAT, s->notsent_lowat);
+	case TERN_ABI_TCP_TIMESTAMP:
+		return -EPERM; /* only with TCP_REPAIR */
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* SO_BINDTODEVICE: there is one way out, and it has no name here. */
+static int set_device(const void *value, uint32_t len)
+{
+	const char *name = value;
+
+	return len && name[0] ? -ENODEV : 0;
+}
+
+/* Options that are numbers and in neither table of this file. */
+static int set_other(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int level, int name,
+		     int v)
+{
+	int err = -ENOPROTOOPT;
+
+	if (level == TERN_ABI_SOL_TCP)
+		err = set_tcp(ss, now, s, name, v);
+	else if (level == TERN_ABI_SOL_IPV6 && name == TERN_ABI_IPV6_V6ONLY)
+		err = set_v6only(ss, now, s, v);
+	else if (level == TERN_ABI_SOL_SOCKET && name == TERN_ABI_SO_DETACH_FILTER)
+		err = -ENOENT;
+	else if (level == TERN_ABI_SOL_SOCKET)
+		err = set_socket(ss, now, s, name, v);
+	return err == -ENOPROTOOPT ? tern_kept_set(s, level, name, v) : err;
+}
+
 /* Options whose value is not a number. */
 static int set_special(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int level,
 		       int name, const void *value, uint32_t len, bool *ret_done)
@@ -305,6 +393,8 @@ static int set_special(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 		return set_timeout(s, name, value, len);
 	if (level == TERN_ABI_SOL_TCP && name == TERN_ABI_TCP_CONGESTION)
 		return set_congestion(ss, now, s, value, len);
+	if (level == TERN_ABI_SOL_SOCKET && name == TERN_ABI_SO_BINDTODEVICE)
+		return set_device(value, len);
 	*ret_done = false;
 	return 0;
 }
@@ -330,7 +420,7 @@ int tern_sock_setsockopt(struct tern_socks *ss, uint64_t now, int fd, int level,
 	err = read_int(level, value, len, &v);
 	if (err)
 		return err;
-	row = find_number(level, name);
+	row = find_number(s, level, name);
 	if (row)
 		return set_number(ss, now, s, row, v);
 	flag = find_flag(level, name);
@@ -338,11 +428,7 @@ int tern_sock_setsockopt(struct tern_socks *ss, uint64_t now, int fd, int level,
 		s->flags = v ? s->flags | flag : s->flags & ~flag;
 		return 0;
 	}
-	if (level == TERN_ABI_SOL_TCP && name == TERN_ABI_TCP_MAXSEG)
-		return set_maxseg(ss, now, s, v);
-	if (level == TERN_ABI_SOL_IPV6 && name == TERN_ABI_IPV6_V6ONLY)
-		return set_v6only(ss, now, s, v);
-	return level == TERN_ABI_SOL_SOCKET ? set_socket(ss, now, s, name, v) : -ENOPROTOOPT;
+	return set_other(ss, now, s, level, name, v);
 }
 
 /* Gives what fits of size bytes. */
@@ -422,7 +508,7 @@ static bool socket_number(struct tern_socks *ss, uint64_t now, struct tern_sock 
 		*ret = tern_sock_engine_option(ss, now, s, TERN_SO_SNDBUF);
 		return true;
 	case TERN_ABI_SO_RCVBUF:
-		*ret = tern_sock_engine_option(ss, now, s, TERN_SO_RCVBUF);
+		*ret = rcvbuf(ss, now, s);
 		return true;
 	case TERN_ABI_SO_KEEPALIVE:
 		*ret = stream ? tern_sock_engine_option(ss, now, s, TERN_SO_KEEPALIVE)
@@ -434,8 +520,61 @@ static bool socket_number(struct tern_socks *ss, uint64_t now, struct tern_sock 
 	case TERN_ABI_SO_SNDLOWAT:
 		*ret = 1;
 		return true;
+	case TERN_ABI_SO_BUF_LOCK:
+		*ret = (s->options >> TERN_SO_SNDBUF & 1) | (s->options >> TERN_SO_RCVBUF & 1) << 1;
+		return true;
 	default:
 		return false;
+	}
+}
+
+/* Memory as SO_MEMINFO lists it. */
+static int get_meminfo(const struct tern_socket_info *row, void *value, uint32_t *len)
+{
+	const uint32_t mem[] = { row->mem.rmem_alloc,
+				 row->mem.rcvbuf,
+				 0,
+				 row->mem.sndbuf,
+				 0,
+				 row->mem.wmem_queued,
+				 0,
+				 0,
+				 row->mem.drops };
+
+	return give(mem, sizeof(mem), value, len);
+}
+
+/* Who the socket is, and who the peer, as far as there is an answer. */
+static int get_identity(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int name,
+			void *value, uint32_t *len)
+{
+	static const int32_t nobody[] = { 0, -1, -1 }; /* struct ucred */
+	struct tern_socket_info row;
+	int err;
+
+	switch (name) {
+	case TERN_ABI_SO_COOKIE:
+	case TERN_ABI_SO_MEMINFO:
+		err = tern_stack_socket(ss->st, now, s->id, &row);
+		if (err)
+			return err;
+		if (name == TERN_ABI_SO_MEMINFO)
+			return get_meminfo(&row, value, len);
+		return *len < sizeof(row.cookie)
+			       ? -EINVAL
+			       : give(&row.cookie, sizeof(row.cookie), value, len);
+	case TERN_ABI_SO_PEERNAME:
+		return tern_sock_getpeername(ss, (int)(s - ss->table), value, len);
+	case TERN_ABI_SO_PEERCRED:
+		return give(nobody, sizeof(nobody), value, len);
+	case TERN_ABI_SO_PEERGROUPS:
+	case TERN_ABI_SO_PEERPIDFD:
+		return -ENODATA;
+	case TERN_ABI_SO_BINDTODEVICE:
+		*len = 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
 	}
 }
 
@@ -451,9 +590,9 @@ static int get_socket(struct tern_socks *ss, uint64_t now, struct tern_sock *s, 
 		return get_timeout(s, name, value, len);
 	if (flag)
 		return give_int(TERN_ABI_SOL_SOCKET, (s->flags & flag) != 0, value, len);
-	if (!socket_number(ss, now, s, name, &v))
-		return -ENOPROTOOPT;
-	return give_int(TERN_ABI_SOL_SOCKET, v, value, len);
+	if (socket_number(ss, now, s, name, &v))
+		return give_int(TERN_ABI_SOL_SOCKET, v, value, len);
+	return get_identity(ss, now, s, name, value, len);
 }
 
 /* The segment size in use; of a socket without connection what the program set, or Linux' 536. */
@@ -462,6 +601,39 @@ static uint32_t maxseg(const struct tern_sock *s, const struct tern_socket_info 
 	if ((s->flags & TERN_SF_ESTABLISHED) && (row->has & TERN_INFO_TCP) && row->mss)
 		return row->mss;
 	return s->max_seg ? s->max_seg : MSS_DEFAULT;
+}
+
+/* Options of TCP that are neither in a table nor in the engine's row. */
+static int get_tcp(struct tern_socks *ss, uint64_t now, const struct tern_sock *s, int name,
+		   void *value, uint32_t *len)
+{
+	int64_t v;
+
+	switch (name) {
+	case TERN_ABI_TCP_LINGER2:
+		v = tern_sock_engine_option(ss, now, s, TERN_SO_LINGER2);
+		v = v ? v : knob(ss, "net.ipv4.tcp_fin_timeout");
+		break;
+	case TERN_ABI_TCP_NOTSENT_LOWAT:
+		v = (int32_t)s->notsent_lowat;
+		break;
+	case TERN_ABI_TCP_WINDOW_CLAMP:
+		v = s->window_clamp;
+		if (!v && s->phase != TERN_PHASE_UNCONNECTED)
+			v = rcvbuf(ss, now, s) / 2;
+		break;
+	case TERN_ABI_TCP_TIMESTAMP:
+		v = tern_sock_engine_option(ss, now, s, TERN_SO_TIMESTAMP);
+		break;
+	case TERN_ABI_TCP_CC_INFO:
+	case TERN_ABI_TCP_SAVED_SYN:
+	case TERN_ABI_TCP_ULP:
+		*len = 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+	return give_int(TERN_ABI_SOL_TCP, v, value, len);
 }
 
 /* Options that are read off the engine's row. */
@@ -495,6 +667,38 @@ static int get_from_row(struct tern_socks *ss, uint64_t now, struct tern_sock *s
 	return -ENOPROTOOPT;
 }
 
+/* SO_MAX_PACING_RATE, 64 bits where there is room for them. */
+static int give_pacing(int v, void *value, uint32_t *len)
+{
+	uint64_t wide = v == -1 ? UINT64_MAX : (uint32_t)v;
+
+	return *len >= sizeof(wide) ? give(&wide, sizeof(wide), value, len)
+				    : give(&v, sizeof(v), value, len);
+}
+
+static int get_other(struct tern_socks *ss, uint64_t now, struct tern_sock *s, int level, int name,
+		     void *value, uint32_t *len)
+{
+	int err = -ENOPROTOOPT, v;
+
+	if (level == TERN_ABI_SOL_SOCKET)
+		err = get_socket(ss, now, s, name, value, len);
+	else if (level == TERN_ABI_SOL_IPV6 && name == TERN_ABI_IPV6_V6ONLY)
+		err = give_int(level, (s->flags & TERN_SF_V6ONLY) != 0, value, len);
+	else if (level == TERN_ABI_SOL_TCP)
+		err = get_tcp(ss, now, s, name, value, len);
+	if (err == -ENOPROTOOPT)
+		err = get_from_row(ss, now, s, level, name, value, len);
+	if (err != -ENOPROTOOPT)
+		return err;
+	err = tern_kept_get(s, level, name, &v);
+	if (err)
+		return err;
+	if (level == TERN_ABI_SOL_SOCKET && name == TERN_ABI_SO_MAX_PACING_RATE)
+		return give_pacing(v, value, len);
+	return give_int(level, v, value, len);
+}
+
 int tern_sock_getsockopt(struct tern_socks *ss, uint64_t now, int fd, int level, int name,
 			 void *value, uint32_t *len)
 {
@@ -509,13 +713,9 @@ int tern_sock_getsockopt(struct tern_socks *ss, uint64_t now, int fd, int level,
 		return -EOPNOTSUPP;
 	if (level == TERN_ABI_SOL_TCP && tern_fastopen_has_option(name))
 		return tern_fastopen_getsockopt(ss, now, s, name, value, len);
-	row = find_number(level, name);
+	row = find_number(s, level, name);
 	if (row)
 		return give_int(level, tern_sock_engine_option(ss, now, s, row->option), value,
 				len);
-	if (level == TERN_ABI_SOL_SOCKET)
-		return get_socket(ss, now, s, name, value, len);
-	if (level == TERN_ABI_SOL_IPV6 && name == TERN_ABI_IPV6_V6ONLY)
-		return give_int(level, (s->flags & TERN_SF_V6ONLY) != 0, value, len);
-	return get_from_row(ss, now, s, level, name, value, len);
+	return get_other(ss, now, s, level, name, value, len);
 }

@@ -13,6 +13,7 @@
  *	SHUT_WR			+ OUT
  *	both halves, CLOSED	+ HUP
  *	pending error		+ ERR
+ *	urgent byte not taken	+ PRI
  *
  * Room is known from the last send: one that fell short takes OUT away until the engine says that
  * there is room again (TERN_EV_WRITABLE), so that a full buffer is not reported at every byte.
@@ -52,6 +53,19 @@ static uint32_t poll_shut(const struct tern_sock *s)
 	return bits;
 }
 
+/* With TCP_NOTSENT_LOWAT the engine is asked: it then also tells when there is room again. */
+static bool has_room(struct tern_socks *ss, uint64_t now, struct tern_sock *s)
+{
+	struct tern_room room;
+
+	if (s->flags & TERN_SF_NOSPACE)
+		return false;
+	if (!s->notsent_lowat || tern_stack_reserve(ss->st, now, s->id, 1, &room, 1) != -EAGAIN)
+		return true;
+	s->flags |= TERN_SF_NOSPACE;
+	return false;
+}
+
 static uint32_t poll_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s)
 {
 	uint32_t bits = poll_shut(s);
@@ -62,10 +76,12 @@ static uint32_t poll_stream(struct tern_socks *ss, uint64_t now, struct tern_soc
 	else if (!(s->flags & TERN_SF_ESTABLISHED))
 		return bits | (s->flags & TERN_SF_DEFERRED ? WRITE_BITS : 0u); /* SYN-SENT */
 	if (!(bits & TERN_SOCK_IN) &&
-	    tern_sock_engine_option(ss, now, s, TERN_SO_INQ) >= (int64_t)s->rcvlowat)
+	    tern_sock_engine_option(ss, now, s, TERN_SO_UNREAD) >= (int64_t)s->rcvlowat)
 		bits |= READ_BITS;
-	if ((s->shut & TERN_SHUT_SND) || !(s->flags & TERN_SF_NOSPACE))
+	if ((s->shut & TERN_SHUT_SND) || has_room(ss, now, s))
 		bits |= WRITE_BITS;
+	if (tern_sock_engine_option(ss, now, s, TERN_SO_URGENT))
+		bits |= TERN_SOCK_PRI;
 	return bits;
 }
 

@@ -37,6 +37,22 @@ enum tern_sock_flag {
 	TERN_SF_DEFERRED = 1 << 14, /* connect() has left the SYN to the first send */
 };
 
+/* Options of sock/kept.c that are numbers. */
+enum tern_kept {
+	TERN_KEPT_PRIORITY,
+	TERN_KEPT_MARK,
+	TERN_KEPT_BUSY_POLL,
+	TERN_KEPT_CPU,
+	TERN_KEPT_PEEK_OFF,
+	TERN_KEPT_PACING,
+	TERN_KEPT_TXREHASH,
+	TERN_KEPT_THIN,
+	TERN_KEPT_TCP_INQ,
+	TERN_KEPT_PMTUD4,
+	TERN_KEPT_PMTUD6,
+	TERN_KEPTS,
+};
+
 /* Flags that a connection takes from its listener. */
 #define TERN_SF_INHERITED (TERN_SF_BROADCAST | TERN_SF_OOBINLINE | TERN_SF_V6ONLY)
 
@@ -56,10 +72,15 @@ struct tern_sock {
 	uint8_t domain, type; /* TERN_AF_*, TERN_SOCK_* */
 	uint8_t phase;        /* enum tern_sock_phase */
 	uint8_t shut;
-	int32_t error;                     /* pending, a positive errno: SO_ERROR */
-	uint16_t max_seg;                  /* TCP_MAXSEG as set, 0: not */
-	uint32_t held;                     /* tern_sock_hold() */
-	struct tern_endpoint bound;        /* as given to bind() */
+	int32_t error;              /* pending, a positive errno: SO_ERROR */
+	uint16_t max_seg;           /* TCP_MAXSEG as set, 0: not */
+	uint8_t switches;           /* of sock/kept.c, a bit each */
+	int32_t kept[TERN_KEPTS];   /* of sock/kept.c */
+	uint32_t notsent_lowat;     /* TCP_NOTSENT_LOWAT as set, 0: not */
+	uint32_t window_clamp;      /* TCP_WINDOW_CLAMP, 0: none */
+	uint32_t rcvbuf;            /* SO_RCVBUF, while the clamp makes the engine's smaller */
+	uint32_t held;              /* tern_sock_hold() */
+	struct tern_endpoint bound; /* as given to bind() */
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* TERN_NEVER: none */
 	uint64_t linger_until;
 	uint32_t changed_next, changed_prev; /* descriptor + 1; with TERN_SF_CHANGED */

@@ -35,7 +35,8 @@
 #include <string.h>
 
 #include "base/addr.h"
-#include "sock/record.h"
+#include "sock/kept.h"
+#include "trace/state.h"
 
 #define SOCKS_MAX (UINT32_C(1) << 24)
 
@@ -107,6 +108,7 @@ int tern_sock_alloc(struct tern_socks *ss)
 		.rcvtimeo_ns = TERN_NEVER,
 		.sndtimeo_ns = TERN_NEVER,
 	};
+	tern_kept_init(s);
 	return (int)fd;
 }
 
@@ -262,6 +264,14 @@ static void carry_options(struct tern_socks *ss, uint64_t now, const struct tern
 	}
 }
 
+/* Both ends have closed: nobody is reset. */
+static bool is_closing(struct tern_socks *ss, uint64_t now, const struct tern_sock *s)
+{
+	unsigned int state = (unsigned int)tern_sock_engine_option(ss, now, s, TERN_SO_STATE);
+
+	return tern_state_in(state, TERN_STATES(CLOSING) | TERN_STATES(LAST_ACK));
+}
+
 int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd)
 {
 	struct tern_sock *s = &ss->table[fd];
@@ -273,7 +283,8 @@ int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd)
 	if (err)
 		return err;
 	carry_options(ss, now, s, id);
-	if (s->phase != TERN_PHASE_UNCONNECTED && !(s->flags & TERN_SF_CLOSED))
+	if (s->phase != TERN_PHASE_UNCONNECTED && !(s->flags & TERN_SF_CLOSED) &&
+	    !is_closing(ss, now, s))
 		s->error = ECONNRESET; /* the program itself reset it, and Linux tells it so */
 	if (tern_sock_is_stream(s) && !(s->flags & TERN_SF_LISTENING))
 		(void)tern_stack_abort(ss->st, now, s->id);

@@ -101,9 +101,14 @@ int tern_sock_reserve(struct tern_socks *ss, uint64_t now, int fd, size_t len,
 		      struct tern_room *rooms, unsigned int n);
 int64_t tern_sock_commit(struct tern_socks *ss, uint64_t now, int fd, size_t len, int flags);
 
-/* FIONREAD and SIOCOUTQ. -EINVAL (listener), -EBADF. */
+/*
+ * FIONREAD (SIOCINQ), SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. -EINVAL (listener; not SIOCATMARK),
+ * -ENOTTY (the last two, of a datagram socket), -EBADF.
+ */
 int tern_sock_inq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes);
 int tern_sock_outq(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes);
+int tern_sock_outqnsd(struct tern_socks *ss, uint64_t now, int fd, int *ret_bytes);
+int tern_sock_atmark(struct tern_socks *ss, uint64_t now, int fd, int *ret_at);
 
 /* getsockname and getpeername: what fits of the address, and in *len the length it has. */
 int tern_sock_getsockname(struct tern_socks *ss, int fd, void *addr, uint32_t *len);

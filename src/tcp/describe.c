@@ -84,6 +84,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->syn_data = (c->fastopen & TERN_FO_SYN_DATA) != 0;
 	ret->fastopen_child = (c->fastopen & TERN_FO_USED) && (c->flags & TERN_CF_PASSIVE);
 	ret->fastopen_fail = c->fastopen >> TERN_FO_FAIL_SHIFT;
+	ret->ecn_seen = (c->marks & TERN_MARK_ECT_SEEN) != 0;
 	ret->snd_wscale = c->snd_wscale;
 	ret->rcv_wscale = c->rcv_wscale;
 	ret->rtt_us = c->rtt.srtt8_us / 8;

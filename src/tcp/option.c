@@ -296,6 +296,9 @@ static int get_status(const struct tern_tcp *t, struct tern_conn *c, enum tern_o
 		*ret_value = c->state == TERN_SYN_SENT ? outq(c, x)
 						       : outq(c, x) - (c->snd.nxt - c->snd.una);
 		return 0;
+	case TERN_SO_TIMESTAMP:
+		*ret_value = (uint32_t)(t->now_ms + c->ts.offset);
+		return 0;
 	case TERN_SO_STATE:
 		*ret_value = c->state;
 		return 0;

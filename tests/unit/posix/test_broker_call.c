@@ -182,7 +182,7 @@ static void a_line_says_what_the_option_is_called(void **state)
 		int level, name;
 		const char *line;
 	} unknown[] = {
-		{ SOL_SOCKET, SO_MARK, "setsockopt(): SO_MARK is not supported" },
+		{ SOL_SOCKET, SO_TIMESTAMP, "setsockopt(): SO_TIMESTAMP is not supported" },
 		{ SOL_TCP, TCP_FASTOPEN_CONNECT,
 		  "setsockopt(): TCP_FASTOPEN_CONNECT is not supported" },
 		{ SOL_IP, IP_PKTINFO, "setsockopt(): IP_PKTINFO is not supported" },
