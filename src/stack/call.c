@@ -269,15 +269,32 @@ static int connect_stream(struct tern_stack *st, uint32_t idx, struct tern_conn 
 	return 0;
 }
 
+/* As Linux: who asks for no address in particular means this machine, by its first address. */
+TERN_COLD static int connect_to_self(struct tern_stack *st, uint32_t idx, struct tern_conn *c,
+				     const struct tern_endpoint *remote)
+{
+	for (unsigned int i = 0; i < st->cfg.addr_count; i++) {
+		struct tern_endpoint self = { st->cfg.addrs[i].addr, remote->port };
+
+		if (self.addr.family == remote->addr.family)
+			return connect_stream(st, idx, c, &self);
+	}
+	return -ENETUNREACH;
+}
+
 int tern_stack_connect(struct tern_stack *st, uint64_t now, tern_id id,
 		       const struct tern_endpoint *remote)
 {
 	struct tern_conn *c = held_conn(st, id);
+	int err;
 
 	tern_tcp_set_now(&st->tcp, now);
-	if (c)
-		return connect_stream(st, (uint32_t)id, c, remote);
-	return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
+	if (!c)
+		return is_udp(id) ? tern_udp_connect(st, id, remote) : -EBADF;
+	err = connect_stream(st, (uint32_t)id, c, remote);
+	if (TERN_UNLIKELY(err == -ENETUNREACH) && tern_addr_is_any(&remote->addr))
+		err = connect_to_self(st, (uint32_t)id, c, remote);
+	return err;
 }
 
 int tern_stack_connect_fastopen(struct tern_stack *st, uint64_t now, tern_id id,

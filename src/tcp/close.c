@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "tcp/keepalive.h"
 #include "tcp/reset.h"
 #include "tcp/state.h"
 #include "tcp/tcp.h"
@@ -95,6 +96,15 @@ static void free_closed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 	tern_conn_free(t, idx);
 }
 
+/* TCP_LINGER2 below 0: who has no FIN yet is not waited for. Counts it. */
+static bool lingers_not(const struct tern_tcp *t, const struct tern_conn *c)
+{
+	if (c->state != TERN_FIN_WAIT_2 || c->linger2_s >= 0)
+		return false;
+	tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnLinger);
+	return true;
+}
+
 enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	bool resets;
@@ -109,7 +119,7 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn
 			free_closed(t, idx, c);
 		return TERN_MOVE_NONE;
 	}
-	resets = close_resets(t, c);
+	resets = close_resets(t, c) || lingers_not(t, c);
 	if (!resets && c->linger_s == 1) {
 		tern_count(t->trace, TERN_CNT_TcpExtTCPAbortOnData);
 		tern_tcp_abort(t, idx, 0);
@@ -122,7 +132,11 @@ enum tern_move tern_tcp_close(struct tern_tcp *t, uint32_t idx, struct tern_conn
 	}
 	c->flags |= TERN_CF_ORPHAN;
 	t->orphans++;
-	return c->state == TERN_FIN_WAIT_2 ? TERN_MOVE_FIN_WAIT_2 : TERN_MOVE_NONE;
+	if (c->state != TERN_FIN_WAIT_2)
+		return TERN_MOVE_NONE;
+	if (c->linger2_s > 0)
+		tern_keepalive_await_fin(t, idx, c);
+	return c->linger2_s > 0 ? TERN_MOVE_NONE : TERN_MOVE_FIN_WAIT_2;
 }
 
 void tern_tcp_abort(struct tern_tcp *t, uint32_t idx, int error)

@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "base/compiler.h"
+#include "tcp/keepalive.h"
 #include "tcp/marks.h"
 #include "tcp/paws.h"
 #include "tcp/reset.h"
@@ -311,13 +312,33 @@ static inline enum tern_step walk(struct tern_input *in)
 	return tern_input_payload(in);
 }
 
+/*
+ * An orphan in FIN-WAIT-2 with TCP_LINGER2: it has a time of its own, or none at all. Segments that
+ * come meanwhile do not prolong it.
+ */
+TERN_COLD static void linger(struct tern_input *in)
+{
+	struct tern_conn *c = in->c;
+
+	if (c->linger2_s < 0) {
+		tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
+		tern_conn_finish(in->t, in->idx, 0);
+	} else if (c->state_ms == in->t->now_ms) {
+		tern_conn_drop_unsent(in->t, in->idx); /* all is acknowledged: timers end */
+		tern_keepalive_await_fin(in->t, in->idx, c);
+	}
+}
+
 /* After the last step: does the record have to leave the room? */
 static void settle(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
 
 	if (c->state == TERN_FIN_WAIT_2 && (c->flags & TERN_CF_ORPHAN)) {
-		in->out.move = TERN_MOVE_FIN_WAIT_2;
+		if (TERN_UNLIKELY(c->linger2_s))
+			linger(in);
+		else
+			in->out.move = TERN_MOVE_FIN_WAIT_2;
 	} else if (c->state == TERN_TIME_WAIT) {
 		in->out.move = TERN_MOVE_TIME_WAIT;
 		in->out.ack = in->fin_now;

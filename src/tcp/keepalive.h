@@ -11,6 +11,12 @@
 uint64_t tern_keepalive_next(const struct tern_tcp *t, const struct tern_conn *c);
 
 /*
+ * The application is gone, the peer's FIN is awaited, for as long as TCP_LINGER2 says (above 0):
+ * the connection stays a connection, and the keepalive timer ends it.
+ */
+void tern_keepalive_await_fin(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
+
+/*
  * When the next probe, or the end, is due; TERN_NEVER when keepalive is off or something is in
  * flight.
  */

@@ -68,6 +68,25 @@ static void move(struct puppet *p, tern_id from, tern_id to, uint32_t n)
 	assert_memory_equal(in, out, n);
 }
 
+static void no_address_in_particular_is_our_own(void **state)
+{
+	(void)state;
+	FOR_EACH_FAMILY(k)
+	{
+		struct puppet *p = in_state(TERN_LISTEN, k);
+		struct tern_endpoint any = { tern_addr_any(p->us.addr.family), p->us.port }, got;
+		tern_id client = new_socket(p);
+
+		assert_int_equal(tern_stack_connect(p->st, p->now, client, &any), 0);
+		expect_silence(p);
+		assert_int_equal(option(p, client, TERN_SO_STATE), TERN_ESTABLISHED);
+		assert_int_equal(tern_stack_remote(p->st, client, &got), 0);
+		assert_true(tern_addr_eq(&got.addr, &p->us.addr));
+		assert_int_equal(tern_stack_close(p->st, p->now, client), 0);
+		done(p);
+	}
+}
+
 static void both_ends_are_in_the_table_and_nothing_leaves(void **state)
 {
 	(void)state;
@@ -197,6 +216,7 @@ static void a_connect_that_finds_the_queue_full_goes_on_trying(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_address_in_particular_is_our_own),
 		cmocka_unit_test(both_ends_are_in_the_table_and_nothing_leaves),
 		cmocka_unit_test(a_reset_reaches_the_other_end),
 		cmocka_unit_test(a_port_where_nobody_listens_refuses),
