@@ -40,6 +40,7 @@ struct call {
 
 static int call_open(struct call *c)
 {
+	static const int in_line = 1;
 	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC, domain = c->req->args[0];
 	int type = c->req->args[1] & ~flags, end, err;
 	int sock = tern_sock_open(c->socks, c->now, domain, type, c->req->args[2]);
@@ -49,6 +50,9 @@ static int call_open(struct call *c)
 	/* What is exhausted is the system's, not the program's: its limit is not reached. */
 	if (sock < 0)
 		return sock == -EMFILE ? -ENFILE : sock;
+	/* A pair has no place beside the stream. */
+	(void)tern_sock_setsockopt(c->socks, c->now, sock, SOL_SOCKET, SO_OOBINLINE, &in_line,
+				   sizeof(in_line));
 	err = tern_pair_new(c->b, sock, domain, type, NULL, NULL, &p, &end);
 	if (err) {
 		(void)tern_sock_close(c->socks, c->now, sock, &until);
