@@ -10,38 +10,6 @@
  */
 #include "syn/internal.h"
 
-/* When the SYN-ACK left; 0 if more than one did (Karn), or its ACK was refused for lack of room. */
-static uint64_t synack_ns(const struct tern_half *h, uint64_t now)
-{
-	uint32_t age = (uint32_t)(now >> TERN_HALF_CLOCK_SHIFT) - h->born;
-
-	if (h->flags & (TERN_HALF_RESENT | TERN_HALF_ACKED))
-		return 0;
-	return now - ((uint64_t)age << TERN_HALF_CLOCK_SHIFT);
-}
-
-void tern_half_birth(const struct tern_syn *s, const struct tern_half *h, uint32_t parent,
-		     const struct tern_flow *flow, const struct tern_segment *seg,
-		     struct tern_birth *ret)
-{
-	*ret = (struct tern_birth){
-		.flow = flow,
-		.iss = h->iss,
-		.irs = h->irs,
-		.terms = { .peer_mss = h->peer_mss,
-			   .options = h->options,
-			   .snd_wscale = h->wscales >> 4,
-			   .rcv_wscale = h->wscales & 15 },
-		.ts_offset = h->ts_offset,
-		.ts_recent = h->ts_recent,
-		.window = seg->wnd,
-		.advertised = tern_half_window(tern_conn_at(s->tcp, parent)),
-		.synack_ns = synack_ns(h, s->tcp->now),
-		.settings = parent,
-		.retransmitted = h->retries != 0,
-	};
-}
-
 uint32_t tern_half_promote(struct tern_syn *s, const struct tern_half *h, struct tern_listener *l,
 			   const struct tern_flow *flow, const struct tern_segment *seg,
 			   enum tern_drop *ret_reason)

@@ -355,9 +355,9 @@ static bool update_window(struct tern_input *in)
  */
 static void leave_persist(struct tern_conn *c, struct tern_traffic *x, uint32_t wnd_before)
 {
-	if (!x->persist || wnd_before || !c->snd.wnd)
+	if (x->due != TERN_DUE_PERSIST || wnd_before || !c->snd.wnd)
 		return;
-	x->persist = false;
+	x->due = TERN_DUE_RTO;
 	x->rexmt_ns = TERN_NEVER;
 	c->patience.retries = 0;
 }

@@ -143,7 +143,7 @@ static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 
 	if (x->wmem | x->rmem | x->recv.reass)
 		drop_queues(t, x);
-	tern_flight_clear(t, &x->flight);
+	tern_flight_drop(t, &x->flight);
 	put_traffic(t, c);
 }
 
@@ -228,7 +228,7 @@ void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn *c)
 {
 	x->send = (struct tern_send_queue){ .bytes = 0 };
-	assert(!x->flight.head);
+	tern_flight_init(&x->flight);
 	x->repair.high = c->snd.una;
 	x->repair.usage_end = c->snd.una;
 	x->repair.rack = (struct tern_rack){ .rtt_us = 0 };
@@ -240,10 +240,8 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 	x->unacked = 0;
 	x->rmem = 0;
 	x->wmem = 0;
-	x->persist = false;
-	x->loss_probe = false;
+	x->due = TERN_DUE_RTO;
 	x->early = (struct tern_early){ .syn = TERN_FASTOPEN_PLAIN };
-	x->reorder = false;
 	x->dup_acks = 0;
 }
 

@@ -283,6 +283,14 @@ struct tern_early {
 	uint16_t syn;      /* enum tern_fastopen_syn */
 };
 
+/* Which of the timers that share a deadline is on. */
+enum tern_due {
+	TERN_DUE_RTO,
+	TERN_DUE_PERSIST,
+	TERN_DUE_LOSS_PROBE, /* the RTO comes after it */
+	TERN_DUE_REORDER,    /* late segments count as lost then (RFC 8985 §6.3) */
+};
+
 /* A new field is a new line of clear_traffic() in conn.c. */
 struct tern_traffic {
 	struct tern_send_queue send;
@@ -295,10 +303,8 @@ struct tern_traffic {
 	uint64_t first_ns;   /* when the oldest unanswered segment first left: R2 by user timeout */
 	uint32_t unacked;    /* bytes received since the last ACK */
 	uint32_t rmem, wmem; /* charged, true size */
-	bool persist;        /* rexmt_ns is the persist timer's */
-	bool loss_probe;     /* rexmt_ns is a loss probe's; the RTO comes after it */
+	uint8_t due;         /* what rexmt_ns is: enum tern_due */
 	bool challenge;      /* tern_fin_again: the ACK that is owed is a challenge */
-	bool reorder;        /* rexmt_ns is when late segments count as lost (RFC 8985 §6.3) */
 	struct tern_early early;
 	uint8_t dup_acks; /* duplicate ACKs owed, one for each segment that came early */
 };

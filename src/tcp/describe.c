@@ -51,7 +51,7 @@ static void describe_recovery(const struct tern_tcp *t, const struct tern_conn *
 	if (!x)
 		return;
 	ret->ca_state = x->repair.state;
-	ret->backoff = x->persist ? c->patience.retries : x->repair.backoff;
+	ret->backoff = x->due == TERN_DUE_PERSIST ? c->patience.retries : x->repair.backoff;
 	ret->packets_out = x->flight.packets;
 	ret->sacked_out = x->flight.sacked;
 	ret->lost_out = x->flight.lost;

@@ -6,8 +6,11 @@
 #define TERN_TCP_FLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "base/compiler.h"
 #include "base/pool.h"
 #include "base/seq.h"
 
@@ -44,8 +47,8 @@ struct tern_burst {
 };
 
 /*
- * The bursts of a connection, in order of sequence, and sums over them in segments. All zero when
- * nothing is in flight.
+ * The bursts of a connection, in order of sequence, and sums over them in segments. All before `own`
+ * is zero when nothing is in flight.
  */
 struct tern_flight {
 	uint32_t head, tail;
@@ -121,12 +124,25 @@ static inline void tern_flight_pop(struct tern_tcp *t, struct tern_flight *f)
 		f->sacked = 0;
 }
 
+/* Nothing is in flight. */
+static inline void tern_flight_init(struct tern_flight *f)
+{
+	memset(f, 0, offsetof(struct tern_flight, own));
+}
+
 /* Forgets all. */
 static inline void tern_flight_clear(struct tern_tcp *t, struct tern_flight *f)
 {
 	while (f->head)
 		tern_flight_pop(t, f);
 	f->sacked = 0;
+}
+
+/* Gives back what it holds; to be initialised before it is used again. */
+static inline void tern_flight_drop(struct tern_tcp *t, struct tern_flight *f)
+{
+	if (TERN_UNLIKELY(f->tail & ~(uint32_t)TERN_BURST_OWN) || f->bursts > 1)
+		tern_flight_clear(t, f);
 }
 
 /* The segment size is another now: what is in flight is counted anew. */

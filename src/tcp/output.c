@@ -208,13 +208,14 @@ TERN_INLINE bool build_syn(struct turn u)
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 		if (TERN_UNLIKELY(u.x->early.syn))
 			extend_syn(u);
+		tern_timers_syn_sent(u.t, u.idx, c, u.x);
 	} else {
 		tern_flight_sent_again(f, tern_burst_at(u.t, u.x, f->head), u.t->now, 0);
 		count_retransmission(u, TERN_CNT_TcpExtTCPSynRetrans);
+		tern_timers_sent(u.t, u.idx, c, u.x);
 	}
 	if (c->state == TERN_SYN_RECEIVED)
 		tern_timers_ack_sent(c, u.x);
-	tern_timers_sent(u.t, u.idx, c, u.x);
 	return true;
 }
 
@@ -316,7 +317,7 @@ static void sent_again(struct turn u, uint32_t idx, struct tern_burst *burst)
 		r->prr_out += burst->count;
 	count_retransmission(u, r->state == TERN_CA_LOSS ? TERN_CNT_TcpExtTCPSlowStartRetrans
 							 : TERN_CNT_TcpExtTCPFastRetrans);
-	if (idx == u.x->flight.head && !u.x->reorder)
+	if (idx == u.x->flight.head && u.x->due != TERN_DUE_REORDER)
 		tern_timers_timeout_in(u.t, u.idx, c, u.x, tern_rto_ns(u.t, c, u.x));
 }
 
@@ -451,14 +452,12 @@ static void sent_data(struct turn u, uint32_t len)
 }
 
 /* Bookkeeping of n new sequence numbers that leave in some segments. */
-TERN_INLINE void sent_new(struct turn u, uint32_t n, uint32_t count)
+TERN_INLINE void sent_new(struct turn u, uint32_t n, uint32_t count, unsigned int flags)
 {
 	struct tern_conn *c = u.c;
 	struct tern_repairs *r = &u.x->repair;
-	uint16_t flags = u.tx->seg.flags;
 
-	fly(u, c->snd.nxt, n, count,
-	    (flags & TERN_PSH ? TERN_BURST_PSH : 0u) | (flags & TERN_FIN ? TERN_BURST_FIN : 0u));
+	fly(u, c->snd.nxt, n, count, flags);
 	c->snd.nxt += n;
 	c->snd_ms = u.t->now_ms;
 	if (TERN_UNLIKELY(r->state))
@@ -477,25 +476,28 @@ static inline bool fin_fits(const struct tern_conn *c, uint32_t len)
 TERN_INLINE void send_data(struct turn u, uint32_t len, uint32_t available)
 {
 	struct tern_conn *c = u.c;
+	unsigned int flags = 0;
 	bool fin = false;
 
 	start(u, c->snd.nxt, TERN_ACK);
 	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
 	if (TERN_UNLIKELY(c->marks & TERN_MARK_ECN))
 		tern_ecn_mark_data(c, u.tx);
-	if (u.tx->gso_size || len == available)
+	if (u.tx->gso_size || len == available) {
 		/* RFC9293:MUST-61 */
 		u.tx->seg.flags |= TERN_PSH;
-	if (len == available) {
-		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
+		flags |= TERN_BURST_PSH;
 	}
+	if (len == available)
+		fin = (c->flags & TERN_CF_FIN_QUEUED) && fin_fits(c, len);
 	if (fin) {
 		u.tx->seg.flags |= TERN_FIN;
+		flags |= TERN_BURST_FIN;
 		c->flags |= TERN_CF_FIN_SENT;
 	}
 	/* RFC9293:U-4 */
 	acknowledge(u);
-	sent_new(u, len + fin, segments(u));
+	sent_new(u, len + fin, segments(u), flags);
 	note_usage(u, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
 	sent_data(u, len);
 }
@@ -528,7 +530,7 @@ TERN_INLINE bool build_new(struct turn u, bool force)
 	start(u, c->snd.nxt, TERN_ACK | TERN_FIN);
 	c->flags |= TERN_CF_FIN_SENT;
 	acknowledge(u);
-	sent_new(u, 1, 1);
+	sent_new(u, 1, 1, TERN_BURST_FIN);
 	return true;
 }
 
@@ -581,7 +583,7 @@ static TERN_OUTLINE bool build_probe(struct turn u)
 {
 	struct tern_conn *c = u.c;
 	struct tern_traffic *x = u.x;
-	bool persist = x && x->persist;
+	bool persist = x && x->due == TERN_DUE_PERSIST;
 
 	c->flags &= ~(uint32_t)TERN_CF_PROBE;
 	if (c->snd.una != c->snd.nxt) /* what left meanwhile asks as much */

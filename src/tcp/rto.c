@@ -43,7 +43,7 @@ uint64_t tern_rto_backed_off_ns(const struct tern_tcp *t, const struct tern_conn
 {
 	/* RFC6298:2.1 */
 	uint32_t rto_us = c->rtt.rto_us ? c->rtt.rto_us : TERN_RTO_INITIAL_US;
-	bool counted = tern_state_in(c->state, SYN_STATES) || x->persist;
+	bool counted = tern_state_in(c->state, SYN_STATES) || x->due == TERN_DUE_PERSIST;
 	uint32_t shift = counted ? c->patience.retries : x->repair.backoff;
 	uint64_t rto_ns;
 

@@ -42,9 +42,9 @@ static void update(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 }
 
 static void start(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x,
-		  uint64_t due_ns)
+		  enum tern_due due, uint64_t due_ns)
 {
-	x->persist = false;
+	x->due = (uint8_t)due;
 	x->rexmt_ns = due_ns;
 	tern_timers_arm(t, idx, c, due_ns);
 }
@@ -52,45 +52,39 @@ static void start(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct 
 void tern_timers_await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			   struct tern_traffic *x)
 {
-	uint64_t probe_ns = tern_loss_probe_ns(t, c, x), rto_ns, due_ns;
+	uint64_t probe_ns = tern_loss_probe_ns(t, c, x), rto_ns;
+	bool late = x->due == TERN_DUE_LOSS_PROBE || x->due == TERN_DUE_REORDER;
 
-	x->persist = false;
+	x->due = TERN_DUE_RTO;
 	rto_ns = tern_rto_ns(t, c, x);
-	due_ns = t->now + rto_ns;
 	if (probe_ns != TERN_NEVER)
-		due_ns = t->now + TERN_MIN(probe_ns, rto_ns);
-	else if (x->loss_probe || x->reorder) /* the time that these took counts */
-		due_ns = tern_rto_due_ns(t, c, x);
-	x->loss_probe = probe_ns != TERN_NEVER;
-	x->reorder = false;
-	start(t, idx, c, x, due_ns);
+		start(t, idx, c, x, TERN_DUE_LOSS_PROBE, t->now + TERN_MIN(probe_ns, rto_ns));
+	else /* the time that a probe or reordering took counts */
+		start(t, idx, c, x, TERN_DUE_RTO,
+		      late ? tern_rto_due_ns(t, c, x) : t->now + rto_ns);
 }
 
 void tern_timers_sent_more(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			   struct tern_traffic *x)
 {
-	uint64_t probe_ns = x->reorder ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
+	uint64_t probe_ns = x->due == TERN_DUE_REORDER ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
 
 	if (probe_ns == TERN_NEVER || x->rexmt_ns <= t->now)
 		return;
-	x->loss_probe = true;
-	start(t, idx, c, x, TERN_MIN(t->now + probe_ns, tern_rto_due_ns(t, c, x)));
+	start(t, idx, c, x, TERN_DUE_LOSS_PROBE,
+	      TERN_MIN(t->now + probe_ns, tern_rto_due_ns(t, c, x)));
 }
 
 void tern_timers_reorder(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			 struct tern_traffic *x, uint64_t ns)
 {
-	x->loss_probe = false;
-	x->reorder = true;
-	start(t, idx, c, x, t->now + ns);
+	start(t, idx, c, x, TERN_DUE_REORDER, t->now + ns);
 }
 
 void tern_timers_timeout_in(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			    struct tern_traffic *x, uint64_t ns)
 {
-	x->loss_probe = false;
-	x->reorder = false;
-	start(t, idx, c, x, t->now + ns);
+	start(t, idx, c, x, TERN_DUE_RTO, t->now + ns);
 }
 
 void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
@@ -102,9 +96,7 @@ void tern_timers_acked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		tern_timers_await_ack(t, idx, c, x);
 		return;
 	}
-	x->persist = false;
-	x->loss_probe = false;
-	x->reorder = false;
+	x->due = TERN_DUE_RTO;
 	/* RFC6298:5.2 */
 	x->rexmt_ns = TERN_NEVER;
 	tern_timers_keepalive(t, idx, c);
@@ -115,7 +107,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 {
 	if (x->rexmt_ns != TERN_NEVER)
 		return;
-	x->persist = true;
+	x->due = TERN_DUE_PERSIST;
 	/* RFC9293:MUST-60 RFC9293:SHLD-29 RFC9293:SHLD-30 */
 	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c, x));
 	if (!c->patience.retries)
@@ -137,6 +129,13 @@ void tern_timers_keepalive_on(struct tern_tcp *t, uint32_t idx, struct tern_conn
 	update(t, idx, c, tern_conn_traffic(t, c));
 }
 
+static void (*const timeouts[])(struct tern_tcp *t, uint32_t idx) = {
+	[TERN_DUE_RTO] = tern_rto_timeout,
+	[TERN_DUE_PERSIST] = tern_persist_timeout,
+	[TERN_DUE_LOSS_PROBE] = tern_loss_probe_timeout,
+	[TERN_DUE_REORDER] = tern_rack_timeout,
+};
+
 /* What is due for one connection; its record may be gone afterwards. */
 static void run(struct tern_tcp *t, uint32_t idx)
 {
@@ -152,14 +151,7 @@ static void run(struct tern_tcp *t, uint32_t idx)
 	}
 	if (x && x->rexmt_ns <= t->now) {
 		x->rexmt_ns = TERN_NEVER;
-		if (x->persist)
-			tern_persist_timeout(t, idx);
-		else if (x->reorder)
-			tern_rack_timeout(t, idx);
-		else if (x->loss_probe)
-			tern_loss_probe_timeout(t, idx);
-		else
-			tern_rto_timeout(t, idx);
+		timeouts[x->due](t, idx);
 	} else if (tern_keepalive_due(t, c) <= t->now) {
 		tern_keepalive_timeout(t, idx);
 	}
@@ -184,7 +176,7 @@ enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct
 	enum tern_timer_kind kind = TERN_TIMER_NONE;
 
 	if (x && x->rexmt_ns != TERN_NEVER) {
-		kind = x->persist ? TERN_TIMER_PERSIST : TERN_TIMER_ON;
+		kind = x->due == TERN_DUE_PERSIST ? TERN_TIMER_PERSIST : TERN_TIMER_ON;
 		due = x->rexmt_ns;
 	} else if (tern_keepalive_due(t, c) != TERN_NEVER) {
 		kind = TERN_TIMER_KEEPALIVE;

@@ -44,24 +44,23 @@ void tern_timers_timeout_in(struct tern_tcp *t, uint32_t idx, struct tern_conn *
 			    struct tern_traffic *x, uint64_t ns);
 
 /*
- * The same for the first segment in flight, and where a loss probe, if there is one, comes with the
- * RTO: all that SYNs, FINs and single segments need.
+ * The same for the first segment in flight of a connection that stands, and where a loss probe, if
+ * there is one, comes with the RTO: all that FINs and single segments need.
  */
 static inline void tern_timers_await_one(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 					 struct tern_traffic *x)
 {
-	uint32_t rto_us = c->rtt.rto_us;
+	uint32_t rto_us = c->rtt.rto_us; /* 0 in a handshake: not below any limit then */
+	uint32_t limit_us = c->rtt.srtt8_us / 4 + t->knobs->tcp_rto_min_us;
 
 	if (TERN_UNLIKELY(c->patience.retries | c->patience.user_timeout_ms | x->repair.backoff |
-			  x->repair.state | x->loss_probe | x->reorder) ||
-	    x->flight.packets > 1 || rto_us > c->rtt.srtt8_us / 4 + t->knobs->tcp_rto_min_us ||
-	    !rto_us) {
+			  x->repair.state | x->due) ||
+	    x->flight.packets > 1 || rto_us - 1 >= limit_us) {
 		tern_timers_await_ack(t, idx, c, x);
 		return;
 	}
-	x->persist = false;
-	x->loss_probe = (c->options & TERN_OPT_SACKOK) && (c->flags & TERN_CF_CONNECTED) &&
-			t->knobs->tcp_early_retrans >= 3;
+	if ((c->options & TERN_OPT_SACKOK) && t->knobs->tcp_early_retrans >= 3)
+		x->due = TERN_DUE_LOSS_PROBE;
 	x->rexmt_ns = t->now + rto_us * UINT64_C(1000);
 	tern_timers_arm(t, idx, c, x->rexmt_ns);
 }
@@ -70,7 +69,7 @@ static inline void tern_timers_await_one(struct tern_tcp *t, uint32_t idx, struc
 static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 				    struct tern_traffic *x)
 {
-	if (x->rexmt_ns != TERN_NEVER && !x->persist) {
+	if (x->rexmt_ns != TERN_NEVER && x->due != TERN_DUE_PERSIST) {
 		tern_timers_sent_more(t, idx, c, x);
 		return;
 	}
@@ -78,6 +77,16 @@ static inline void tern_timers_sent(struct tern_tcp *t, uint32_t idx, struct ter
 	tern_timers_await_one(t, idx, c, x);
 	if (!c->patience.retries)
 		x->first_ns = t->now;
+}
+
+/* The first SYN or SYN-ACK has left, with nothing in flight before it. */
+static inline void tern_timers_syn_sent(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+					struct tern_traffic *x)
+{
+	/* RFC6298:5.1 */
+	x->rexmt_ns = t->now + tern_rto_ns(t, c, x);
+	x->first_ns = t->now;
+	tern_timers_arm(t, idx, c, x->rexmt_ns);
 }
 
 /* Something new was acknowledged. */

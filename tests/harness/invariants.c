@@ -194,9 +194,9 @@ static const char *check_timers(const struct tern_stack *st, uint32_t idx,
 		return NULL;
 	}
 	if (flight)
-		MUST(x->rexmt_ns != TERN_NEVER && !x->persist);
+		MUST(x->rexmt_ns != TERN_NEVER && x->due != TERN_DUE_PERSIST);
 	else if (waits)
-		MUST(x->rexmt_ns != TERN_NEVER && x->persist);
+		MUST(x->rexmt_ns != TERN_NEVER && x->due == TERN_DUE_PERSIST);
 	else
 		MUST(x->rexmt_ns == TERN_NEVER);
 	MUST(x->delack_ns == TERN_NEVER || x->delack_ns <= now + 500000000);

@@ -113,7 +113,7 @@ static void what_is_overtaken_is_lost_a_quarter_of_the_least_round_trip_later(vo
 	(void)state;
 	sack(r, 0, 1, 2);
 	assert_int_equal(drain(r), 1);
-	assert_true(traffic(r)->reorder);
+	assert_int_equal(traffic(r)->due, TERN_DUE_REORDER);
 	pass(r, S);
 	assert_in_range(r->t.now - start, 2 * MS, 5 * MS); /* 250 us, and the timer's slack */
 	assert_int_equal(ca(r), TERN_CA_RECOVERY);

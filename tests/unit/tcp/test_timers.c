@@ -183,7 +183,7 @@ static void a_closed_window_is_probed_after_an_rto_and_then_ever_later(void **st
 	uint64_t rto = (uint64_t)r->c->rtt.rto_us * 1000;
 
 	(void)state;
-	assert_true(traffic(r)->persist);
+	assert_int_equal(traffic(r)->due, TERN_DUE_PERSIST);
 	for (unsigned int i = 0; i < 8; i++) {
 		assert_about(wait_out(r, 200 * S), TERN_MIN(rto << i, 120 * S));
 		assert_int_equal(r->tx.seg.seq, 1000);
@@ -256,7 +256,7 @@ static void a_window_that_opens_ends_probing(void **state)
 	assert_out(r, 1001, 1000, TERN_ACK);
 	assert_out(r, 2001, 1000, TERN_ACK);
 	assert_quiet(r);
-	assert_false(traffic(r)->persist);
+	assert_int_not_equal(traffic(r)->due, TERN_DUE_PERSIST);
 	assert_about(wait_out(r, 10 * S), (uint64_t)r->c->rtt.rto_us * 1000);
 	assert_int_equal(r->tx.seg.seq, 1001);
 	room_free(r);
@@ -456,7 +456,7 @@ static void keepalive_in_fin_wait_2_is_no_window_probe(void **state)
 	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPKeepAlive), 1);
 	assert_int_equal(counter(r, TERN_CNT_TcpExtTCPWinProbe), 0);
 	assert_int_equal(r->c->patience.keep_probes, 1);
-	assert_false(traffic(r)->persist);
+	assert_int_not_equal(traffic(r)->due, TERN_DUE_PERSIST);
 	room_free(r);
 }
 
