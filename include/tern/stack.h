@@ -255,6 +255,13 @@ int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
 		    const struct tern_endpoint *local);
 
 /*
+ * The same, but the address need not be an own one yet (Linux' IP_FREEBIND): what is bound waits
+ * for tern_stack_add_address(). A connect() from there is -EINVAL until then.
+ */
+int tern_stack_bind_foreign(struct tern_stack *st, uint64_t now, tern_id id,
+			    const struct tern_endpoint *local);
+
+/*
  * Turns an unconnected stream socket into a listener (RFC 9293 §3.10.1, passive). On a listener it
  * only changes the backlog. The accept queue holds min(backlog, net.core.somaxconn) + 1, as Linux'
  * does. An unbound socket takes a port.

@@ -141,6 +141,7 @@ static int64_t splice_out(struct tern_pdrill *d, int sock, int to, size_t n, uns
 	bool wait = !(d->fl[sock] & O_NONBLOCK);
 	uint64_t until = tern_pdrill_until(d, sock, TERN_SOCK_OP_RECV);
 	int64_t room, moved;
+	int at_mark = 0;
 
 	for (;;) {
 		room = pipe_room(to);
@@ -154,6 +155,9 @@ static int64_t splice_out(struct tern_pdrill *d, int sock, int to, size_t n, uns
 				return err;
 			continue;
 		}
+		/* As in Linux: splice() ends at urgent data, and does not wait there. */
+		if (!tern_sock_atmark(d->socks, d->now, sock, &at_mark) && at_mark)
+			return wait ? 0 : -EAGAIN;
 		moved = step_out(d, sock, to, TERN_MIN(n, (size_t)room));
 		if (moved != -EAGAIN || !wait)
 			return moved;

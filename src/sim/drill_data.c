@@ -333,10 +333,14 @@ static bool splice_in(struct drill *d, struct drill_call *c, struct drill_pipe *
 {
 	uint64_t room = TERN_MIN(n, (uint64_t)(DRILL_PIPE - pipe->bytes));
 	uint8_t *data = tern_drill_data(d, room ? room : 1);
+	int at_mark = 0;
 	int64_t got;
 
 	if (!data)
 		return false;
+	/* As in Linux: splice() ends at urgent data, and does not wait there. */
+	if (!tern_sock_atmark(d->ss, d->now, c->fd->live, &at_mark) && at_mark)
+		return tern_drill_done(c, c->fd->nonblock ? -EAGAIN : 0);
 	got = tern_sock_recvfrom(d->ss, d->now, c->fd->live, data, (size_t)room, 0, NULL, NULL);
 	if (got == -EAGAIN && !c->fd->nonblock)
 		return tern_drill_wait(d, c, TERN_SOCK_OP_RECV);

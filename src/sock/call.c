@@ -59,6 +59,14 @@ int tern_sock_open(struct tern_socks *ss, uint64_t now, int domain, int type, in
 	return fd;
 }
 
+int tern_sock_bind_engine(struct tern_socks *ss, uint64_t now, const struct tern_sock *s,
+			  const struct tern_endpoint *at)
+{
+	if (s->kept[TERN_KEPT_FREEBIND])
+		return tern_stack_bind_foreign(ss->st, now, s->id, at);
+	return tern_stack_bind(ss->st, now, s->id, at);
+}
+
 int tern_sock_bind(struct tern_socks *ss, uint64_t now, int fd, const void *addr, uint32_t len)
 {
 	struct tern_sock *s = tern_sock_at(ss, fd);
@@ -75,7 +83,7 @@ int tern_sock_bind(struct tern_socks *ss, uint64_t now, int fd, const void *addr
 	tern_sock_poll_events(ss, now);
 	if (s->phase != TERN_PHASE_UNCONNECTED || (s->flags & (TERN_SF_LISTENING | TERN_SF_BOUND)))
 		return -EINVAL;
-	err = tern_stack_bind(ss->st, now, s->id, &ep);
+	err = tern_sock_bind_engine(ss, now, s, &ep);
 	if (!err) {
 		s->bound = ep;
 		s->flags |= TERN_SF_BOUND;

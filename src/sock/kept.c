@@ -4,7 +4,8 @@
  *
  *	KEPT	a number within a range, shown as it was set: what it would do concerns queues,
  *		routing or processors that are not there (SO_MARK), or is done by others
- *		(SO_PEEK_OFF by data.c, TCP_INQ by those who have control messages)
+ *		(SO_PEEK_OFF by data.c, IP_FREEBIND by bind(), TCP_INQ by those who
+ *		have control messages)
  *	SWITCH	the same, and any number means yes or no
  *	OFF	can be switched off, which it is. Switching it on is refused: a program that asks
  *		for control messages, filters or guards must learn that there are none
@@ -91,7 +92,7 @@ static const struct row {
 	{ IP(TERN_ABI_IP_RECVERR), OFF, 0, 0, 0, 0, ENOPROTOOPT },
 	{ IP(TERN_ABI_IP_RECVTTL), OFF, 0, 0, 0, 0, ENOPROTOOPT },
 	{ IP(TERN_ABI_IP_RECVTOS), OFF, 0, 0, 0, 0, ENOPROTOOPT },
-	{ IP(TERN_ABI_IP_FREEBIND), OFF, 0, 0, 0, 0, ENOPROTOOPT },
+	{ IP(TERN_ABI_IP_FREEBIND), KEPT, TERN_KEPT_FREEBIND, 0, INT_MIN, INT_MAX, 0 },
 	{ IP(TERN_ABI_IP_TRANSPARENT), OFF, 0, 0, 0, 0, ENOPROTOOPT },
 	{ IP(TERN_ABI_IP_RECVORIGDSTADDR), OFF, 0, 0, 0, 0, ENOPROTOOPT },
 	{ IP(TERN_ABI_IP_MINTTL), OFF, 0, 0, 0, 255, ENOPROTOOPT },
@@ -108,7 +109,7 @@ static const struct row {
 	{ IP6(TERN_ABI_IPV6_DONTFRAG), OFF, 0, 0, 0, 0, ENOPROTOOPT },
 	{ IP6(TERN_ABI_IPV6_MINHOPCOUNT), OFF, 0, 0, 0, 255, ENOPROTOOPT },
 	{ IP6(TERN_ABI_IPV6_TRANSPARENT), OFF, 0, 0, 0, 0, ENOPROTOOPT },
-	{ IP6(TERN_ABI_IPV6_FREEBIND), OFF, 0, 0, 0, 0, ENOPROTOOPT },
+	{ IP6(TERN_ABI_IPV6_FREEBIND), KEPT, TERN_KEPT_FREEBIND, 0, INT_MIN, INT_MAX, 0 },
 #undef IP6
 	/* clang-format on */
 };
@@ -141,6 +142,8 @@ int tern_kept_set(struct tern_sock *s, int level, int name, int value)
 	case KEPT:
 		if (row->place == TERN_KEPT_TXREHASH && value == -1)
 			value = row->standard;
+		if (row->place == TERN_KEPT_FREEBIND)
+			value = value != 0;
 		if (value < row->min || value > row->max)
 			return -EINVAL;
 		s->kept[row->place] = value;

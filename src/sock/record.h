@@ -50,6 +50,7 @@ enum tern_kept {
 	TERN_KEPT_TCP_INQ,
 	TERN_KEPT_PMTUD4,
 	TERN_KEPT_PMTUD6,
+	TERN_KEPT_FREEBIND,
 	TERN_KEPTS,
 };
 
@@ -126,6 +127,10 @@ int tern_sock_alloc(struct tern_socks *ss);
 
 /* Frees a descriptor. The engine's socket is gone already. */
 void tern_sock_release(struct tern_socks *ss, int fd);
+
+/* Binds the engine's socket as IP_FREEBIND says. Errors of tern_stack_bind(). */
+int tern_sock_bind_engine(struct tern_socks *ss, uint64_t now, const struct tern_sock *s,
+			  const struct tern_endpoint *at);
 
 /*
  * Makes the record of fd refer to id, and takes over what already happened to it: state, pending

@@ -300,7 +300,7 @@ int tern_sock_renew(struct tern_socks *ss, uint64_t now, int fd)
 	/* A port that bind() was not asked for by number is not kept: Linux' rule. */
 	if (s->bound.port == 0 && tern_addr_is_any(&s->bound.addr))
 		s->flags &= ~(uint32_t)TERN_SF_BOUND;
-	return s->flags & TERN_SF_BOUND ? tern_stack_bind(ss->st, now, id, &s->bound) : 0;
+	return s->flags & TERN_SF_BOUND ? tern_sock_bind_engine(ss, now, s, &s->bound) : 0;
 }
 
 tern_id tern_sock_id(const struct tern_socks *ss, int fd)

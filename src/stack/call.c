@@ -61,9 +61,12 @@ int tern_stack_open(struct tern_stack *st, uint64_t now, enum tern_type type,
 	return open_stream(st, family, ret_id);
 }
 
-/* Is it an address that this socket may have: one of ours, or the wildcard of its family? */
+/*
+ * Is it an address that this socket may have: one of ours, or any if `foreign`, or the wildcard of
+ * its family?
+ */
 static int check_local(const struct tern_stack *st, const struct tern_conn *c,
-		       const struct tern_addr *addr)
+		       const struct tern_addr *addr, bool foreign)
 {
 	bool v6 = addr->family == TERN_INET6;
 
@@ -71,10 +74,13 @@ static int check_local(const struct tern_stack *st, const struct tern_conn *c,
 		return -EAFNOSUPPORT;
 	if (v6 != (c->open_family == TERN_INET6) && (v6 || (c->flags & TERN_CF_V6ONLY)))
 		return -EAFNOSUPPORT;
-	return tern_addr_is_any(addr) || tern_route_is_local(st, addr) ? 0 : -EADDRNOTAVAIL;
+	if (foreign || tern_addr_is_any(addr) || tern_route_is_local(st, addr))
+		return 0;
+	return -EADDRNOTAVAIL;
 }
 
-static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_endpoint *local)
+static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_endpoint *local,
+		       bool foreign)
 {
 	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 	struct tern_endpoint at = *local;
@@ -85,7 +91,7 @@ static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_en
 
 	if (c->lport || c->state != TERN_CLOSED)
 		return -EINVAL;
-	err = check_local(st, c, &at.addr);
+	err = check_local(st, c, &at.addr, foreign);
 	if (err)
 		return err;
 	if (!at.port) {
@@ -108,16 +114,28 @@ static int bind_stream(struct tern_stack *st, uint32_t idx, const struct tern_en
 	return 0;
 }
 
-int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
-		    const struct tern_endpoint *local)
+static int bind_any(struct tern_stack *st, uint64_t now, tern_id id,
+		    const struct tern_endpoint *local, bool foreign)
 {
 	uint32_t idx;
 
 	tern_tcp_set_now(&st->tcp, now);
 	if (is_udp(id))
-		return tern_udp_bind(st, id, local);
+		return tern_udp_bind(st, id, local, foreign);
 	idx = tern_call_conn(st, id);
-	return idx ? bind_stream(st, idx, local) : -EBADF;
+	return idx ? bind_stream(st, idx, local, foreign) : -EBADF;
+}
+
+int tern_stack_bind(struct tern_stack *st, uint64_t now, tern_id id,
+		    const struct tern_endpoint *local)
+{
+	return bind_any(st, now, id, local, false);
+}
+
+int tern_stack_bind_foreign(struct tern_stack *st, uint64_t now, tern_id id,
+			    const struct tern_endpoint *local)
+{
+	return bind_any(st, now, id, local, true);
 }
 
 int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backlog)
@@ -141,7 +159,7 @@ int tern_stack_listen(struct tern_stack *st, uint64_t now, tern_id id, int backl
 		return -EINVAL;
 	local = tern_conn_local(c);
 	if (!c->lport) {
-		err = bind_stream(st, idx, &local);
+		err = bind_stream(st, idx, &local, false);
 		if (err)
 			return err;
 		local.port = c->lport;
@@ -217,7 +235,7 @@ static int choose_local(struct tern_stack *st, const struct tern_conn *c, struct
 	if (!tern_addr_is_any(&bound.addr))
 		flow->local = bound.addr;
 	flow->lport = bound.port;
-	return 0;
+	return tern_route_is_local(st, &flow->local) ? 0 : -EINVAL;
 }
 
 /*

@@ -341,7 +341,8 @@ bool tern_udp_icmp(struct tern_stack *st, const struct tern_flow *flow, enum ter
 		   int error);
 /* The calls of stack.h for datagram sockets, id already known to be of kind TERN_ID_UDP. */
 int tern_udp_open(struct tern_stack *st, enum tern_family family, tern_id *ret_id);
-int tern_udp_bind(struct tern_stack *st, tern_id id, const struct tern_endpoint *local);
+int tern_udp_bind(struct tern_stack *st, tern_id id, const struct tern_endpoint *local,
+		  bool foreign);
 int tern_udp_connect(struct tern_stack *st, tern_id id, const struct tern_endpoint *remote);
 int64_t tern_udp_sendto(struct tern_stack *st, tern_id id, const void *data, size_t len,
 			const struct tern_endpoint *remote);

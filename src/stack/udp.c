@@ -267,7 +267,8 @@ static bool speaks(const struct tern_udp_socket *s, uint8_t family)
 	       (family == TERN_INET && s->family == TERN_INET6 && !(s->flags & TERN_UDP_V6ONLY));
 }
 
-int tern_udp_bind(struct tern_stack *st, tern_id id, const struct tern_endpoint *local)
+int tern_udp_bind(struct tern_stack *st, tern_id id, const struct tern_endpoint *local,
+		  bool foreign)
 {
 	struct tern_udp_socket *s = tern_udp_of(st, id);
 	struct tern_endpoint ep = *local;
@@ -280,7 +281,7 @@ int tern_udp_bind(struct tern_stack *st, tern_id id, const struct tern_endpoint 
 		return -EINVAL;
 	if (!speaks(s, ep.addr.family))
 		return -EAFNOSUPPORT;
-	if (!tern_addr_is_any(&ep.addr) && !tern_route_is_local(st, &ep.addr))
+	if (!foreign && !tern_addr_is_any(&ep.addr) && !tern_route_is_local(st, &ep.addr))
 		return -EADDRNOTAVAIL;
 	if (!ep.port) {
 		ret = tern_port_choose_bind(st, TERN_PROTO_UDP, &ep.addr, &ep.port);
@@ -327,7 +328,7 @@ static int choose_source(const struct tern_stack *st, const struct tern_udp_sock
 		if (ret < 0 || s->flow.local.family != dest->family)
 			return -ENETUNREACH;
 		*ret_source = s->flow.local;
-		return 0;
+		return tern_route_is_local(st, ret_source) ? 0 : -EINVAL;
 	}
 	return tern_route_source(st, dest, ret_source);
 }

@@ -281,6 +281,38 @@ static void disconnecting_lets_a_socket_connect_again(void **state)
 	assert_int_equal(connect_to(&a, client, 2, PORT), 0);
 }
 
+static void a_freely_bound_listener_waits_for_its_address(void **state)
+{
+	const struct tern_prefix third = { tern_addr_v4(10, 77, 0, 3), 24 };
+	int listener = stream(&b), source = stream(&b), client = stream(&a);
+
+	(void)state;
+	assert_int_equal(bind_at(&b, listener, 3, PORT), -EADDRNOTAVAIL);
+	assert_int_equal(set(&b, listener, 0, TERN_ABI_IP_FREEBIND, 5), 0);
+	assert_int_equal(get(&b, listener, 0, TERN_ABI_IP_FREEBIND), 1);
+	assert_int_equal(bind_at(&b, listener, 3, PORT), 0);
+	assert_int_equal(tern_sock_listen(b.ss, now, listener, 8), 0);
+	assert_int_equal(set(&b, source, 0, TERN_ABI_IP_FREEBIND, 1), 0);
+	assert_int_equal(bind_at(&b, source, 3, 0), 0);
+	assert_int_equal(connect_to(&b, source, 1, PORT), -EINVAL);
+	assert_int_equal(tern_stack_add_address(b.st, now, &third), 0);
+	assert_int_equal(connect_to(&a, client, 3, PORT), -EINPROGRESS);
+	exchange();
+	assert_int_equal(connect_to(&a, client, 3, PORT), 0);
+	assert_true(tern_sock_accept(b.ss, now, listener, NULL, NULL) >= 0);
+}
+
+static void datagrams_do_not_leave_from_a_foreign_address(void **state)
+{
+	int fd = tern_sock_open(b.ss, now, TERN_AF_INET, TERN_SOCK_DGRAM, 0);
+	union tern_sockaddr to = at(1, PORT);
+
+	(void)state;
+	assert_int_equal(set(&b, fd, 0, TERN_ABI_IP_FREEBIND, 1), 0);
+	assert_int_equal(bind_at(&b, fd, 3, PORT), 0);
+	assert_int_equal(tern_sock_sendto(b.ss, now, fd, "x", 1, 0, &to, sizeof(to.in)), -EINVAL);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -296,6 +328,8 @@ int main(void)
 		CASE(what_is_not_sent_and_not_acknowledged_is_counted),
 		CASE(a_socket_with_much_unsent_is_not_writable),
 		CASE(disconnecting_lets_a_socket_connect_again),
+		CASE(a_freely_bound_listener_waits_for_its_address),
+		CASE(datagrams_do_not_leave_from_a_foreign_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

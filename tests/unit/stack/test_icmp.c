@@ -198,7 +198,7 @@ static void a_datagram_too_big_lowers_the_path_of_its_socket_only(void **state)
 	assert_int_equal(input(st, &pkt), TERN_DROP_NO_SOCKET);
 	assert_int_equal(tern_path_mtu(st, &f.remote), 1500);
 	assert_int_equal(tern_udp_open(st, TERN_INET, &id), 0);
-	assert_int_equal(tern_udp_bind(st, id, &local), 0);
+	assert_int_equal(tern_udp_bind(st, id, &local, false), 0);
 	assert_int_equal(input(st, &pkt), TERN_DROP_NONE);
 	assert_int_equal(tern_path_mtu(st, &f.remote), 1000);
 	close_stack(st);

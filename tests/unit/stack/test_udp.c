@@ -18,7 +18,7 @@ static tern_id bound_udp(struct tern_stack *st, const char *text, uint16_t port)
 	struct tern_endpoint local = endpoint(text, port);
 	tern_id id = open_udp(st, local.addr.family);
 
-	assert_int_equal(tern_udp_bind(st, id, &local), 0);
+	assert_int_equal(tern_udp_bind(st, id, &local, false), 0);
 	return id;
 }
 
@@ -155,7 +155,7 @@ static void the_most_exact_socket_gets_the_datagram(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(tern_udp_set_option(st, ids[i], TERN_SO_REUSEADDR, 1), 0);
-		assert_int_equal(tern_udp_bind(st, ids[i], &locals[i]), 0);
+		assert_int_equal(tern_udp_bind(st, ids[i], &locals[i], false), 0);
 	}
 	assert_int_equal(tern_udp_connect(st, connected, &peer), 0);
 	assert_int_equal(receive(st, "10.77.0.2", 53, "198.51.100.1", 99, "connected"), 0);
@@ -187,7 +187,7 @@ static tern_id share(struct tern_stack *st, const char *text)
 	tern_id id = open_udp(st, local.addr.family);
 
 	assert_int_equal(tern_udp_set_option(st, id, TERN_SO_REUSEPORT, 1), 0);
-	assert_int_equal(tern_udp_bind(st, id, &local), 0);
+	assert_int_equal(tern_udp_bind(st, id, &local, false), 0);
 	return id;
 }
 
@@ -218,7 +218,7 @@ static void sockets_that_share_a_port_each_get_their_peers(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < GROUP; i++)
 		ids[i] = share(st, "0.0.0.0");
-	assert_int_equal(tern_udp_bind(st, other, &local), -EADDRINUSE);
+	assert_int_equal(tern_udp_bind(st, other, &local, false), -EADDRINUSE);
 	for (uint16_t i = 0; i < PEERS; i++) {
 		first[i] = (uint8_t)getter(st, ids, GROUP, (uint16_t)(1000 + i));
 		got[first[i]]++;
@@ -253,7 +253,7 @@ static void an_ipv6_only_socket_gets_no_ipv4(void **state)
 
 	(void)state;
 	assert_int_equal(tern_udp_set_option(st, id, TERN_SO_V6ONLY, 1), 0);
-	assert_int_equal(tern_udp_bind(st, id, &local), 0);
+	assert_int_equal(tern_udp_bind(st, id, &local, false), 0);
 	assert_int_equal(tern_udp_set_option(st, id, TERN_SO_V6ONLY, 0), -EINVAL);
 	assert_int_equal(tern_udp_get_option(st, id, TERN_SO_V6ONLY, &value), 0);
 	assert_int_equal(value, 1);
@@ -402,22 +402,22 @@ static void binds_conflict_as_in_linux(void **state)
 	tern_id a = bound_udp(st, "10.77.0.2", 53), b = open_udp(st, TERN_INET);
 
 	(void)state;
-	assert_int_equal(tern_udp_bind(st, a, &local), -EINVAL);
-	assert_int_equal(tern_udp_bind(st, b, &local), -EADDRINUSE);
-	assert_int_equal(tern_udp_bind(st, b, &any), -EADDRINUSE);
-	assert_int_equal(tern_udp_bind(st, b, &foreign), -EADDRNOTAVAIL);
-	assert_int_equal(tern_udp_bind(st, b, &v6), -EAFNOSUPPORT);
+	assert_int_equal(tern_udp_bind(st, a, &local, false), -EINVAL);
+	assert_int_equal(tern_udp_bind(st, b, &local, false), -EADDRINUSE);
+	assert_int_equal(tern_udp_bind(st, b, &any, false), -EADDRINUSE);
+	assert_int_equal(tern_udp_bind(st, b, &foreign, false), -EADDRNOTAVAIL);
+	assert_int_equal(tern_udp_bind(st, b, &v6, false), -EAFNOSUPPORT);
 	assert_int_equal(tern_udp_set_option(st, b, TERN_SO_REUSEADDR, 1), 0);
-	assert_int_equal(tern_udp_bind(st, b, &local),
+	assert_int_equal(tern_udp_bind(st, b, &local, false),
 			 -EADDRINUSE); /* only one of them allows it */
 	assert_int_equal(tern_udp_set_option(st, a, TERN_SO_REUSEADDR, 1), 0);
-	assert_int_equal(tern_udp_bind(st, b, &local), 0);
+	assert_int_equal(tern_udp_bind(st, b, &local, false), 0);
 	bound_udp(st, "192.0.2.5", 53);
 	bound_udp(st, "10.77.0.2", 54);
 	b = open_udp(st, TERN_INET6);
-	assert_int_equal(tern_udp_bind(st, b, &v6), -EADDRINUSE);
+	assert_int_equal(tern_udp_bind(st, b, &v6, false), -EADDRINUSE);
 	assert_int_equal(tern_udp_set_option(st, b, TERN_SO_V6ONLY, 1), 0);
-	assert_int_equal(tern_udp_bind(st, b, &v6), 0);
+	assert_int_equal(tern_udp_bind(st, b, &v6, false), 0);
 	assert_int_equal(tern_udp_close(st, a), 0);
 	assert_int_equal(tern_udp_close(st, a), -EBADF);
 	close_stack(st);
@@ -436,14 +436,14 @@ static void every_port_of_the_range_can_be_had_and_then_none(void **state)
 	st->knobs.ip_local_port_high = 40099;
 	for (int i = 0; i < 100; i++) {
 		id = open_udp(st, TERN_INET);
-		assert_int_equal(tern_udp_bind(st, id, &any), 0);
+		assert_int_equal(tern_udp_bind(st, id, &any, false), 0);
 		assert_int_equal(tern_udp_local(st, id, &local), 0);
 		assert_in_range(local.port, 40000, 40099);
 		assert_false(taken[local.port]);
 		taken[local.port] = true;
 	}
 	id = open_udp(st, TERN_INET);
-	assert_int_equal(tern_udp_bind(st, id, &any), -EADDRINUSE);
+	assert_int_equal(tern_udp_bind(st, id, &any, false), -EADDRINUSE);
 	assert_int_equal(tern_udp_sendto(st, id, "x", 1, &to), -EAGAIN);
 	assert_int_equal(st->trace.counters[TERN_CNT_TernEphemeralExhausted], 2);
 	close_stack(st);
