@@ -226,8 +226,9 @@ struct tern_rack {
 	uint32_t rounds_from; /* `delivered` when the window last grew */
 	uint8_t steps;        /* the reordering window, less one, in quarters of the least RTT */
 	uint8_t persist;      /* recoveries until it is forgotten */
-	bool advanced;        /* something arrived since losses were last looked for */
-	bool dsack_seen;      /* the window is to grow */
+	bool again : 1;       /* it was a retransmission */
+	bool advanced : 1;    /* something arrived since losses were last looked for */
+	bool dsack_seen : 1;  /* the window is to grow */
 };
 
 struct tern_repairs {

@@ -204,7 +204,7 @@ TERN_INLINE bool build_syn(struct turn u)
 	c->rcv.adv = c->state == TERN_SYN_SENT ? window : c->rcv.nxt + window;
 	if (first) {
 		c->snd.nxt = c->snd.iss + 1;
-		fly(u, c->snd.iss, 1, 1, TERN_BURST_SYN);
+		fly(u, c->snd.iss, 1, !(c->flags & TERN_CF_EARLY), TERN_BURST_SYN);
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 		if (TERN_UNLIKELY(u.x->early.syn))
 			extend_syn(u);

@@ -27,6 +27,17 @@ static bool is_after(uint64_t a_ns, tern_seq a_end, uint64_t b_ns, tern_seq b_en
 	return a_ns > b_ns || (a_ns == b_ns && tern_seq_gt(a_end, b_end));
 }
 
+/* Did a burst leave before what arrived? What is in flight as repair begins left before repair. */
+static bool left_before(const struct tern_repairs *r, const struct tern_burst *burst)
+{
+	const struct tern_rack *k = &r->rack;
+
+	if (k->sent_ns == burst->sent_ns && (burst->flags & TERN_BURST_AGAIN) && !k->again &&
+	    tern_seq_le(k->end, r->high))
+		return false;
+	return is_after(k->sent_ns, k->end, burst->sent_ns, burst->end);
+}
+
 void tern_rack_advance(struct tern_news *n, const struct tern_burst *burst)
 {
 	struct tern_rack *k = &n->x->repair.rack;
@@ -39,6 +50,7 @@ void tern_rack_advance(struct tern_news *n, const struct tern_burst *burst)
 	if (is_after(burst->sent_ns, burst->end, k->sent_ns, k->end)) {
 		k->sent_ns = burst->sent_ns;
 		k->end = burst->end;
+		k->again = burst->flags & TERN_BURST_AGAIN;
 	}
 	n->prior_delivered = TERN_MAX(n->prior_delivered, burst->delivered);
 }
@@ -69,7 +81,6 @@ int64_t tern_rack_remaining_us(const struct tern_tcp *t, const struct tern_traff
 static uint32_t detect(struct tern_tcp *t, const struct tern_conn *c, struct tern_traffic *x,
 		       uint32_t *lost)
 {
-	const struct tern_rack *k = &x->repair.rack;
 	uint32_t slack_us = window_us(t, c, x), wait_us = 0;
 
 	for (uint32_t idx = x->flight.head; idx; idx = tern_burst_at(t, x, idx)->next) {
@@ -78,8 +89,7 @@ static uint32_t detect(struct tern_tcp *t, const struct tern_conn *c, struct ter
 			     TERN_BURST_LOST;
 		int64_t remaining;
 
-		if ((burst->flags & TERN_BURST_SACKED) || waits ||
-		    !is_after(k->sent_ns, k->end, burst->sent_ns, burst->end))
+		if ((burst->flags & TERN_BURST_SACKED) || waits || !left_before(&x->repair, burst))
 			continue;
 		remaining = tern_rack_remaining_us(t, x, burst, slack_us);
 		if (remaining <= 0)
