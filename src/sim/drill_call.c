@@ -115,6 +115,16 @@ struct drill_fd *tern_drill_fd_new(struct drill *d, int64_t script_fd, enum dril
 	return fd;
 }
 
+void tern_drill_fd_give_up(struct drill *d, int64_t script_fd)
+{
+	if (script_fd < 0 || script_fd >= DRILL_FDS || d->fds[script_fd].kind != DRILL_FD_SOCKET)
+		return;
+	tern_drill_epoll_forget(d, (int)script_fd);
+	if (d->fds[script_fd].flow)
+		d->fds[script_fd].flow->fd = -1;
+	d->fds[script_fd].kind = DRILL_FD_NONE;
+}
+
 struct drill_fd *tern_drill_socket_at(struct drill *d, struct drill_call *c)
 {
 	struct drill_fd *fd = c->fd ? c->fd : tern_drill_fd_at(d, c, tern_drill_arg(c, 0));

@@ -219,6 +219,9 @@ const struct tern_expr *tern_drill_member(const struct tern_expr *e, const char 
 /* The descriptor of the script that an argument names; NULL: EBADF is the result. */
 struct drill_fd *tern_drill_fd_at(struct drill *d, struct drill_call *c, const struct tern_expr *e);
 
+/* A socket that is still open loses its descriptor: the script's next accept() has the same. */
+void tern_drill_fd_give_up(struct drill *d, int64_t script_fd);
+
 /* Gives a script's descriptor a meaning; the script says which, in its result. */
 struct drill_fd *tern_drill_fd_new(struct drill *d, int64_t script_fd, enum drill_fd_kind kind);
 

@@ -215,10 +215,12 @@ bool tern_drill_call_listen(struct drill *d, struct drill_call *c)
 /* The connection that accept() gave gets its descriptor. */
 static bool accepted(struct drill *d, struct drill_call *c, int live)
 {
-	struct drill_fd *fd = tern_drill_fd_new(d, c->call->result->value, DRILL_FD_SOCKET);
 	struct tern_endpoint remote = { 0 };
+	struct drill_fd *fd;
 	int64_t flags = 0;
 
+	tern_drill_fd_give_up(d, c->call->result->value);
+	fd = tern_drill_fd_new(d, c->call->result->value, DRILL_FD_SOCKET);
 	if (!fd)
 		return false;
 	if (c->call->name == TERN_CALL_ACCEPT4 &&
