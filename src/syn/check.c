@@ -130,7 +130,8 @@ static enum tern_drop judge_timestamp(const struct visit *v)
 	if (!(v->h->options & TERN_OPT_TS) || (v->seg->flags & TERN_SYN))
 		return TERN_DROP_NONE;
 	if (!(opt->present & TERN_OPT_TS))
-		return TERN_DROP_TCP_NO_TIMESTAMP;
+		return v->s->tcp->knobs->tern_tolerate_missing_ts ? TERN_DROP_NONE
+								  : TERN_DROP_TCP_NO_TIMESTAMP;
 	if (tern_seq_lt(opt->tsval, v->h->ts_recent)) {
 		tern_count(v->s->tcp->trace, TERN_CNT_TcpExtPAWSEstab);
 		answer(v);

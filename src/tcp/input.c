@@ -34,7 +34,9 @@ static enum tern_step check_timestamp(struct tern_input *in)
 		return TERN_NEXT;
 	/* RFC7323:3.2c */
 	if (!(opt->present & TERN_OPT_TS))
-		return tern_input_drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
+		return in->t->knobs->tern_tolerate_missing_ts
+			       ? TERN_NEXT
+			       : tern_input_drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
 	/* RFC7323:5.3a */
 	if (!tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, in->t->now_ms))
 		return TERN_NEXT;

@@ -108,7 +108,8 @@ static bool ack_is_possible(const struct visit *v)
 /* Takes the segment's timestamp: it is in order and not older (RFC 7323 §4.3). */
 static void note_timestamp(const struct visit *v)
 {
-	if (v->w->timestamps && tern_seq_le(v->seg->seq, v->w->rcv_nxt))
+	if (v->w->timestamps && (v->seg->opt.present & TERN_OPT_TS) &&
+	    tern_seq_le(v->seg->seq, v->w->rcv_nxt))
 		v->w->ts_recent = v->seg->opt.tsval;
 }
 
@@ -123,7 +124,8 @@ static enum tern_drop judge_form(const struct visit *v)
 	if (!v->w->timestamps)
 		return TERN_DROP_NONE;
 	if (!(seg->opt.present & TERN_OPT_TS))
-		return TERN_DROP_TCP_NO_TIMESTAMP;
+		return v->tw->tcp->knobs->tern_tolerate_missing_ts ? TERN_DROP_NONE
+								   : TERN_DROP_TCP_NO_TIMESTAMP;
 	if (!tern_seq_lt(seg->opt.tsval, v->w->ts_recent))
 		return TERN_DROP_NONE;
 	if (v->w->finwait2) {

@@ -92,9 +92,6 @@ static const struct note notes[] = {
 	{ "late", "3.10.7.4: acknowledged again. The FIN again (at before) starts the 2 MSL anew, "
 		  "nothing else does." },
 	{ "silent", "A choice, Linux': two ends in TIME-WAIT would answer each other for ever." },
-	{ "ts-none",
-	  "RFC 7323 3.2: a peer that agreed to timestamps sends them: dropped in silence. "
-	  "A choice: Linux takes it." },
 	{ "ts-old", "RFC 7323 5.3 R1: older than TS.Recent: ACK, nothing is taken." },
 	{ "ts-echo",
 	  "A choice, Linux': an echo of what was never sent proves that the segment is of "
@@ -135,7 +132,6 @@ static const struct rule rules[] = {
 	{ "no-syn", WHEN(LISTEN), 0, DROP(TCP_FLAGS), ANY, 0, 0 },
 
 	{ "ts-echo", 0, 0, DROP(TCP_RFC7323_TSECR), ANY, 0, 0 },
-	{ "ts-none", 0, 0, DROP(TCP_NO_TIMESTAMP), ANY, 0, 0 },
 	{ "ts-old", 0, 0, DROP(TCP_RFC7323_PAWS), ANY, 0, 0 },
 	{ "ts-old", 0, 0, DROP(TCP_RFC7323_PAWS_ACK), ANY, 0, 0 },
 	{ "ts-old", 0, 0, DROP(TCP_RFC7323_TW_PAWS), ANY, 0, 0 },

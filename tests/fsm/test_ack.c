@@ -359,6 +359,7 @@ static void a_segment_that_lost_its_timestamp_is_ignored(void **state)
 	{
 		struct puppet *p = in_state(TERN_ESTABLISHED, k);
 
+		knob(p, "tern_tolerate_missing_ts", "0");
 		say(p, .len = IS(10), .ts = IS(0));
 		p->seq -= 10;
 		assert_dropped(p, TCP_NO_TIMESTAMP);

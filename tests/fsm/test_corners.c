@@ -285,14 +285,39 @@ static void after_24_days_of_silence_any_timestamp_is_taken(void **state)
 	}
 }
 
-/* Trap: they were agreed on, then some come without (RFC 7323 §3.2: drop; a reset needs none). */
-static void a_peer_that_omits_timestamps_loses_those_segments_and_nothing_else(void **state)
+/* Trap: they were agreed on, then some come without. What broke others was to drop them. */
+static void a_peer_that_omits_timestamps_is_served_without(void **state)
+{
+	(void)state;
+	FOR_EACH_KIND(k)
+	{
+		struct puppet *p = in_state(TERN_ESTABLISHED, k);
+		uint32_t recent;
+
+		say(p, .len = IS(100), .ts = IS(0));
+		assert_taken(p);
+		expect_ack(p);
+		recent = p->got.seg.opt.tsecr; /* that of the handshake */
+		app_reads(p, 100);
+		app_writes(p, 100);
+		expect(p, .len = IS(100), .tsecr = IS(recent));
+		say(p, .ts = IS(0));
+		say(p, .flags = IS(TERN_FIN | TERN_ACK), .ts = IS(0));
+		expect_ack(p);
+		assert_state(p, TERN_CLOSE_WAIT);
+		done(p);
+	}
+}
+
+/* To the letter of RFC 7323 §3.2 such segments are dropped; a reset needs no timestamp. */
+static void a_peer_that_omits_timestamps_loses_those_segments_if_the_knob_says_so(void **state)
 {
 	(void)state;
 	FOR_EACH_KIND(k)
 	{
 		struct puppet *p = in_state(TERN_ESTABLISHED, k);
 
+		knob(p, "tern_tolerate_missing_ts", "0");
 		say(p, .len = IS(100), .ts = IS(0));
 		assert_dropped(p, TCP_NO_TIMESTAMP);
 		expect_silence(p);
@@ -404,7 +429,8 @@ int main(void)
 		cmocka_unit_test(timestamps_may_wrap),
 		cmocka_unit_test(after_24_days_of_silence_any_timestamp_is_taken),
 		cmocka_unit_test(
-			a_peer_that_omits_timestamps_loses_those_segments_and_nothing_else),
+			a_peer_that_omits_timestamps_loses_those_segments_if_the_knob_says_so),
+		cmocka_unit_test(a_peer_that_omits_timestamps_is_served_without),
 		cmocka_unit_test(probes_that_reset_the_syn_ack_leave_no_trace),
 		cmocka_unit_test(data_after_a_final_ack_that_found_no_room_completes_the_handshake),
 	};

@@ -430,7 +430,7 @@ static void an_echo_of_nothing_is_let_pass(void **state)
 	world_close(&w);
 }
 
-static void timestamps_once_agreed_on_must_come(void **state)
+static void timestamps_once_agreed_on_must_come_if_the_knob_says_so(void **state)
 {
 	struct tern_segment seg;
 	struct tern_half before;
@@ -442,10 +442,13 @@ static void timestamps_once_agreed_on_must_come(void **state)
 	before = *half_of(&w, 1);
 	seg = an_ack(&w, 1);
 	seg.opt.present = 0;
+	w.knobs.tern_tolerate_missing_ts = 0;
 	assert_int_equal(input(&w, 1, &seg), 0);
 	assert_reason(&w, TCP_NO_TIMESTAMP);
 	assert_int_equal(replies(&w), 0);
 	assert_unchanged(&w, &before);
+	w.knobs.tern_tolerate_missing_ts = 1;
+	assert_int_not_equal(input(&w, 1, &seg), 0);
 	world_close(&w);
 }
 
@@ -544,7 +547,7 @@ int main(void)
 		cmocka_unit_test(an_older_timestamp_is_refused),
 		cmocka_unit_test(an_echo_of_a_time_we_never_sent_is_refused),
 		cmocka_unit_test(an_echo_of_nothing_is_let_pass),
-		cmocka_unit_test(timestamps_once_agreed_on_must_come),
+		cmocka_unit_test(timestamps_once_agreed_on_must_come_if_the_knob_says_so),
 		cmocka_unit_test(timestamps_not_agreed_on_mean_nothing),
 		cmocka_unit_test(forms_that_nobody_sends_are_dropped_without_a_word),
 		cmocka_unit_test(after_a_reset_the_peer_may_begin_anew),
