@@ -30,6 +30,7 @@ struct tern_drill_config {
 	const struct tern_script_define *defines; /* -D */
 	size_t define_count;
 	const char *persona; /* set before all others, or NULL */
+	bool tso;            /* frames have the PSH of a device that cuts: it is compared */
 	bool verbose;        /* every event is written as it happens */
 	bool ascii;          /* no characters beyond ASCII */
 };

@@ -20,94 +20,10 @@ enum {
 	MSG_FAST = 0x20000000,
 };
 
-/* What a call says of its data. */
-struct transfer {
-	uint64_t len;
-	int flags;
-	bool fault; /* the buffer is NULL */
-	const struct tern_expr *message, *address;
-};
-
-/* The bytes of [{..., 100}, {..., 20}]. */
-static bool read_vector(struct drill *d, const struct tern_expr *e, struct transfer *t)
-{
-	int64_t n;
-
-	if (!e || e->kind != TERN_EXPR_LIST) {
-		tern_drill_broken(d, e ? e->place : d->event->place,
-				  "[{..., LENGTH}] expected here");
-		return false;
-	}
-	for (e = e->first; e; e = e->next) {
-		const struct tern_expr *base = e->kind == TERN_EXPR_STRUCT ? e->first : NULL;
-
-		if (!base || !base->next || !tern_drill_number(d, base->next, &n) || n < 0) {
-			tern_drill_broken(d, e->place, "{..., LENGTH} expected here");
-			return false;
-		}
-		t->fault = t->fault || (base->kind == TERN_EXPR_NUMBER && n > 0);
-		t->len += (uint64_t)n;
-	}
-	return true;
-}
-
-static bool read_buffer(struct drill *d, const struct drill_call *c, struct transfer *t)
-{
-	const struct tern_expr *buffer = tern_drill_arg(c, 1);
-	int64_t n;
-
-	if (!tern_drill_number(d, tern_drill_arg(c, 2), &n))
-		return false;
-	if (n < 0) {
-		tern_drill_broken(d, tern_drill_arg(c, 2)->place, "a length is not negative");
-		return false;
-	}
-	t->len = (uint64_t)n;
-	t->fault = buffer->kind == TERN_EXPR_NUMBER && n > 0;
-	return true;
-}
-
-static bool read_transfer(struct drill *d, const struct drill_call *c, struct transfer *t)
-{
-	int64_t flags = 0;
-	bool good = true;
-
-	*t = (struct transfer){ 0 };
-	switch (c->call->name) {
-	case TERN_CALL_READV:
-	case TERN_CALL_WRITEV:
-		return read_vector(d, tern_drill_arg(c, 1), t);
-	case TERN_CALL_SENDMSG:
-	case TERN_CALL_RECVMSG:
-		t->message = tern_drill_arg(c, 1);
-		if (t->message->kind != TERN_EXPR_STRUCT) {
-			tern_drill_broken(d, t->message->place,
-					  "{msg_iov(1)=[...], ...} expected here");
-			return false;
-		}
-		t->address = tern_drill_member(t->message, "msg_name");
-		good = tern_drill_number(d, tern_drill_arg(c, 2), &flags) &&
-		       read_vector(d, tern_drill_member(t->message, "msg_iov"), t);
-		break;
-	case TERN_CALL_SENDTO:
-	case TERN_CALL_RECVFROM:
-		t->address = tern_drill_arg(c, 4);
-		/* fall through */
-	case TERN_CALL_SEND:
-	case TERN_CALL_RECV:
-		good = read_buffer(d, c, t) && tern_drill_number(d, tern_drill_arg(c, 3), &flags);
-		break;
-	default:
-		return read_buffer(d, c, t);
-	}
-	t->flags = (int)flags;
-	return good;
-}
-
 /* ---- out ---- */
 
 /* The address of sendto(); 0 where there is none, -1 where it is wrong. */
-static int target(struct drill *d, const struct drill_fd *fd, const struct transfer *t,
+static int target(struct drill *d, const struct drill_fd *fd, const struct drill_transfer *t,
 		  uint8_t *addr)
 {
 	const struct tern_expr *e = t->address;
@@ -147,7 +63,7 @@ static int64_t send_part(struct drill *d, struct drill_call *c, const struct tra
 }
 
 /* Hands over what is left. True: the call is over. */
-static bool send_more(struct drill *d, struct drill_call *c, const struct transfer *t,
+static bool send_more(struct drill *d, struct drill_call *c, const struct drill_transfer *t,
 		      const uint8_t *data)
 {
 	uint8_t addr[sizeof(struct tern_sockaddr_in6)];
@@ -175,10 +91,10 @@ static bool send_more(struct drill *d, struct drill_call *c, const struct transf
 bool tern_drill_call_send(struct drill *d, struct drill_call *c)
 {
 	struct drill_fd *fd = tern_drill_socket_at(d, c);
-	struct transfer t;
+	struct drill_transfer t;
 	uint8_t *data;
 
-	if (!fd || !read_transfer(d, c, &t))
+	if (!fd || !tern_drill_transfer(d, c, &t))
 		return false;
 	if (t.fault)
 		return tern_drill_done(c, -EFAULT);
@@ -192,7 +108,8 @@ bool tern_drill_call_send(struct drill *d, struct drill_call *c)
 /* ---- in ---- */
 
 /* TCP_CM_INQ: what is left, and one where the end of data is still to be read. */
-static bool check_control(struct drill *d, const struct drill_call *c, const struct transfer *t)
+static bool check_control(struct drill *d, const struct drill_call *c,
+			  const struct drill_transfer *t)
 {
 	const struct tern_expr *list = tern_drill_member(t->message, "msg_control"), *e, *data;
 	int64_t type, wanted;
@@ -220,7 +137,8 @@ static bool check_control(struct drill *d, const struct drill_call *c, const str
 	return true;
 }
 
-static bool recv_done(struct drill *d, struct drill_call *c, const struct transfer *t, int64_t n)
+static bool recv_done(struct drill *d, struct drill_call *c, const struct drill_transfer *t,
+		      int64_t n)
 {
 	if (n >= 0 && t->message && !check_control(d, c, t))
 		return false;
@@ -228,7 +146,7 @@ static bool recv_done(struct drill *d, struct drill_call *c, const struct transf
 }
 
 /* Bytes that a receive waits for. */
-static uint64_t least(struct drill *d, const struct drill_fd *fd, const struct transfer *t,
+static uint64_t least(struct drill *d, const struct drill_fd *fd, const struct drill_transfer *t,
 		      bool wait)
 {
 	if (!wait || fd->flow->udp || (t->flags & (MSG_PEEK | MSG_TRUNC)))
@@ -250,12 +168,12 @@ static bool recv_nowhere(struct drill *d, struct drill_call *c)
 bool tern_drill_call_recv(struct drill *d, struct drill_call *c)
 {
 	struct drill_fd *fd = tern_drill_socket_at(d, c);
-	struct transfer t;
+	struct drill_transfer t;
 	uint8_t *data;
 	bool wait;
 	int64_t n;
 
-	if (!fd || !read_transfer(d, c, &t))
+	if (!fd || !tern_drill_transfer(d, c, &t))
 		return false;
 	if (t.fault)
 		return recv_nowhere(d, c);
@@ -307,7 +225,7 @@ bool tern_drill_call_pipe(struct drill *d, struct drill_call *c)
 /* n zeros to the socket of the call. */
 static bool send_zeros(struct drill *d, struct drill_call *c, uint64_t n, int flags)
 {
-	struct transfer t = { .len = n, .flags = flags };
+	struct drill_transfer t = { .len = n, .flags = flags };
 	uint8_t *data = tern_drill_data(d, n ? n : 1);
 
 	if (!data)

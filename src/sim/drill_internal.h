@@ -209,6 +209,8 @@ void tern_drill_call_retry(struct drill *d);
 /* The call that blocks has to end now: time goes on until it has, and its end is looked at. */
 void tern_drill_call_finish(struct drill *d);
 
+/* ---- drill_argument.c ---- */
+
 /* Argument i, or NULL; a number of it (says so where it is none). */
 const struct tern_expr *tern_drill_arg(const struct drill_call *c, unsigned int i);
 bool tern_drill_number(struct drill *d, const struct tern_expr *e, int64_t *ret);
@@ -228,8 +230,10 @@ struct drill_fd *tern_drill_fd_new(struct drill *d, int64_t script_fd, enum dril
 /* The socket of argument 0; NULL: EBADF or ENOTSOCK is the result. */
 struct drill_fd *tern_drill_socket_at(struct drill *d, struct drill_call *c);
 
-/* The end of a call: always true. Or it waits: always false. */
+/* The end of a call: always true. */
 bool tern_drill_done(struct drill_call *c, int64_t result);
+
+/* It waits: always false. In drill_call.c. */
 bool tern_drill_wait(struct drill *d, struct drill_call *c, enum tern_sock_op op);
 
 /* n bytes of room for what a call moves; NULL: no memory, and that was said. */
@@ -247,6 +251,17 @@ drill_call_fn tern_drill_call_send, tern_drill_call_recv, tern_drill_call_sendfi
 drill_call_fn tern_drill_call_setsockopt, tern_drill_call_getsockopt;
 drill_call_fn tern_drill_call_poll, tern_drill_call_epoll_create, tern_drill_call_epoll_ctl,
 	tern_drill_call_epoll_wait;
+
+/* What a call says of its data. */
+struct drill_transfer {
+	uint64_t len;
+	int flags;
+	bool fault; /* the buffer is NULL */
+	const struct tern_expr *message, *address;
+};
+
+/* Reads that out of its arguments; false: they are wrong, and that was said. */
+bool tern_drill_transfer(struct drill *d, const struct drill_call *c, struct drill_transfer *t);
 
 /* An address argument as Linux' sockaddr: its length; -1: it cannot be, and was said. */
 int tern_drill_sockaddr(struct drill *d, const struct tern_expr *e, bool remote, uint8_t *to);

@@ -230,7 +230,7 @@ static bool same_options(struct drill *d, const struct seen *s, const struct ter
 
 static bool same_tcp(struct drill *d, const struct seen *s, const struct tern_script_packet *p)
 {
-	uint16_t ignored = s->merged ? TERN_PSH : 0;
+	uint16_t ignored = s->merged && !d->cfg->tso ? TERN_PSH : 0;
 
 	if ((s->seg.flags | ignored) != (p->flags | ignored)) {
 		tern_drill_fail(d, "the flags differ");
@@ -262,7 +262,7 @@ static void merge(struct drill *d, struct drill_frame **at, struct seen *s,
 			return;
 		s->len += more.len;
 		s->merged = true;
-		s->seg.flags |= more.seg.flags;
+		s->seg.flags = (uint16_t)((s->seg.flags & ~TERN_PSH) | more.seg.flags);
 		tern_drill_drop_frame(d, at);
 	}
 }
