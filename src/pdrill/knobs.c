@@ -4,7 +4,8 @@
  *
  * Settings. Scripts set knobs where the kernel has them, in /proc/sys of a namespace of their own;
  * for us that is only a store. Each of our knobs that the kernel has too is opened once, and its
- * text is read before every socket, listen and connect: what differs from the text before is
+ * text is read before every socket, listen and connect, and before every other call and packet unless
+ * that was a moment ago: a shell line may have stood before it. What differs from the text before is
  * handed to the stack, which knows how to read it. So a value that came by a flag or through the
  * control socket stays until the script writes the same setting. A number beyond our range becomes
  * the nearest that we take; a name that we do not know (a congestion control, say) is passed over,
@@ -22,6 +23,8 @@
 #include "base/text.h"
 #include "pdrill/pdrill.h"
 #include "trace/sysctl.h"
+
+#define FRESH_NS UINT64_C(300000) /* no process is begun and over in that time */
 
 enum { PATH_MAX_LEN = 128, VALUES = 3 };
 
@@ -114,6 +117,7 @@ static void take_over(struct tern_pdrill *d, const struct tern_pdrill_knob *knob
 
 void tern_pdrill_knobs_read(struct tern_pdrill *d)
 {
+	d->knobs_read_ns = d->now;
 	for (unsigned int i = 0; i < d->knob_count; i++) {
 		struct tern_pdrill_knob *knob = &d->knobs[i];
 		char text[TERN_KNOB_VALUE_MAX];
@@ -129,4 +133,10 @@ void tern_pdrill_knobs_read(struct tern_pdrill *d)
 		memcpy(knob->last, text, (size_t)n + 1);
 		take_over(d, knob);
 	}
+}
+
+void tern_pdrill_knobs_look(struct tern_pdrill *d)
+{
+	if (d->now - d->knobs_read_ns >= FRESH_NS)
+		tern_pdrill_knobs_read(d);
 }

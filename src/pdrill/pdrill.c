@@ -111,6 +111,7 @@ uint64_t tern_pdrill_enter(struct tern_pdrill *d)
 	(void)pthread_mutex_lock(&d->lock);
 	d->inside++;
 	catch_up(d, read_clock(d));
+	tern_pdrill_knobs_look(d);
 	return d->now;
 }
 

@@ -125,6 +125,7 @@ struct tern_pdrill {
 	struct tern_pdrill_wire wire;
 	struct tern_pdrill_knob *knobs;
 	unsigned int knob_count;
+	uint64_t knobs_read_ns; /* when they were read */
 	int fl[TERN_PDRILL_SOCKETS]; /* O_NONBLOCK and what else F_SETFL has set */
 	int fdfl[TERN_PDRILL_SOCKETS];
 	struct tern_pdrill_epoll epolls[TERN_PDRILL_EPOLLS];
@@ -203,6 +204,9 @@ void tern_pdrill_knobs_close(struct tern_pdrill *d);
 
 /* Takes over what has changed in them since they were last read. */
 void tern_pdrill_knobs_read(struct tern_pdrill *d);
+
+/* The same, unless that is so short ago that no shell can have changed any. */
+void tern_pdrill_knobs_look(struct tern_pdrill *d);
 
 /* ---- wire.c ---- */
 

@@ -48,7 +48,7 @@ static void note_fastopen(struct drill *d, struct drill_fd *fd, const uint8_t *a
 }
 
 /* Hands over as much of what is left as is taken now. */
-static int64_t send_part(struct drill *d, struct drill_call *c, const struct transfer *t,
+static int64_t send_part(struct drill *d, struct drill_call *c, const struct drill_transfer *t,
 			 const uint8_t *data, const uint8_t *addr, uint32_t addr_len)
 {
 	int flags = t->flags & ~(c->begun ? MSG_DONTWAIT | MSG_FAST : MSG_DONTWAIT);

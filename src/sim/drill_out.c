@@ -255,7 +255,10 @@ static void merge(struct drill *d, struct drill_frame **at, struct seen *s,
 {
 	struct seen more;
 
-	while (s->len && s->len < p->len && (*at)->next && (*at)->next->time == (*at)->time) {
+	while (s->len && s->len < p->len) {
+		tern_drill_pass(d, d->now, &(*at)->next);
+		if (!(*at)->next || (*at)->next->time != (*at)->time)
+			return;
 		if (!take_apart(d, (*at)->next, &more) || more.flow != s->flow || !more.len ||
 		    more.seg.seq != s->seg.seq + s->len || more.seg.ack != s->seg.ack ||
 		    s->len + more.len > p->len || ((s->seg.flags ^ more.seg.flags) & TERN_SYN))

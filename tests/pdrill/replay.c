@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * replay [-v] [-j N] [-d DIR] [-D NAME=VALUE] [--flags TEXT] [--bare] SCRIPT...
+ * replay [-v] [-j N] [-t USECS] [-d DIR] [-D NAME=VALUE] [--flags TEXT] [--bare] SCRIPT...
  *
  * Plays scripts on libtern-packetdrill.so in real time, N at once, and prints TAP. Each has a
  * process and a network namespace of its own, whose /proc/sys its settings go to. The library is
  * that of $TERN_BUILD, preloaded unless --bare says otherwise; --flags are its --so_flags. Scripts
- * are looked for in DIR.
+ * are looked for in DIR; times may be off by USECS, 4000 as a rule. Like packetdrill it has itself
+ * preferred to all other programs, where it may.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,8 +87,10 @@ static int play(const char *script)
 					 .tso = true };
 	struct tern_mem mem = { 0 };
 	struct tern_sink out;
+	struct sched_param first = { .sched_priority = 1 };
 	bool passed;
 
+	(void)sched_setscheduler(0, SCHED_RR, &first);
 	(void)snprintf(replay_options.name, sizeof(replay_options.name), "replay-%d", getpid());
 	(void)snprintf(options.flags + strlen(options.flags),
 		       sizeof(options.flags) - strlen(options.flags), "%sname=%s",
@@ -215,6 +218,9 @@ static int read_words(int argc, char **argv)
 		} else if (value && strcmp(argv[i], "-j") == 0) {
 			options.jobs = TERN_MIN(TERN_MAX(atoi(value), 1), (int)JOBS_MAX);
 			i++;
+		} else if (value && strcmp(argv[i], "-t") == 0) {
+			replay_options.tolerance_us = atoi(value);
+			i++;
 		} else if (value && strcmp(argv[i], "-d") == 0) {
 			options.dir = value;
 			i++;
@@ -243,8 +249,9 @@ int main(int argc, char **argv)
 	int words = read_words(argc, argv);
 
 	if (!words || words == argc || !build) {
-		(void)fprintf(stderr, "usage: TERN_BUILD=DIR replay [-v] [-j N] [-d DIR] "
-				      "[-D NAME=VALUE] [--flags TEXT] [--bare] SCRIPT...\n");
+		(void)fprintf(stderr,
+			      "usage: TERN_BUILD=DIR replay [-v] [-j N] [-t USECS] "
+			      "[-d DIR] [-D NAME=VALUE] [--flags TEXT] [--bare] SCRIPT...\n");
 		return EXIT_FAILURE;
 	}
 	(void)snprintf(options.library, sizeof(options.library), "%s/libtern-packetdrill.so",

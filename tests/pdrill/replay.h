@@ -21,6 +21,7 @@
 struct replay_options {
 	const char *library, *flags, *program; /* program: tern, for its own knobs */
 	char name[64];                         /* of the control socket */
+	int64_t tolerance_us;                  /* at least this */
 };
 
 extern struct replay_options replay_options;

@@ -20,7 +20,10 @@
 #include "pdrill/replay.h"
 #include "wire/tcp.h"
 
-enum { SPIN_US = 20 };
+enum {
+	SPIN_US = 20,
+	SHELL_US = 1000, /* what a shell would take at least */
+};
 
 struct replay_options replay_options;
 struct packetdrill_interface so;
@@ -120,6 +123,8 @@ void tern_drill_pass(struct drill *d, uint64_t until, struct drill_frame *const 
 {
 	if (!world.d) {
 		world.d = d;
+		d->script.options.tolerance_us =
+			TERN_MAX(d->script.options.tolerance_us, replay_options.tolerance_us);
 		world.zero_us = clock_us();
 	}
 	if (!stop)
@@ -239,6 +244,7 @@ int tern_stack_knob(struct tern_stack *st, uint64_t now, const char *name, const
 	if (fd < 0)
 		return set_by_control(name, value);
 	good = write(fd, value, n) == (ssize_t)n;
+	(void)usleep(SHELL_US);
 	(void)close(fd);
 	return good ? 0 : set_by_control(name, value);
 }
