@@ -4,12 +4,12 @@
  *
  * Settings. Scripts set knobs where the kernel has them, in /proc/sys of a namespace of their own;
  * for us that is only a store. Each of our knobs that the kernel has too is opened once, and its
- * text is read before every socket, listen and connect, and before every other call and packet unless
- * that was a moment ago: a shell line may have stood before it. What differs from the text before is
- * handed to the stack, which knows how to read it. So a value that came by a flag or through the
- * control socket stays until the script writes the same setting. A number beyond our range becomes
- * the nearest that we take; a name that we do not know (a congestion control, say) is passed over,
- * and so is the key of zeros that stands where the kernel has none yet.
+ * text is read before every socket, listen and connect, and before every other call and packet
+ * unless that was a moment ago: a shell line may have stood before it. What differs from the text
+ * before is handed to the stack, which knows how to read it. So a value that came by a flag or
+ * through the control socket stays until the script writes the same setting. A number beyond our
+ * range becomes the nearest that we take; a name that we do not know (a congestion control, say) is
+ * passed over, and so is the key of zeros that stands where the kernel has none yet.
  *
  * Reading costs a system call for each knob, some tens of them: about 0.1 ms.
  */

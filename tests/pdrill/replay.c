@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * replay [-v] [-j N] [-t USECS] [-d DIR] [-D NAME=VALUE] [--flags TEXT] [--bare] SCRIPT...
+ * replay [-bv] [-j N] [-t USECS] [-d DIR] [-D NAME=VALUE] [-f FLAGS] SCRIPT...
  *
  * Plays scripts on libtern-packetdrill.so in real time, N at once, and prints TAP. Each has a
  * process and a network namespace of its own, whose /proc/sys its settings go to. The library is
- * that of $TERN_BUILD, preloaded unless --bare says otherwise; --flags are its --so_flags. Scripts
- * are looked for in DIR; times may be off by USECS, 4000 as a rule. Like packetdrill it has itself
+ * that of $TERN_BUILD, preloaded unless -b says otherwise; FLAGS are its --so_flags. Scripts are
+ * looked for in DIR; times may be off by USECS, 4000 as a rule. Like packetdrill it has itself
  * preferred to all other programs, where it may.
  */
 #include <errno.h>
@@ -109,7 +109,7 @@ static int play(const char *script)
 /* The words of this program once more, with one script: the library reads its command line. */
 static void become_child(char **words, int count, const char *script, FILE *out)
 {
-	char path[4096], one[] = "--one", **argv = calloc((size_t)count + 3, sizeof(*argv));
+	char path[4096], one[] = "-1", **argv = calloc((size_t)count + 3, sizeof(*argv));
 
 	if (!argv || enter_namespace())
 		_exit(EXIT_FAILURE);
@@ -201,63 +201,57 @@ static int play_all(char **words, int count, char **scripts, int n)
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Words before the scripts; their number, or 0: they are wrong. */
-static int read_words(int argc, char **argv)
+static bool define(char *pair)
 {
-	int i;
+	struct tern_script_define *d = &options.defines[options.define_count];
+	char *name = strdup(pair), *equals = name ? strchr(name, '=') : NULL;
 
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		char *value = i + 1 < argc ? argv[i + 1] : NULL;
+	if (!equals || options.define_count == WORDS_MAX)
+		return false;
+	*equals = '\0';
+	*d = (struct tern_script_define){ name, equals + 1 };
+	options.define_count++;
+	return true;
+}
 
-		if (strcmp(argv[i], "-v") == 0) {
-			options.verbose = true;
-		} else if (strcmp(argv[i], "--bare") == 0) {
-			options.bare = true;
-		} else if (strcmp(argv[i], "--one") == 0) {
+static bool read_options(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "+1bvj:t:d:D:f:")) >= 0) {
+		if (option == '1')
 			options.one = true;
-		} else if (value && strcmp(argv[i], "-j") == 0) {
-			options.jobs = TERN_MIN(TERN_MAX(atoi(value), 1), (int)JOBS_MAX);
-			i++;
-		} else if (value && strcmp(argv[i], "-t") == 0) {
-			replay_options.tolerance_us = atoi(value);
-			i++;
-		} else if (value && strcmp(argv[i], "-d") == 0) {
-			options.dir = value;
-			i++;
-		} else if (value && strcmp(argv[i], "--flags") == 0) {
-			(void)snprintf(options.flags, sizeof(options.flags) / 2, "%s", value);
-			i++;
-		} else if (value && strcmp(argv[i], "-D") == 0 && strchr(value, '=') &&
-			   options.define_count < WORDS_MAX) {
-			value = strdup(value);
-			if (!value)
-				return 0;
-			options.defines[options.define_count].name = value;
-			value[strcspn(value, "=")] = '\0';
-			options.defines[options.define_count++].value = value + strlen(value) + 1;
-			i++;
-		} else {
-			return 0;
-		}
+		else if (option == 'b')
+			options.bare = true;
+		else if (option == 'v')
+			options.verbose = true;
+		else if (option == 'j')
+			options.jobs = (int)strtol(optarg, NULL, 10);
+		else if (option == 't')
+			replay_options.tolerance_us = strtol(optarg, NULL, 10);
+		else if (option == 'd')
+			options.dir = optarg;
+		else if (option == 'f')
+			(void)snprintf(options.flags, sizeof(options.flags) / 2, "%s", optarg);
+		else if (option != 'D' || !define(optarg))
+			return false;
 	}
-	return i;
+	return optind < argc && options.jobs > 0 && options.jobs <= JOBS_MAX;
 }
 
 int main(int argc, char **argv)
 {
 	const char *build = getenv("TERN_BUILD");
-	int words = read_words(argc, argv);
 
-	if (!words || words == argc || !build) {
-		(void)fprintf(stderr,
-			      "usage: TERN_BUILD=DIR replay [-v] [-j N] [-t USECS] "
-			      "[-d DIR] [-D NAME=VALUE] [--flags TEXT] [--bare] SCRIPT...\n");
+	if (!read_options(argc, argv) || !build) {
+		(void)fprintf(stderr, "usage: TERN_BUILD=DIR replay [-bv] [-j N] [-t USECS] "
+				      "[-d DIR] [-D NAME=VALUE] [-f FLAGS] SCRIPT...\n");
 		return EXIT_FAILURE;
 	}
 	(void)snprintf(options.library, sizeof(options.library), "%s/libtern-packetdrill.so",
 		       build);
 	(void)snprintf(options.program, sizeof(options.program), "%s/tern", build);
 	if (options.one)
-		return play(argv[words]);
-	return play_all(argv, words, argv + words, argc - words);
+		return play(argv[optind]);
+	return play_all(argv, optind, argv + optind, argc - optind);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pdrill/replay.h: scripts played in real time on libtern-packetdrill.so, as packetdrill plays them.
+ * pdrill/replay.h: scripts in real time on libtern-packetdrill.so, played as packetdrill does.
  *
  * The reader of scripts, what is done with packets and what is asked of sockets are room sim's. The
  * rest of that room, and all that it calls of a stack, is another here: this program is linked with

@@ -115,6 +115,8 @@ static void receive(struct drill *d)
 		tern_drill_trace_frame(d, d->frame, f->len, false);
 	if (tern_ip_parse(d->frame, f->len, false, &pkt) != TERN_PARSE_OK)
 		tern_drill_fail(d, "a packet that cannot be read was sent");
+	else if (pkt.proto == TERN_PROTO_UDP && d->under_test && d->under_test->udp)
+		d->under_test->local.port = tern_get_u16(pkt.payload);
 	else if (pkt.proto == TERN_PROTO_TCP && !pkt.fragment && !tern_tcp_cksum_ok(&pkt))
 		tern_drill_fail(d, "a segment with a wrong checksum was sent");
 }
