@@ -103,7 +103,8 @@ const char *tern_host_device(const struct tern_host *host);
 
 /*
  * The calls. Addresses are struct sockaddr_in and sockaddr_in6; flags are the system's MSG_PEEK,
- * MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC, MSG_MORE and MSG_NOSIGNAL (there is never a signal).
+ * MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC, MSG_MORE, MSG_EOR and MSG_NOSIGNAL (there is never a
+ * signal).
  * tern_socket takes AF_INET and AF_INET6, SOCK_STREAM and SOCK_DGRAM, with SOCK_NONBLOCK;
  * SOCK_CLOEXEC means nothing here. They return 0, a count or a descriptor, or negative errno.
  */

@@ -186,11 +186,12 @@ enum tern_option {
 	TERN_SO_FASTOPEN_DEFERRED,  /* read only: 1 while the SYN waits for the first send */
 	TERN_SO_TIMEOUTS, /* read only: timeouts in a row; from tcp_retries1 on the way is in doubt,
 			     at R2 the connection is given up (RFC 9293 §3.8.3) */
-	TERN_SO_CONGESTION,         /* congestion control, as in the knob: 0 cubic, 1 reno */
+	TERN_SO_CONGESTION, /* congestion control, as in the knob: 0 cubic, 1 reno */
 };
 
 enum tern_send_flag {
 	TERN_MSG_MORE = 1, /* more follows at once: hold back a partial segment */
+	TERN_MSG_EOR = 2,  /* a record ends: no segment has its last byte and bytes behind it */
 	TERN_MSG_OOB = 4, /* the last byte is urgent (RFC 9293 §3.8.5); of recv: that byte alone */
 };
 

@@ -40,6 +40,14 @@ static int send_refused(struct tern_sock *s)
 	return s->flags & (TERN_SF_ESTABLISHED | TERN_SF_DEFERRED) ? 0 : -EAGAIN;
 }
 
+/* The engine's flags for those of a send. */
+static unsigned int engine_flags(int flags)
+{
+	return (flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0u) |
+	       (flags & TERN_SOCK_OOB ? TERN_MSG_OOB : 0u) |
+	       (flags & TERN_SOCK_EOR ? TERN_MSG_EOR : 0u);
+}
+
 static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock *s,
 			   const void *data, size_t len, int flags)
 {
@@ -48,9 +56,7 @@ static int64_t send_stream(struct tern_socks *ss, uint64_t now, struct tern_sock
 	n = send_refused(s);
 	if (n < 0 || len == 0)
 		return n;
-	n = tern_stack_send(ss->st, now, s->id, data, len,
-			    (flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0u) |
-				    (flags & TERN_SOCK_OOB ? TERN_MSG_OOB : 0u));
+	n = tern_stack_send(ss->st, now, s->id, data, len, engine_flags(flags));
 	return n == -ENOTCONN ? -EPIPE : fell_short(s, n, len);
 }
 
@@ -312,8 +318,7 @@ int64_t tern_sock_commit(struct tern_socks *ss, uint64_t now, int fd, size_t len
 		return -EBADF;
 	if (len)
 		s->flags &= ~(uint32_t)TERN_SF_DEFERRED; /* they go with the SYN */
-	return tern_stack_commit(ss->st, now, s->id, len,
-				 flags & TERN_SOCK_MORE ? TERN_MSG_MORE : 0);
+	return tern_stack_commit(ss->st, now, s->id, len, engine_flags(flags));
 }
 
 /* A number that ioctl() tells of a stream, after its events. */

@@ -100,7 +100,8 @@ static uint32_t buf_get(struct tern_bufs *b, uint32_t want)
 		buf->next = 0;
 		buf->seq = 0;
 		buf->len = 0;
-		buf->cap = class_size[class] - (uint32_t)sizeof(*buf);
+		buf->cap = (class_size[class] - (uint32_t)sizeof(*buf)) & INT32_MAX;
+		buf->record = 0;
 		return idx | class << CLASS_SHIFT;
 	}
 	return 0;
@@ -286,6 +287,32 @@ static uint32_t chain_seek(const struct tern_bufs *b, uint32_t idx, tern_seq seq
 		idx = buf->next;
 	}
 	return idx;
+}
+
+void tern_chain_end_record(const struct tern_bufs *b, const struct tern_chain *chain)
+{
+	struct tern_buf *buf = tern_buf_at(b, chain->tail);
+
+	buf->cap = buf->len & INT32_MAX;
+	buf->record = 1;
+}
+
+uint32_t tern_chain_record(const struct tern_bufs *b, const struct tern_chain *chain,
+			   uint32_t cursor, tern_seq seq, uint32_t len)
+{
+	uint32_t idx = chain_seek(b, cursor ? cursor : chain->head, seq);
+
+	while (idx) {
+		const struct tern_buf *buf = tern_buf_at(b, idx);
+		uint32_t upto = buf->seq + buf->len - seq;
+
+		if (upto >= len)
+			break;
+		if (buf->record)
+			return upto;
+		idx = buf->next;
+	}
+	return len;
 }
 
 void tern_chain_copy(const struct tern_bufs *b, const struct tern_chain *chain, tern_seq seq,

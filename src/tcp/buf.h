@@ -24,7 +24,8 @@ struct tern_buf {
 	uint32_t next;
 	tern_seq seq;
 	uint32_t len;
-	uint32_t cap; /* bytes that data holds */
+	uint32_t cap : 31;   /* bytes that data holds */
+	uint32_t record : 1; /* a record of the application ends here */
 	uint8_t data[];
 };
 
@@ -80,6 +81,16 @@ unsigned int tern_chain_lend(struct tern_bufs *b, const struct tern_chain *chain
  */
 uint32_t tern_chain_take(struct tern_bufs *b, struct tern_chain *chain, struct tern_chain *fresh,
 			 tern_seq seq, uint32_t len);
+
+/* A record of the application ends with the chain's last byte: nothing more joins its buffer. */
+void tern_chain_end_record(const struct tern_bufs *b, const struct tern_chain *chain);
+
+/*
+ * How many of the len bytes from seq on come before the end of a record, the bytes up to the end of
+ * the first one counted. cursor: a buffer to look from, 0: the head.
+ */
+uint32_t tern_chain_record(const struct tern_bufs *b, const struct tern_chain *chain,
+			   uint32_t cursor, tern_seq seq, uint32_t len);
 
 /* Frees all buffers that end at or before seq. Returns the bytes uncharged. */
 uint32_t tern_chain_trim(struct tern_bufs *b, struct tern_chain *chain, tern_seq seq);

@@ -227,7 +227,7 @@ void tern_conn_unhash(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 /* Nothing is queued, in flight or owed. Part by part: the whole at once would be a loop. */
 static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn *c)
 {
-	x->send = (struct tern_send_queue){ .bytes = 0 };
+	x->send = (struct tern_send_queue){ .push = c->snd.una };
 	tern_flight_init(&x->flight);
 	x->repair.high = c->snd.una;
 	x->repair.usage_end = c->snd.una;

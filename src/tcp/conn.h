@@ -215,6 +215,9 @@ struct tern_send_queue {
 		at_rtx;  /* buffers at SND.NXT and of the last repair; 0: look from the head */
 	tern_seq small;  /* end of the last segment below full size (Minshall) */
 	bool small_out;  /* … and whether it was sent at all */
+	bool hurry;      /* TCP_NODELAY was set: what was queued by then waits for nothing */
+	bool records;    /* some end of a record (MSG_EOR) is in the chain */
+	tern_seq push;   /* end of the last send that did not say more follows: PSH */
 	tern_seq urgent; /* behind the last urgent byte, with TERN_MARK_URGENT */
 };
 

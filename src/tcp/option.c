@@ -242,6 +242,8 @@ int tern_tcp_set_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 		set_quickack(t, c, value);
 	else
 		err = set_field(c, option, value);
+	if (option == TERN_SO_NODELAY && value && c->traffic)
+		tern_conn_traffic(t, c)->send.hurry = true;
 	if (!err && (c->flags & TERN_CF_HASHED)) {
 		tern_timers_keepalive(t, idx, c);
 		tern_conn_want_output(t, idx, c);

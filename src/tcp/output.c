@@ -13,6 +13,7 @@
  * Connections with something to send wait in a list and take turns, a segment each.
  */
 #include "base/compiler.h"
+#include "tcp/allow.h"
 #include "tcp/marks.h"
 #include "tcp/reass.h"
 #include "tcp/recovery.h"
@@ -219,33 +220,12 @@ TERN_INLINE bool build_syn(struct turn u)
 	return true;
 }
 
-/* Largest payload of one frame: a segment, or a super-segment where the link cuts. */
-static uint32_t payload_max(const struct tern_tcp *t, const struct tern_conn *c)
-{
-	uint32_t mss = c->cc.mss;
-
-	/* Of a super-segment all would have the same urgent pointer, and each CWR. */
-	if (t->gso_max < 120 + 2 * mss || (c->marks & (TERN_MARK_URGENT | TERN_MARK_CWR)))
-		return mss;
-	return (t->gso_max - 120) / mss * mss;
-}
-
 /* Is something lost that was not sent again, and may it be? */
 static inline bool repair_waits(const struct tern_traffic *x)
 {
 	const struct tern_repairs *r = &x->repair;
 
 	return x->flight.lost > x->flight.again && !r->hold && !r->new_first;
-}
-
-/* How many segments the congestion window still has room for. */
-static uint32_t quota(struct turn u)
-{
-	uint32_t cwnd = tern_cc_segments(&u.c->cc), pipe = tern_flight_pipe(&u.x->flight);
-	uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
-
-	/* Of super-segments two at least are to be under way (as Linux). */
-	return u.t->gso_max ? TERN_MIN(room, TERN_MAX(cwnd / 2, 1u)) : room;
 }
 
 /* The first burst that is lost and was not sent again; 0 if there is none. */
@@ -283,6 +263,16 @@ static uint32_t bytes_in_window(const struct tern_conn *c, const struct tern_bur
 	return room > mss ? room / mss * mss : room;
 }
 
+/* Does a record of the application end with the first of two bursts? */
+static bool ends_record(struct turn u, const struct tern_burst *first,
+			const struct tern_burst *second)
+{
+	uint32_t len = second->end - first->seq;
+
+	return u.x->send.records &&
+	       tern_chain_record(&u.t->bufs, &u.x->send.chain, 0, first->seq, len) < len;
+}
+
 /* Small segments behind a small one go with it. */
 static void collapse(struct turn u, uint32_t idx)
 {
@@ -293,7 +283,7 @@ static void collapse(struct turn u, uint32_t idx)
 		next = tern_burst_at(u.t, u.x, burst->next);
 		if (next->count > 1 || (next->flags & TERN_BURST_SACKED) ||
 		    tern_burst_bytes(burst) + tern_burst_bytes(next) > u.c->cc.mss ||
-		    next->end - u.c->snd.una > u.c->snd.wnd)
+		    next->end - u.c->snd.una > u.c->snd.wnd || ends_record(u, burst, next))
 			return;
 		tern_flight_join(u.t, f, idx);
 		if (!tern_conn_sacks(u.c) && f->sacked) /* one that a duplicate stood for */
@@ -345,7 +335,7 @@ static struct tern_burst *build_burst(struct turn u, uint32_t idx, uint32_t len)
 static TERN_OUTLINE bool build_repair(struct turn u)
 {
 	struct tern_conn *c = u.c;
-	uint32_t idx = first_lost(u), room = quota(u), bytes, len;
+	uint32_t idx = first_lost(u), room = tern_allowed_segments(u.t, u.c, u.x), bytes, len;
 	struct tern_burst *burst;
 
 	if (!idx || !room)
@@ -356,83 +346,11 @@ static TERN_OUTLINE bool build_repair(struct turn u)
 	len = bytes_in_window(c, burst, bytes);
 	if (!len && bytes)
 		return false;
-	len = TERN_MIN(len, TERN_MIN(room * c->cc.mss, payload_max(u.t, c)));
+	len = TERN_MIN(len, TERN_MIN(room * c->cc.mss, tern_allowed_payload(u.t, c)));
 	u.x->send.at_rtx = 0;
 	burst = build_burst(u, idx, len);
 	sent_again(u, idx, burst);
 	return true;
-}
-
-/* May a last piece below full size leave now? It is all there is to send. */
-static bool may_send_small(struct turn u, uint32_t len)
-{
-	const struct tern_conn *c = u.c;
-	const struct tern_send_queue *q = &u.x->send;
-
-	if ((c->flags & TERN_CF_FIN_QUEUED) || (c->marks & TERN_MARK_URGENT))
-		return true;
-	/* RFC9293:MAY-16 */
-	if (c->flags & (TERN_CF_CORK | TERN_CF_MORE))
-		return false;
-	/* RFC9293:MUST-17 */
-	if ((c->flags & TERN_CF_NODELAY) || len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
-		return true;
-	/* RFC9293:SHLD-7 */
-	return !q->small_out || tern_seq_le(q->small, c->snd.una);
-}
-
-/* Is the window used? Remembered for the growth of it, until a window's data is acknowledged. */
-TERN_INLINE void note_usage(struct turn u, bool full)
-{
-	struct tern_repairs *r = &u.x->repair;
-	uint32_t packets = u.x->flight.packets;
-
-	if (tern_seq_lt(u.c->snd.una, r->usage_end) && !full &&
-	    (r->window_full || packets <= r->packets_max))
-		return;
-	r->window_full = full;
-	r->packets_max = packets;
-	r->usage_end = u.c->snd.nxt;
-}
-
-/* Bytes of new data to send now: whole segments, and a small one behind them if it may. */
-static uint32_t new_bytes(struct turn u, uint32_t available, bool force)
-{
-	struct tern_conn *c = u.c;
-	uint32_t mss = c->cc.mss;
-	uint32_t flight = c->snd.nxt - c->snd.una;
-	/* RFC9293:MUST-34 RFC9293:SHLD-15 */
-	uint32_t usable = c->snd.wnd > flight ? c->snd.wnd - flight : 0;
-	uint32_t room = quota(u);
-	/* RFC9293:SHLD-27 RFC9293:SHLD-28 */
-	uint32_t len = TERN_MIN(TERN_MIN(available, usable), payload_max(u.t, c));
-	uint32_t small;
-
-	if (len > room * mss)
-		len = room * mss;
-	if (!room)
-		note_usage(u, true);
-	small = len % mss;
-	if (!small || force)
-		return len;
-	/* RFC9293:MUST-38 */
-	if (len == available ? may_send_small(u, len)
-			     : len < mss && !flight && len >= TERN_MAX(c->snd.max_wnd / 2, 1u))
-		return len;
-	return len - small;
-}
-
-/*
- * Before new data after a silence: the old congestion window is not known to be good (RFC 5681
- * 4.1).
- */
-static void check_idle(struct turn u)
-{
-	struct tern_conn *c = u.c;
-
-	if (c->snd.una == c->snd.nxt && u.t->knobs->tcp_slow_start_after_idle &&
-	    u.t->now_ms - c->snd_ms > c->rtt.rto_us / 1000)
-		tern_cc_idle(&c->cc, (u.t->now_ms - c->snd_ms) * UINT64_C(1000), c->rtt.rto_us);
 }
 
 /* Bookkeeping of new data that has left. */
@@ -472,18 +390,20 @@ static inline bool fin_fits(const struct tern_conn *c, uint32_t len)
 	return c->snd.nxt + len + 1 - c->snd.una <= c->snd.wnd;
 }
 
-/* len bytes of new data, of which some is available, and the FIN behind the last of it. */
-TERN_INLINE void send_data(struct turn u, uint32_t len, uint32_t available)
+/* New data, of which some is available, and the FIN behind the last of it. */
+TERN_INLINE void send_data(struct turn u, struct tern_allowed allowed, uint32_t available)
 {
 	struct tern_conn *c = u.c;
 	unsigned int flags = 0;
+	uint32_t len;
 	bool fin = false;
 
 	start(u, c->snd.nxt, TERN_ACK);
-	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, len);
+	len = attach(u, &u.x->send.at_nxt, c->snd.nxt, allowed.len);
 	if (TERN_UNLIKELY(c->marks & TERN_MARK_ECN))
 		tern_ecn_mark_data(c, u.tx);
-	if (u.tx->gso_size || len == available) {
+	if (u.tx->gso_size || c->snd.nxt + len == u.x->send.push ||
+	    (allowed.push && len == allowed.len)) {
 		/* RFC9293:MUST-61 */
 		u.tx->seg.flags |= TERN_PSH;
 		flags |= TERN_BURST_PSH;
@@ -498,25 +418,25 @@ TERN_INLINE void send_data(struct turn u, uint32_t len, uint32_t available)
 	/* RFC9293:U-4 */
 	acknowledge(u);
 	sent_new(u, len + fin, segments(u), flags);
-	note_usage(u, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
+	tern_allowed_used(c, u.x, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
 	sent_data(u, len);
 }
 
-/* New data, as much as may leave now. */
-static TERN_OUTLINE bool build_data(struct turn u, uint32_t available, bool force)
+/* New data, as much as may leave now; more, if the persist timer has waited long enough. */
+static TERN_OUTLINE bool build_data(struct turn u, uint32_t available)
 {
-	uint32_t len;
+	bool force = (u.c->flags & TERN_CF_PROBE) && u.x->due == TERN_DUE_PERSIST;
+	struct tern_allowed allowed = tern_allowed_new(u.t, u.c, u.x, available, force);
 
-	check_idle(u);
-	len = new_bytes(u, available, force);
-	if (!len)
+	if (!allowed.len)
 		return false;
-	send_data(u, len, available);
+	u.c->flags &= ~(uint32_t)TERN_CF_PROBE;
+	send_data(u, allowed, available);
 	return true;
 }
 
-/* New data, or a FIN alone. `force`: the persist timer has waited long enough. */
-TERN_INLINE bool build_new(struct turn u, bool force)
+/* New data, or a FIN alone. */
+TERN_INLINE bool build_new(struct turn u)
 {
 	struct tern_conn *c = u.c;
 	tern_seq data_end = c->snd.una + u.x->send.bytes;
@@ -524,7 +444,7 @@ TERN_INLINE bool build_new(struct turn u, bool force)
 	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end))
 		return false;
 	if (c->snd.nxt != data_end)
-		return build_data(u, data_end - c->snd.nxt, force);
+		return build_data(u, data_end - c->snd.nxt);
 	if (!(c->flags & TERN_CF_FIN_QUEUED) || !fin_fits(c, 0))
 		return false;
 	start(u, c->snd.nxt, TERN_ACK | TERN_FIN);
@@ -559,18 +479,19 @@ static TERN_OUTLINE bool build_loss_probe(struct turn u)
 	struct tern_conn *c = u.c;
 	struct tern_repairs *r = &u.x->repair;
 	tern_seq data_end = c->snd.una + u.x->send.bytes;
-	uint32_t len, unsent = tern_seq_gt(data_end, c->snd.nxt) ? data_end - c->snd.nxt : 0;
+	uint32_t unsent = tern_seq_gt(data_end, c->snd.nxt) ? data_end - c->snd.nxt : 0;
+	struct tern_allowed allowed =
+		tern_allowed_record(u.t, u.x, c->snd.nxt, TERN_MIN(unsent, c->cc.mss));
 
 	r->probe_due = false;
 	if (!u.x->flight.tail)
 		return false;
-	len = TERN_MIN(unsent, c->cc.mss);
-	r->probe_again = !len || c->snd.nxt + len - c->snd.una > c->snd.wnd;
+	r->probe_again = !allowed.len || c->snd.nxt + allowed.len - c->snd.una > c->snd.wnd;
 	if (r->probe_again) {
 		build_tail(u);
 	} else {
 		tern_count(u.t->trace, TERN_CNT_TcpExtTCPLossProbes);
-		send_data(u, len, unsent);
+		send_data(u, allowed, unsent);
 	}
 	r->probing = true;
 	r->probe_end = c->snd.nxt;
@@ -588,8 +509,6 @@ static TERN_OUTLINE bool build_probe(struct turn u)
 	c->flags &= ~(uint32_t)TERN_CF_PROBE;
 	if (c->snd.una != c->snd.nxt) /* what left meanwhile asks as much */
 		return false;
-	if (persist && c->snd.wnd && build_new(u, true))
-		return true;
 	/* RFC9293:MUST-36 RFC9293:SHLD-12 RFC9293:MAY-5 */
 	start(u, c->snd.una - 1, TERN_ACK);
 	acknowledge(u);
@@ -670,7 +589,7 @@ TERN_COLD static bool build_early(struct turn u)
 	bool built;
 
 	u.c->snd.una++;
-	built = build_new(u, false);
+	built = build_new(u);
 	u.c->snd.una--;
 	return built;
 }
@@ -682,7 +601,7 @@ static TERN_OUTLINE bool build_repairing(struct turn u)
 
 	if (r->probe_due && build_loss_probe(u))
 		return true;
-	if ((repair_waits(u.x) && build_repair(u)) || build_new(u, false))
+	if ((repair_waits(u.x) && build_repair(u)) || build_new(u))
 		return true;
 	if (!r->new_first || tern_seq_gt(u.c->snd.nxt, r->high))
 		return false;
@@ -708,7 +627,7 @@ TERN_INLINE bool build(struct turn u)
 	if (u.x && TERN_UNLIKELY(u.x->flight.lost | u.x->repair.probe_due)) {
 		if (build_repairing(u))
 			return true;
-	} else if (u.x && build_new(u, false)) {
+	} else if (u.x && build_new(u)) {
 		return true;
 	}
 	if ((c->flags & TERN_CF_PROBE) && build_probe(u))
@@ -739,6 +658,7 @@ static TERN_OUTLINE void wait_for_room(struct turn u)
 {
 	struct tern_conn *c = u.c;
 
+	c->flags &= ~(uint32_t)TERN_CF_MORE; /* the send that said so is over */
 	if (u.x && c->snd.una == c->snd.nxt && tern_state_in(c->state, TERN_STATES_SYNCHRONIZED) &&
 	    !(c->flags & TERN_CF_FIN_SENT) && (u.x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED)))
 		/* RFC9293:MUST-35 RFC9293:MUST-36 */

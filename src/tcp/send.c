@@ -80,6 +80,34 @@ static uint32_t send_room(const struct tern_tcp *t, const struct tern_conn *c,
 	return unsent < low ? room : 0;
 }
 
+/*
+ * What a send of n bytes says of the segments they leave in; whole: it took all it was given. Its
+ * end is pushed unless more follows, or is known as the end of a record.
+ */
+static void note_end(const struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x,
+		     uint32_t n, unsigned int flags, bool whole)
+{
+	struct tern_send_queue *q = &x->send;
+	tern_seq end = queue_end(c, x), before = end - n;
+
+	c->flags &= ~(uint32_t)TERN_CF_MORE;
+	if (!tern_seq_lt(c->snd.nxt, before))
+		q->hurry = false;
+	if (q->bytes == n)
+		q->records = false;
+	if (!(flags & TERN_MSG_MORE) || !whole) {
+		q->push = end;
+	} else {
+		c->flags |= TERN_CF_MORE;
+		if (q->push == before)
+			q->push = c->snd.una;
+	}
+	if (TERN_UNLIKELY(flags & TERN_MSG_EOR) && whole) {
+		tern_chain_end_record(&t->bufs, &q->chain);
+		q->records = true;
+	}
+}
+
 int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t len,
 		      unsigned int flags)
 {
@@ -107,11 +135,10 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 		return send_no_memory(t, c);
 	x->wmem += (uint32_t)charged;
 	x->send.bytes += n;
-	c->flags &= ~(uint32_t)(TERN_CF_MORE | TERN_CF_NOSPACE);
+	c->flags &= ~(uint32_t)TERN_CF_NOSPACE;
 	if (n < len)
 		c->flags |= TERN_CF_NOSPACE;
-	else if (flags & TERN_MSG_MORE)
-		c->flags |= TERN_CF_MORE;
+	note_end(t, c, x, n, flags, n == len);
 	if (TERN_UNLIKELY(flags & TERN_MSG_OOB) && n == len)
 		tern_urgent_queued(c, x);
 	if (may_leave(c))
@@ -184,9 +211,7 @@ int64_t tern_tcp_commit(struct tern_tcp *t, uint32_t idx, size_t len, unsigned i
 		x->wmem += tern_chain_take(&t->bufs, &x->send.chain, &t->lent.fresh, t->lent.seq,
 					   (uint32_t)len);
 		x->send.bytes += (uint32_t)len;
-		c->flags &= ~(uint32_t)TERN_CF_MORE;
-		if ((flags & TERN_MSG_MORE) && !(c->flags & TERN_CF_NOSPACE))
-			c->flags |= TERN_CF_MORE;
+		note_end(t, c, x, (uint32_t)len, flags, !(c->flags & TERN_CF_NOSPACE));
 		if (may_leave(c))
 			tern_conn_want_output(t, idx, c);
 		else if (c->fastopen & TERN_FO_DEFERRED)

@@ -18,7 +18,7 @@
 
 /* RFC9293:MUST-40 */
 #define DELACK_NS UINT64_C(40000000)
-#define HOLD_NS   UINT64_C(200000000) /* for a cork or a silly window */
+#define PROBE_NS  UINT64_C(200000000) /* no sooner, however short the RTO is */
 
 /* When the next thing is due for a connection; x may be NULL. */
 static inline uint64_t next_due(const struct tern_tcp *t, const struct tern_conn *c,
@@ -109,7 +109,7 @@ void tern_timers_blocked(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		return;
 	x->due = TERN_DUE_PERSIST;
 	/* RFC9293:MUST-60 RFC9293:SHLD-29 RFC9293:SHLD-30 */
-	x->rexmt_ns = t->now + (c->snd.wnd ? HOLD_NS : tern_rto_ns(t, c, x));
+	x->rexmt_ns = t->now + TERN_MAX(tern_rto_ns(t, c, x), PROBE_NS);
 	if (!c->patience.retries)
 		x->first_ns = t->now;
 	tern_timers_arm(t, idx, c, x->rexmt_ns);

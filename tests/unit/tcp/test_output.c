@@ -113,7 +113,7 @@ static void a_fin_takes_the_small_rest_along(void **state)
 }
 
 /* RFC9293:MUST-60 */
-static void a_cork_holds_small_segments_for_200_ms(void **state)
+static void a_cork_holds_small_segments_for_an_rto(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
 
@@ -126,7 +126,7 @@ static void a_cork_holds_small_segments_for_200_ms(void **state)
 	assert_quiet(r);
 	pass(r, 199 * MS);
 	assert_quiet(r);
-	pass(r, 2 * MS);
+	pass(r, 5 * MS);
 	assert_out(r, 1001, 500, DATA);
 	assert_quiet(r);
 	room_free(r);
@@ -213,7 +213,7 @@ static void a_window_that_stays_small_is_used_after_a_while(void **state)
 	FEED(r, .seq = 1, .ack = 4001, .flags = TERN_ACK, .wnd = 100);
 	assert_quiet(r);
 	pass(r, S);
-	assert_out(r, 4001, 100, TERN_ACK);
+	assert_out(r, 4001, 100, DATA);
 	assert_payload(r);
 	room_free(r);
 }
@@ -363,7 +363,7 @@ int main(void)
 		cmocka_unit_test(full_segments_pass_nagle),
 		cmocka_unit_test(nodelay_switches_nagle_off_also_for_what_waits),
 		cmocka_unit_test(a_fin_takes_the_small_rest_along),
-		cmocka_unit_test(a_cork_holds_small_segments_for_200_ms),
+		cmocka_unit_test(a_cork_holds_small_segments_for_an_rto),
 		cmocka_unit_test(pulling_the_cork_sends_the_rest),
 		cmocka_unit_test(segments_of_the_peer_do_not_prolong_a_cork),
 		cmocka_unit_test(more_to_come_holds_a_small_segment_until_the_rest_is_there),
