@@ -102,7 +102,7 @@ static int show(struct request *r, const char *pattern)
 
 	r->pattern = pattern;
 	status = tern_view_ask(&r->view, "{\"cmd\":\"knobs\"}", take_knob);
-	if (status == TERN_CLI_OK && r->shown == before)
+	if (status == TERN_CLI_OK && pattern && r->shown == before)
 		return tern_cli_problem(r->view.args, "no knob is called like '%s'", pattern);
 	return status;
 }
