@@ -521,7 +521,8 @@ static bool socket_number(struct tern_socks *ss, uint64_t now, struct tern_sock 
 		*ret = 1;
 		return true;
 	case TERN_ABI_SO_BUF_LOCK:
-		*ret = (s->options >> TERN_SO_SNDBUF & 1) | (s->options >> TERN_SO_RCVBUF & 1) << 1;
+		*ret = (s->options & 1ull << TERN_SO_SNDBUF ? 1 : 0) |
+		       (s->options & 1ull << TERN_SO_RCVBUF ? 2 : 0);
 		return true;
 	default:
 		return false;
