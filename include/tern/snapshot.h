@@ -74,7 +74,8 @@ struct tern_socket_info {
 	uint32_t unacked /* bytes in flight */, snd_wnd, rcv_wnd;
 	uint8_t ca_state; /* 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss, as Linux */
 	uint8_t backoff;  /* how often the RTO is doubled */
-	/* segments in flight; of these SACKed, lost, sent again; those out of order that are no loss */
+	/* segments in flight; of these SACKed, lost, sent again; those out of order that are
+	   no loss */
 	uint32_t packets_out, sacked_out, lost_out, retrans_out, reordering;
 	uint32_t reord_seen, dsack_dups, delivered;
 	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;

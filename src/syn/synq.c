@@ -4,10 +4,10 @@
  *
  * A half-open record stands in the keyed map of flows, on its listener's SYN queue (oldest first)
  * and in a queue of those that wait as long as it does. Its one timer sends the SYN-ACK again after
- * 1, 2, 4, … s, tcp_rto_max_ms (120 s) at most. After tcp_synack_retries times (TCP_SYNCNT of the socket, if set)
- * the next expiry ends it: 63 s with the standard 5. Only the timer prolongs its life: a peer that
- * repeats its SYN gets the SYN-ACK again, but no new deadline, so that periodic SYNs cannot hold a
- * place in the queue.
+ * 1, 2, 4, … s, tcp_rto_max_ms (120 s) at most. After tcp_synack_retries times (TCP_SYNCNT of the
+ * socket, if set) the next expiry ends it: 63 s with the standard 5. Only the timer prolongs its
+ * life: a peer that repeats its SYN gets the SYN-ACK again, but no new deadline, so that periodic
+ * SYNs cannot hold a place in the queue.
  *
  * As in Linux, a queue that is more than half full gives up on old records sooner: each halving of
  * the share of young ones (whose timer has not yet run out) costs the old ones a retransmission,

@@ -47,8 +47,8 @@ struct tern_burst {
 };
 
 /*
- * The bursts of a connection, in order of sequence, and sums over them in segments. All before `own`
- * is zero when nothing is in flight.
+ * The bursts of a connection, in order of sequence, and sums over them in segments. All before
+ * `own` is zero when nothing is in flight.
  */
 struct tern_flight {
 	uint32_t head, tail;
