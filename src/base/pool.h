@@ -108,10 +108,16 @@ TERN_NODISCARD uint32_t tern_pool_get(struct tern_pool *p);
 /* Give an item back. */
 void tern_pool_put(struct tern_pool *p, uint32_t idx);
 
+/* Is an index that is not above the pool's maximum in use? */
+static inline bool tern_pool_is_taken(const struct tern_pool *p, uint32_t idx)
+{
+	return (p->taken[idx / 64] >> idx % 64 & 1) && idx != p->hand;
+}
+
 /* Is this index in use? */
 static inline bool tern_pool_is_used(const struct tern_pool *p, uint32_t idx)
 {
-	return idx <= p->max && (p->taken[idx / 64] >> idx % 64 & 1) && idx != p->hand;
+	return idx <= p->max && tern_pool_is_taken(p, idx);
 }
 
 /* The lowest index in use above idx, or 0: a walk over a pool begins at 0. */
@@ -137,7 +143,7 @@ static inline void *tern_pool_check(const struct tern_pool *p, uint32_t idx, uin
 {
 	uint32_t *item;
 
-	if (idx > p->handles || !tern_pool_is_used(p, idx))
+	if (idx > p->handles || !tern_pool_is_taken(p, idx))
 		return NULL;
 	item = tern_pool_at(p, idx);
 	return *item == generation ? item : NULL;

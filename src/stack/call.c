@@ -16,11 +16,10 @@
 /* The connection record of an id that its application still holds, or NULL. Its index is in id. */
 TERN_INLINE struct tern_conn *held_conn(const struct tern_stack *st, tern_id id)
 {
-	struct tern_conn *c;
+	/* The number of an id of another kind is no generation at all. */
+	uint32_t gen = (uint32_t)(id >> 32) - ((uint32_t)TERN_ID_CONN << 24);
+	struct tern_conn *c = tern_pool_check(&st->tcp.conns, (uint32_t)id, gen);
 
-	if (tern_id_kind(id) != TERN_ID_CONN)
-		return NULL;
-	c = tern_pool_check(&st->tcp.conns, (uint32_t)id, tern_id_gen(id));
 	return c && (c->flags & TERN_CF_OWNED) ? c : NULL;
 }
 

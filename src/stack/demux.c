@@ -56,12 +56,12 @@ static struct tern_trace_record *trace_segment(struct tern_stack *st, const stru
 	return r;
 }
 
-static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn,
+static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn, struct tern_conn *c,
 				    const struct tern_segment *seg)
 {
 	struct tern_outcome outcome;
 
-	tern_tcp_input(&st->tcp, conn, seg, &outcome);
+	tern_tcp_input(&st->tcp, conn, c, seg, &outcome);
 	if (outcome.move != TERN_MOVE_NONE)
 		tern_stack_move(st, conn, outcome.move, outcome.ack);
 	return outcome.reason;
@@ -146,15 +146,20 @@ static uint32_t to_others(struct tern_stack *st, const struct tern_flow *flow, u
 enum tern_drop tern_demux(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,
 			  const struct tern_segment *seg)
 {
-	uint32_t conn = st->tcp.last_conn;
+	struct tern_tcp *t = &st->tcp;
+	uint32_t conn = t->last_conn;
 	enum tern_drop reason;
 
-	if (!conn)
-		conn = tern_conn_find(&st->tcp, hash, flow);
-	if (!conn)
-		conn = to_others(st, flow, hash, seg, &reason);
-	st->tcp.last_conn = conn;
-	return conn ? to_connection(st, conn, seg) : reason;
+	if (!conn) {
+		conn = tern_conn_find(t, hash, flow);
+		if (!conn)
+			conn = to_others(st, flow, hash, seg, &reason);
+		if (!conn)
+			return reason;
+		t->last_conn = conn;
+		t->last_conn_at = tern_conn_at(t, conn);
+	}
+	return to_connection(st, conn, t->last_conn_at, seg);
 }
 
 enum tern_drop tern_demux_traced(struct tern_stack *st, const struct tern_flow *flow, uint32_t hash,

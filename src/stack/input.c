@@ -238,8 +238,8 @@ static bool judge_run(struct tern_stack *st, const uint8_t *frame)
 }
 
 /*
- * The flow of a plain segment becomes the run, if its addresses are good; else there is none. A
- * peer that was heard just now is not judged again.
+ * The flow of a plain segment becomes the run, if its addresses and ports are good; else there is
+ * none. A peer that was heard just now is not judged again.
  */
 static bool begin_run(struct tern_stack *st, const uint8_t *frame,
 		      const struct tern_plain_flow *wire, const struct tern_segment *seg)
@@ -247,6 +247,8 @@ static bool begin_run(struct tern_stack *st, const uint8_t *frame,
 	struct tern_run *run = &st->run;
 
 	end_run(st);
+	if (!seg->sport || !seg->dport)
+		return false;
 	if ((!wire->addrs || run->wire.addrs != wire->addrs) && !judge_run(st, frame))
 		return false;
 	run->flow.lport = seg->dport;

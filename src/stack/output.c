@@ -18,10 +18,18 @@
 
 #define LOOP_MAX 64
 
-static_assert(offsetof(struct tern_reply, seq) == offsetof(struct tern_segment, seq) &&
-		      offsetof(struct tern_reply, wnd) == offsetof(struct tern_segment, wnd) &&
-		      offsetof(struct tern_reply, options) == offsetof(struct tern_segment, ecn),
-	      "a reply begins as a segment does: ports, numbers, window, flags");
+static_assert(
+	offsetof(struct tern_reply, seq) == offsetof(struct tern_segment, seq) &&
+		offsetof(struct tern_reply, wnd) == offsetof(struct tern_segment, wnd) &&
+		offsetof(struct tern_reply, unused) == offsetof(struct tern_segment, ecn) &&
+		offsetof(struct tern_reply, options) ==
+			offsetof(struct tern_segment, opt.present) &&
+		offsetof(struct tern_reply, wscale) == offsetof(struct tern_segment, opt.wscale) &&
+		offsetof(struct tern_reply, fastopen_exp) ==
+			offsetof(struct tern_segment, opt.fastopen_exp) &&
+		offsetof(struct tern_reply, tsecr) == offsetof(struct tern_segment, opt.tsecr) &&
+		offsetof(struct tern_reply, family) == offsetof(struct tern_segment, opt.sack),
+	"a reply begins as a segment does, up to its SACK blocks");
 static_assert(TERN_OUT_HEADER >= TERN_IP6_HEADER + TERN_TCP_HEADER_MAX, "headers have room");
 
 /* The event ring's record of a segment that leaves. */
@@ -155,25 +163,17 @@ static inline void build_reply(struct tern_stack *st, const struct tern_reply *r
 			       struct tern_tx *tx)
 {
 	struct tern_segment *seg = &tx->seg;
+	uint8_t family = reply->family, state = reply->state, ttl = reply->ttl, tos = reply->tos;
 
-	memcpy(seg, reply, offsetof(struct tern_segment, ecn));
-	seg->urgent = 0;
+	memcpy(seg, reply, offsetof(struct tern_reply, family));
 	seg->len = 0;
-	seg->opt.present = reply->options;
-	seg->opt.mss = reply->mss;
-	seg->opt.wscale = reply->wscale;
-	seg->opt.tsval = reply->tsval;
-	seg->opt.tsecr = reply->tsecr;
-	if (TERN_UNLIKELY(reply->options & TERN_OPT_FASTOPEN)) {
-		seg->opt.fastopen_len = sizeof(reply->fastopen);
-		seg->opt.fastopen_exp = reply->fastopen_exp;
+	if (TERN_UNLIKELY(reply->options & TERN_OPT_FASTOPEN))
 		memcpy(seg->opt.fastopen, reply->fastopen, sizeof(reply->fastopen));
-	}
 	tx->addrs = reply->addrs;
-	tx->family = reply->family;
-	tx->state = reply->state;
-	tx->ttl = reply->ttl;
-	tx->tos = reply->tos;
+	tx->family = family;
+	tx->state = state;
+	tx->ttl = ttl;
+	tx->tos = tos;
 	tx->pieces = 0;
 	tx->gso_size = 0;
 	if (TERN_UNLIKELY(reply->flags & TERN_RST))

@@ -52,6 +52,7 @@ bool tern_half_open_early(struct tern_syn *s, const struct tern_half *h, struct 
 void tern_half_add_cookie(struct tern_reply *synack, const struct tern_tcp_options *cookie)
 {
 	synack->options |= TERN_OPT_FASTOPEN;
+	synack->fastopen_len = sizeof(synack->fastopen);
 	synack->fastopen_exp = cookie->fastopen_exp;
 	memcpy(synack->fastopen, cookie->fastopen, sizeof(synack->fastopen));
 }

@@ -173,8 +173,7 @@ struct tern_conn {
 	uint16_t lport, rport;
 	uint8_t family; /* of the flow in addrs; 0: none yet, or the IPv6 wildcard at lport */
 	uint8_t state;
-	uint8_t events;  /* level bits not yet reported */
-	uint8_t options; /* agreed on: enum tern_tcp_option bits below 256 */
+	uint8_t ttl, tos; /* ttl 0: the knob */
 	struct tern_snd snd;
 	struct tern_rcv rcv;
 	struct tern_ts ts;
@@ -185,7 +184,8 @@ struct tern_conn {
 	uint16_t max_seg;          /* TCP_MAXSEG, 0: none */
 	uint16_t linger_s;         /* + 1; 0: off */
 	uint16_t notsent_lowat;    /* TCP_NOTSENT_LOWAT, see tern_conn_lowat(); 0: the knob */
-	uint8_t ttl, tos;          /* ttl 0: the knob */
+	uint8_t events;            /* level bits not yet reported */
+	uint8_t options;           /* agreed on: enum tern_tcp_option bits below 256 */
 	uint8_t error, soft_error; /* errno values */
 	uint8_t open_family;       /* as opened: TERN_INET or TERN_INET6 */
 	uint8_t drops;             /* segments refused for lack of room, saturating */
@@ -336,6 +336,7 @@ struct tern_tcp {
 	uint32_t last_hash;
 	uint32_t spare_traffic; /* given back last, in no connection's hands; or 0 */
 	uint32_t last_conn;     /* whom the last segment was for; 0: none, or it has left the map */
+	struct tern_conn *last_conn_at; /* … and its record */
 	struct tern_isn_keys isn;
 	struct tern_wheel wheel;
 	struct tern_list out;    /* connections that may have something to send */

@@ -349,10 +349,9 @@ static void settle(struct tern_input *in)
 	}
 }
 
-void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
-		    struct tern_outcome *ret)
+void tern_tcp_input(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		    const struct tern_segment *seg, struct tern_outcome *ret)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
 	struct tern_input in = { .t = t,
 				 .c = c,
 				 .seg = seg,

@@ -53,19 +53,22 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 {
 	struct tern_conn *c = u.c;
 	struct tern_tx *tx = u.tx;
+	/* Neighbours here and there: what is read before it is written is copied in one. */
+	uint16_t lport = c->lport, rport = c->rport;
+	uint8_t family = c->family, state = c->state, ttl = c->ttl, tos = c->tos;
 
 	/* RFC9293:MUST-45 */
 	tx->addrs = c->addrs;
 	tx->pieces = 0;
 	tx->gso_size = 0;
-	tx->family = c->family;
-	tx->state = c->state;
+	tx->family = family;
+	tx->state = state;
 	/* RFC9293:MUST-49 */
-	tx->ttl = c->ttl;
+	tx->ttl = ttl;
 	/* RFC9293:MUST-48 RFC9293:SHLD-21 RFC9293:SHLD-22 */
-	tx->tos = c->tos;
-	tx->seg.sport = c->lport;
-	tx->seg.dport = c->rport;
+	tx->tos = tos;
+	tx->seg.sport = lport;
+	tx->seg.dport = rport;
 	tx->seg.seq = seq;
 	tx->seg.ack = flags & TERN_ACK ? c->rcv.nxt : 0;
 	tx->seg.flags = flags;

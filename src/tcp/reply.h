@@ -20,21 +20,23 @@
 
 enum { TERN_REPLIES_MAX = 1024 };
 
-/* It begins as a struct tern_segment does: that much is copied in one. */
+/* It begins as a struct tern_segment does, up to its SACK blocks: that much is copied in one. */
 struct tern_reply {
 	uint16_t lport, rport;
 	tern_seq seq, ack;
 	uint16_t wnd, flags;
+	uint32_t unused;  /* by segments that leave: how they came in; and no urgent pointer */
 	uint16_t options; /* enum tern_tcp_option bits present: MSS, WSCALE, SACKOK, TS, FASTOPEN */
 	uint16_t mss;
+	uint8_t wscale, sack_count;
+	uint8_t fastopen_len; /* with TERN_OPT_FASTOPEN: the form of the option … */
+	bool fastopen_exp;
 	uint32_t tsval, tsecr;
 	uint8_t family;
 	uint8_t state; /* ours, for the trace */
 	uint8_t ttl, tos;
-	uint8_t wscale;
 	uint8_t addrs[TERN_FLOW_ADDRS_MAX]; /* packed, of the flow as we see it */
-	bool fastopen_exp;   /* with TERN_OPT_FASTOPEN: the form of the option, … */
-	uint8_t fastopen[8]; /* … and the cookie */
+	uint8_t fastopen[8];                /* … and the cookie */
 };
 
 struct tern_replies {

@@ -55,10 +55,9 @@ struct tern_birth {
 struct tern_tx {
 	struct tern_segment seg;
 	const uint8_t *addrs; /* packed, as they stand in the record */
-	uint8_t family, state;
+	uint8_t family, state, ttl, tos;
 	unsigned int pieces;
 	uint32_t gso_size; /* 0: one segment */
-	uint8_t ttl, tos;
 	struct tern_piece piece[TERN_OUT_PIECES];
 };
 
@@ -77,8 +76,8 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		     const struct tern_flow *flow, tern_seq iss, uint32_t ts_offset, uint32_t pmtu);
 
 /* A segment for a connection that is neither CLOSED nor LISTEN (RFC 9293 §3.10.7.3 and .4). */
-void tern_tcp_input(struct tern_tcp *t, uint32_t idx, const struct tern_segment *seg,
-		    struct tern_outcome *ret);
+void tern_tcp_input(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
+		    const struct tern_segment *seg, struct tern_outcome *ret);
 
 /* May some connection have a segment to send? */
 static inline bool tern_tcp_wants_output(const struct tern_tcp *t)

@@ -85,7 +85,7 @@ static inline bool tern_plain_cksum_ok(const uint8_t *frame, uint32_t tcp_len)
 
 /*
  * Reads a frame of `len` bytes if it is a plain segment. `trusted`: the link vouches for the bytes,
- * no checksum is computed. Addresses are not judged. False: ret_seg is undefined.
+ * no checksum is computed. Neither addresses nor ports are judged. False: ret_seg is undefined.
  */
 static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool trusted,
 				    struct tern_segment *ret_seg)
@@ -106,8 +106,7 @@ static inline bool tern_plain_parse(const uint8_t *frame, uint32_t len, bool tru
 		return false;
 	ret_seg->ecn = TERN_ECN_NOT_ECT;
 	return tern_tcp_parse(frame + TERN_IP4_HEADER, TERN_TCP_HEADER + more, ret_seg) ==
-		       TERN_PARSE_OK &&
-	       ret_seg->sport && ret_seg->dport;
+	       TERN_PARSE_OK;
 }
 
 #endif

@@ -67,6 +67,7 @@ static inline bool tern_tcp_option_read(const uint8_t *p, uint32_t len, bool syn
 	opt->wscale = 0;
 	opt->sack_count = 0;
 	opt->fastopen_len = 0;
+	opt->fastopen_exp = false; /* so that all of them are one word */
 	opt->tsval = tern_get_u32(p + 4);
 	opt->tsecr = tern_get_u32(p + 8);
 	return true;

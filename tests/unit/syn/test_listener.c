@@ -408,7 +408,7 @@ static void a_listener_that_closes_frees_children_that_were_reset(void **state)
 	world_open(&w, 5);
 	conn = open_fully(&w, 1);
 	rst = (struct tern_segment){ .flags = TERN_RST, .seq = PEER_ISN + 1 };
-	tern_tcp_input(&w.tcp, conn, &rst, &out);
+	tern_tcp_input(&w.tcp, conn, tern_conn_at(&w.tcp, conn), &rst, &out);
 	assert_int_equal(tern_conn_at(&w.tcp, conn)->state, TERN_CLOSED);
 	tern_listener_close(&w.syn, w.listener);
 	assert_int_equal(replies(&w), 0);

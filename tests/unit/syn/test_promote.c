@@ -322,7 +322,7 @@ static void a_child_that_was_reset_is_still_handed_out(void **state)
 	(void)state;
 	world_open(&w, 5);
 	conn = open_fully(&w, 1);
-	tern_tcp_input(&w.tcp, conn, &rst, &out);
+	tern_tcp_input(&w.tcp, conn, tern_conn_at(&w.tcp, conn), &rst, &out);
 	assert_int_equal(out.reason, TERN_DROP_TCP_RESET);
 	assert_int_equal(tern_listener_accept(&w.syn, w.listener), conn);
 	assert_int_equal(tern_conn_at(&w.tcp, conn)->state, TERN_CLOSED);

@@ -177,7 +177,7 @@ static inline uint32_t input_flow(struct world *w, const struct tern_flow *flow,
 	conn = tern_half_input(&w->syn, half, flow, hash, seg, &w->reason);
 	assert_int_not_equal(w->reason, TERN_DROPS);
 	if (conn) {
-		tern_tcp_input(&w->tcp, conn, seg, &out);
+		tern_tcp_input(&w->tcp, conn, tern_conn_at(&w->tcp, conn), seg, &out);
 		w->reason = out.reason;
 	}
 	return conn;

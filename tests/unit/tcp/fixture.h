@@ -79,7 +79,7 @@ static inline struct tern_outcome feed(struct room *r, struct tern_segment seg)
 		seg.opt.present |= TERN_OPT_TS;
 		seg.opt.tsval = r->tsval;
 	}
-	tern_tcp_input(&r->t, r->idx, &seg, &outcome);
+	tern_tcp_input(&r->t, r->idx, tern_conn_at(&r->t, r->idx), &seg, &outcome);
 	return outcome;
 }
 
