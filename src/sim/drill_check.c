@@ -14,6 +14,7 @@
 #include "sim/drill_internal.h"
 #include "sim/symbol.h"
 #include "sock/abi.h"
+#include "trace/sysctl.h"
 
 enum {
 	INFO_MAX = 512,
@@ -254,13 +255,12 @@ void tern_drill_check(struct drill *d, const struct tern_script_assert *asserts)
 static void set_knob(struct drill *d, const struct tern_script_setting *s)
 {
 	int err = tern_stack_knob(d->st, d->now, s->name, s->value);
+	char why[TERN_KNOB_WHY_MAX];
 
 	if (!err || (err == -ENOENT && s->optional))
 		return;
-	tern_drill_broken(d, s->place, "%s = %s: %s", s->name, s->value,
-			  err == -ENOENT   ? "there is no such knob"
-			  : err == -ERANGE ? "out of its range"
-					   : "not a value of it");
+	tern_knob_complain(s->name, s->value, err, why, sizeof(why));
+	tern_drill_broken(d, s->place, "%s", why);
 }
 
 static void check_counter(struct drill *d, const struct tern_script_setting *s)

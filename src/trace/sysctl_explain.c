@@ -30,7 +30,6 @@ enum {
 	LABEL = 16, /* where values begin */
 	SHOWN = 12, /* waits that are written out */
 	MS_PER_S = 1000,
-	SYN_ACK_MOST_MS = 120000,
 	ORPHAN_DEFAULT = 8, /* what tcp_orphan_retries = 0 stands for */
 };
 
@@ -203,7 +202,7 @@ static void mean(struct tern_text *out, const struct tern_knobs *k, const struct
 		waits(out, k->tcp_syn_retries + linear, linear, MS_PER_S, max_ms);
 		break;
 	case TERN_MEANS_SYN_ACK:
-		waits(out, value, 0, MS_PER_S, SYN_ACK_MOST_MS);
+		waits(out, value, 0, MS_PER_S, max_ms);
 		break;
 	case TERN_MEANS_ORPHAN:
 		value = value ? value : ORPHAN_DEFAULT;
@@ -228,6 +227,13 @@ static void mean(struct tern_text *out, const struct tern_knobs *k, const struct
 	}
 }
 
+/* The number of a port says all. */
+static bool says_more_than_its_number(const struct tern_knob_row *row)
+{
+	return row->means != TERN_MEANS_PLAIN || !tern_knob_unit_is_form(row) ||
+	       !strcmp(row->unit, "switch");
+}
+
 static void explain_value(struct tern_text *out, const struct tern_knobs *knobs,
 			  const struct tern_knob_row *row, const char *present)
 {
@@ -249,7 +255,7 @@ static void explain_value(struct tern_text *out, const struct tern_knobs *knobs,
 		tern_text_str(&t, row->names[value]);
 	else
 		tern_text_u64(&t, value);
-	if (row->kind == TERN_KNOB_NUMBER || row->values) {
+	if (row->values || (row->kind == TERN_KNOB_NUMBER && says_more_than_its_number(row))) {
 		tern_text_str(&t, " → ");
 		mean(&t, knobs, row);
 	}
@@ -257,12 +263,6 @@ static void explain_value(struct tern_text *out, const struct tern_knobs *knobs,
 }
 
 /* ---- the rest ---- */
-
-/* Does the unit say what form the value has, rather than what it counts? */
-static bool is_form(const char *unit)
-{
-	return !strcmp(unit, "switch") || !strcmp(unit, "mode") || !strcmp(unit, "mask");
-}
 
 static void explain_range(struct tern_text *out, const struct tern_knob_row *row)
 {
@@ -284,11 +284,7 @@ static void explain_range(struct tern_text *out, const struct tern_knob_row *row
 	tern_text_u64(&t, row->standard);
 	line(out, "default", text);
 	tern_text_init(&t, text, sizeof(text));
-	tern_text_u64(&t, row->min);
-	tern_text_str(&t, " to ");
-	tern_text_u64(&t, row->max);
-	tern_text_str(&t, is_form(row->unit) ? ", a " : " ");
-	tern_text_str(&t, row->unit);
+	tern_knob_write_range(&t, row);
 	line(out, "range", text);
 }
 

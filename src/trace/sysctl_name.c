@@ -147,6 +147,21 @@ static void complain_of_name(const char *name, struct tern_text *out)
 	}
 }
 
+bool tern_knob_unit_is_form(const struct tern_knob_row *row)
+{
+	return !strcmp(row->unit, "switch") || !strcmp(row->unit, "mode") ||
+	       !strcmp(row->unit, "mask") || !strcmp(row->unit, "port");
+}
+
+void tern_knob_write_range(struct tern_text *out, const struct tern_knob_row *row)
+{
+	tern_text_u64(out, row->min);
+	tern_text_str(out, " to ");
+	tern_text_u64(out, row->max);
+	tern_text_str(out, tern_knob_unit_is_form(row) ? ", a " : " ");
+	tern_text_str(out, row->unit);
+}
+
 /* What a knob takes. */
 static void say_what_it_takes(const struct tern_knob_row *row, unsigned int count,
 			      struct tern_text *out)
@@ -154,13 +169,11 @@ static void say_what_it_takes(const struct tern_knob_row *row, unsigned int coun
 	tern_text_str(out, "; it takes ");
 	switch (row->kind) {
 	case TERN_KNOB_NUMBER:
-		tern_text_u64(out, count);
-		tern_text_str(out, count == 1 ? " number from " : " numbers from ");
-		tern_text_u64(out, row->min);
-		tern_text_str(out, " to ");
-		tern_text_u64(out, row->max);
-		tern_text_str(out, ", in ");
-		tern_text_str(out, row->unit);
+		if (count > 1) {
+			tern_text_u64(out, count);
+			tern_text_str(out, " numbers, each ");
+		}
+		tern_knob_write_range(out, row);
 		break;
 	case TERN_KNOB_NAME:
 		for (unsigned int i = 0; row->names[i]; i++) {

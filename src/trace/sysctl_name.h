@@ -5,6 +5,7 @@
 #ifndef TERN_TRACE_SYSCTL_NAME_H
 #define TERN_TRACE_SYSCTL_NAME_H
 
+#include "base/text.h"
 #include "trace/sysctl.h"
 
 /* How the value of another system's name becomes that of our knob. */
@@ -20,6 +21,12 @@ struct tern_knob_alias {
 	size_t offset; /* of the field in struct tern_knobs */
 	enum tern_alias_rule rule;
 };
+
+/* Does the unit say what form the value has ("switch"), rather than what it counts ("bytes")? */
+bool tern_knob_unit_is_form(const struct tern_knob_row *row);
+
+/* "0 to 127 times", "0 to 1, a switch" */
+void tern_knob_write_range(struct tern_text *out, const struct tern_knob_row *row);
 
 /* The name in text: without /proc/sys/, with dots; empty if it is longer than cap - 1. */
 void tern_knob_normalize(const char *name, char *text, size_t cap);

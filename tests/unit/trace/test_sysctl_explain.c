@@ -45,6 +45,9 @@ static void explanations_are_as_in_the_golden_file(void **unused)
 		{ "tcp_available_congestion_control", NULL },
 		{ "tcp_rto_min_us", NULL },
 		{ "net.inet.tcp.msl", "10000" },
+		{ "ip_unprivileged_port_start", NULL },
+		{ "tcp_rto_max_ms", "4000" },
+		{ "tcp_synack_retries", "5" },
 	};
 	static char text[65536];
 	struct tern_text out;

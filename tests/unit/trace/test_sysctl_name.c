@@ -132,13 +132,13 @@ static void a_complaint_says_what_is_right(void **unused)
 		  "so they are "
 		  "here (RFC 3465)" },
 		{ "tcp_fin_timeout", "9999", -ERANGE,
-		  "net.ipv4.tcp_fin_timeout does not take '9999'; it takes 1 number from "
-		  "0 to 3600, "
-		  "in seconds" },
+		  "net.ipv4.tcp_fin_timeout does not take '9999'; it takes 0 to 3600 "
+		  "seconds" },
 		{ "tcp_rmem", "4096", -EINVAL,
-		  "net.ipv4.tcp_rmem does not take '4096'; it takes 3 numbers from 4096 to "
-		  "1073741824, "
-		  "in bytes" },
+		  "net.ipv4.tcp_rmem does not take '4096'; it takes 3 numbers, each 4096 to "
+		  "1073741824 bytes" },
+		{ "tcp_sack", "7", -ERANGE,
+		  "net.ipv4.tcp_sack does not take '7'; it takes 0 to 1, a switch" },
 		{ "tcp_congestion_control", "bbr", -EINVAL,
 		  "net.ipv4.tcp_congestion_control does not take 'bbr'; it takes cubic or reno" },
 		{ "tcp_fastopen_key", "x", -EINVAL,
