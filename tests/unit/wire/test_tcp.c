@@ -73,6 +73,7 @@ static void a_segment_written_in_line_is_the_same(void **state)
 		tern_rng_bytes(&rng, &seg.opt, sizeof(seg.opt));
 		seg.opt.present = (uint16_t)tern_rng_below(&rng, 64);
 		seg.opt.fastopen_len = 8;
+		seg.opt.fastopen_exp = i & 1;
 		seg.seq = tern_rng_u32(&rng);
 		seg.wnd = (uint16_t)tern_rng_u32(&rng);
 		seg.len = piece[0].len + piece[1].len;
