@@ -18,6 +18,7 @@
 #include "tcp/recovery.h"
 #include "tcp/reset.h"
 #include "tcp/rtt.h"
+#include "tcp/sndbuf.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
@@ -111,15 +112,6 @@ static enum tern_step check_range(struct tern_input *in)
 	return TERN_NEXT;
 }
 
-/* Is what waits to leave half of TCP_NOTSENT_LOWAT at most? */
-static bool few_unsent(const struct tern_tcp *t, const struct tern_conn *c,
-		       const struct tern_traffic *x)
-{
-	uint32_t low = tern_conn_lowat(c, t->knobs->tcp_notsent_lowat);
-
-	return low == UINT32_MAX || x->send.bytes - (c->snd.nxt - c->snd.una) < low / 2;
-}
-
 /* Room for the application: the send buffer grows with the window, and a short send is told. */
 static void make_room(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 		      const struct tern_traffic *x)
@@ -127,8 +119,7 @@ static void make_room(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK) && c->snd_buf < t->knobs->tcp_wmem_max &&
 	    c->snd_buf / 4 < c->cc.cwnd && !tern_bufs_pressure(&t->bufs))
 		c->snd_buf = TERN_MIN(c->cc.cwnd * 4, t->knobs->tcp_wmem_max);
-	if ((c->flags & TERN_CF_NOSPACE) && x->send.bytes <= c->snd_buf / 2 / 3 * 2 &&
-	    few_unsent(t, c, x)) {
+	if ((c->flags & TERN_CF_NOSPACE) && tern_sndbuf_is_roomy(t, c, x)) {
 		c->flags &= ~(uint32_t)TERN_CF_NOSPACE;
 		tern_conn_notify(t, idx, c, TERN_EV_WRITABLE);
 	}

@@ -179,7 +179,7 @@ struct tern_conn {
 	struct tern_ts ts;
 	struct tern_rtt rtt;
 	struct tern_cc cc;
-	uint32_t snd_buf; /* send buffer, bytes at true size; half of it is data */
+	uint32_t snd_buf; /* send buffer, bytes as charged: see tcp/sndbuf.h */
 	uint16_t peer_mss, pmtu;
 	uint16_t max_seg;          /* TCP_MAXSEG, 0: none */
 	uint16_t linger_s;         /* + 1; 0: off */

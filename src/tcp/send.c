@@ -3,9 +3,9 @@
  * Theory of operation
  *
  * SEND and RECEIVE (RFC 9293 §3.10.2, §3.10.3): bytes between the application and the queues of the
- * traffic record. Half of a buffer size is data, the other half is what keeping it costs; SO_SNDBUF
- * and SO_RCVBUF mean that on Linux too. Unless the application fixed it, the receive buffer grows
- * when the application reads most of a window within a round trip.
+ * traffic record. How many the send queue takes, sndbuf.c says. Of the receive buffer half is data,
+ * the other half is what keeping it costs. Unless the application fixed it, it grows when the
+ * application reads most of a window within a round trip.
  *
  * Both have a form without a copy. Reading lists the pieces of the receive queue. Sending lends
  * room (t->lent): the rest of the last buffer of the send queue, and new ones behind it that are
@@ -16,6 +16,7 @@
 
 #include "base/compiler.h"
 #include "tcp/marks.h"
+#include "tcp/sndbuf.h"
 #include "tcp/window.h"
 
 #define MAY_QUEUE (TERN_STATES_MAY_SEND | TERN_STATES(SYN_SENT) | TERN_STATES(SYN_RECEIVED))
@@ -66,20 +67,6 @@ static int64_t send_no_memory(struct tern_tcp *t, struct tern_conn *c)
 	return -EAGAIN;
 }
 
-/* Bytes that the send queue still takes: none with TCP_NOTSENT_LOWAT of them waiting to leave. */
-static uint32_t send_room(const struct tern_tcp *t, const struct tern_conn *c,
-			  const struct tern_traffic *x)
-{
-	uint32_t room = c->snd_buf / 2 > x->send.bytes ? c->snd_buf / 2 - x->send.bytes : 0;
-	uint32_t low = tern_conn_lowat(c, t->knobs->tcp_notsent_lowat);
-	uint32_t unsent;
-
-	if (TERN_LIKELY(low == UINT32_MAX))
-		return room;
-	unsent = queue_end(c, x) - c->snd.nxt;
-	return unsent < low ? room : 0;
-}
-
 /*
  * What a send of n bytes says of the segments they leave in; whole: it took all it was given. Its
  * end is pushed unless more follows, or is known as the end of a record.
@@ -123,7 +110,7 @@ int64_t tern_tcp_send(struct tern_tcp *t, uint32_t idx, const void *data, size_t
 	x = tern_conn_need_traffic(t, c);
 	if (!x)
 		return send_no_memory(t, c);
-	room = send_room(t, c, x);
+	room = tern_sndbuf_room(t, c, x);
 	if (!room) {
 		c->flags |= TERN_CF_NOSPACE;
 		return -EAGAIN;
@@ -167,7 +154,7 @@ int tern_tcp_reserve(struct tern_tcp *t, uint32_t idx, size_t len, struct tern_r
 	x = tern_conn_need_traffic(t, c);
 	if (!x)
 		return (int)send_no_memory(t, c);
-	want = (uint32_t)TERN_MIN(len, (size_t)send_room(t, c, x));
+	want = (uint32_t)TERN_MIN(len, (size_t)tern_sndbuf_room(t, c, x));
 	if (!want) {
 		c->flags |= TERN_CF_NOSPACE;
 		return -EAGAIN;

@@ -246,15 +246,21 @@ static void writable_comes_back_when_a_good_part_is_free(void **state)
 static void a_full_send_into_little_room_does_not_leave_the_socket_unwritable(void **state)
 {
 	int client, server;
+	int64_t n;
 
 	(void)state;
 	make_pair(&client, &server);
 	while (send_on(&a, client, big, sizeof(big)) > 0 || (poll_on(&a, client) & OUT))
 		pass(S);
-	assert_true(recv_on(&b, server, big, 3000) > 0);
-	pass(S);
-	assert_int_equal(poll_on(&a, client), 0);
-	assert_int_equal(send_on(&a, client, big, 1), 1);
+	for (;;) {
+		assert_int_equal(poll_on(&a, client), 0);
+		n = send_on(&a, client, big, 1);
+		if (n != -EAGAIN)
+			break;
+		assert_true(recv_on(&b, server, big, 3000) > 0);
+		pass(S);
+	}
+	assert_int_equal(n, 1);
 	assert_int_equal(poll_on(&a, client), OUT);
 }
 

@@ -68,7 +68,7 @@ static void what_is_written_into_lent_room_is_sent(void **state)
 
 static void room_is_lent_as_far_as_the_send_buffer_goes(void **state)
 {
-	struct room *r = room_new((struct setup){ .mss = 1000, .sndbuf = 12000 });
+	struct room *r = room_new((struct setup){ .mss = 1000, .window = 8000, .sndbuf = 12000 });
 	struct tern_room rooms[ROOMS];
 
 	(void)state;
@@ -77,15 +77,15 @@ static void room_is_lent_as_far_as_the_send_buffer_goes(void **state)
 	assert_int_equal(lend_send(r, 5999, 1, UINT32_MAX),
 			 1); /* all that was asked for: no news */
 	drain(r);
-	FEED(r, .seq = 1, .ack = 6001, .flags = TERN_ACK, .wnd = 65535);
+	FEED(r, .seq = 1, .ack = 6001, .flags = TERN_ACK, .wnd = 8000);
 	assert_int_equal(news(r), 0);
 
-	assert_int_equal(lend_send(r, 6000, 6001, UINT32_MAX), 6000);
+	assert_int_equal(lend_send(r, 6000, 12001, UINT32_MAX), 12000);
 	assert_int_equal(tern_tcp_reserve(&r->t, r->idx, 1, rooms, ROOMS), -EAGAIN);
 	drain(r);
-	FEED(r, .seq = 1, .ack = 7001, .flags = TERN_ACK, .wnd = 65535);
+	FEED(r, .seq = 1, .ack = 12001, .flags = TERN_ACK, .wnd = 8000);
 	assert_int_equal(news(r), 0);
-	FEED(r, .seq = 1, .ack = 8001, .flags = TERN_ACK, .wnd = 65535);
+	FEED(r, .seq = 1, .ack = 13001, .flags = TERN_ACK, .wnd = 8000);
 	assert_int_equal(news(r), TERN_EV_WRITABLE);
 	room_free(r);
 }

@@ -306,6 +306,7 @@ static void a_flight_has_at_most_4096_bursts(void **state)
 	FEED(r, .seq = 1, .ack = 1 + 20 * MSS, .flags = TERN_ACK, .wnd = 2000);
 	tern_tcp_set_option(&r->t, r->idx, TERN_SO_NODELAY, 1);
 	tern_cc_set_window(&r->c->cc, 10000);
+	r->c->snd_buf = 1 << 24; /* each of the bursts is charged */
 	for (uint32_t i = 0; i < 5000; i++) {
 		app_send(r, 20 * MSS + i, 1);
 		assert_int_equal(drain(r), 1);

@@ -85,23 +85,44 @@ static void bytes_written_while_connecting_leave_on_the_third_segment(void **sta
 	room_free(r);
 }
 
+/* Chunks are of half the window, 4,000 bytes, and cost 1,280 each beside them; see sndbuf.c. */
 static void a_send_that_fell_short_is_told_when_a_third_is_free(void **state)
 {
-	struct room *r = room_new((struct setup){ .mss = 1000, .sndbuf = 12000 });
+	struct room *r = room_new((struct setup){ .mss = 1000, .window = 8000, .sndbuf = 12000 });
 
 	(void)state;
 	news(r);
-	assert_int_equal(app_send(r, 0, 10000), 6000);
-	assert_int_equal(app_send(r, 6000, 1), -EAGAIN);
+	assert_int_equal(app_send(r, 0, 20000), 12000);
+	assert_int_equal(app_send(r, 12000, 1), -EAGAIN);
 	drain(r);
-	FEED(r, .seq = 1, .ack = 1001, .flags = TERN_ACK, .wnd = 65535);
+	FEED(r, .seq = 1, .ack = 6001, .flags = TERN_ACK, .wnd = 8000);
 	assert_int_equal(news(r), 0);
-	FEED(r, .seq = 1, .ack = 2001, .flags = TERN_ACK, .wnd = 65535);
+	FEED(r, .seq = 1, .ack = 7001, .flags = TERN_ACK, .wnd = 8000);
 	assert_int_equal(news(r), TERN_EV_WRITABLE);
-	assert_int_equal(app_send(r, 6000, 10000), 2000);
-	FEED(r, .seq = 1, .ack = 2001, .flags = TERN_ACK, .wnd = 65535);
+	assert_int_equal(app_send(r, 12000, 20000), 4000 + 3000); /* of it 3,000 leave at once */
+	FEED(r, .seq = 1, .ack = 7001, .flags = TERN_ACK, .wnd = 8000);
 	assert_int_equal(news(r), 0);
 	room_free(r);
+}
+
+/* The last chunk is begun while less is charged than the buffer is large. */
+static void a_send_goes_beyond_the_buffer_by_less_than_a_chunk(void **state)
+{
+	static const struct {
+		uint32_t sndbuf, takes;
+	} rows[] = {
+		{ 4608, 4000 },  { 5279, 4000 },   { 5280, 4000 },   { 5281, 8000 },
+		{ 10560, 8000 }, { 10561, 12000 }, { 52800, 40000 }, { 52801, 44000 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < TERN_ARRAY_SIZE(rows); i++) {
+		struct room *r = room_new(
+			(struct setup){ .mss = 1000, .window = 8000, .sndbuf = rows[i].sndbuf });
+
+		assert_int_equal(app_send(r, 0, 100000), rows[i].takes);
+		room_free(r);
+	}
 }
 
 static void a_send_that_was_taken_whole_is_no_news(void **state)
@@ -243,6 +264,7 @@ int main(void)
 		cmocka_unit_test(a_side_that_was_shut_takes_no_more),
 		cmocka_unit_test(bytes_written_while_connecting_leave_on_the_third_segment),
 		cmocka_unit_test(a_send_that_fell_short_is_told_when_a_third_is_free),
+		cmocka_unit_test(a_send_goes_beyond_the_buffer_by_less_than_a_chunk),
 		cmocka_unit_test(a_send_that_was_taken_whole_is_no_news),
 		cmocka_unit_test(a_send_without_memory_waits_or_fails),
 		cmocka_unit_test(the_send_buffer_follows_the_congestion_window),
