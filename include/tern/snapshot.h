@@ -72,8 +72,10 @@ struct tern_socket_info {
 	uint32_t rtt_us, rttvar_us, rto_us, min_rtt_us;
 	uint32_t mss, pmtu, advmss, cwnd /* bytes */, ssthresh /* bytes */;
 	uint32_t unacked /* bytes in flight */, snd_wnd, rcv_wnd;
-	uint8_t ca_state; /* 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss, as Linux */
-	uint8_t backoff;  /* how often the RTO is doubled */
+	uint32_t rcv_mss;      /* of the peer's segments, as far as seen */
+	uint32_t rcv_ssthresh; /* what the window may grow to */
+	uint8_t ca_state;      /* 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss, as Linux */
+	uint8_t backoff;       /* how often the RTO is doubled */
 	/* segments in flight; of these SACKed, lost, sent again; those out of order that are
 	   no loss */
 	uint32_t packets_out, sacked_out, lost_out, retrans_out, reordering;

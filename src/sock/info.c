@@ -62,7 +62,7 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->flags = (uint8_t)(row->fastopen_fail << 1);
 	ret->rto = row->rto_us;
 	ret->snd_mss = mss;
-	ret->rcv_mss = row->advmss;
+	ret->rcv_mss = row->rcv_mss;
 	ret->unacked = row->packets_out;
 	ret->sacked = row->sacked_out;
 	ret->lost = row->lost_out;
@@ -71,7 +71,7 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->last_data_recv = row->last_rcv_ms;
 	ret->last_ack_recv = row->last_rcv_ms;
 	ret->pmtu = row->pmtu;
-	ret->rcv_ssthresh = row->rcv_wnd;
+	ret->rcv_ssthresh = row->rcv_ssthresh;
 	ret->rtt = row->rtt_us;
 	ret->rttvar = row->rttvar_us;
 	ret->snd_ssthresh = row->ssthresh >= NO_SSTHRESH ? NO_SSTHRESH : row->ssthresh / mss;
@@ -81,7 +81,7 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->reord_seen = row->reord_seen;
 	ret->dsack_dups = row->dsack_dups;
 	ret->delivered = row->delivered;
-	ret->rcv_space = row->rcv_wnd;
+	ret->rcv_space = row->rcv_ssthresh;
 	ret->total_retrans = row->total_retrans;
 	ret->max_pacing_rate = UINT64_MAX;
 	ret->bytes_acked = row->bytes_acked;

@@ -72,7 +72,7 @@ static enum tern_drop judge_reset(const struct visit *v)
 	if (v->seg->seq == rcv_nxt)
 		return TERN_DROP_TCP_RESET;
 	/* RFC5961:3.2a */
-	if (!tern_seq_in(v->seg->seq, rcv_nxt, tern_half_window(v->parent)))
+	if (!tern_seq_in(v->seg->seq, rcv_nxt, tern_half_window(v->s, v->h, v->parent)))
 		return TERN_DROP_TCP_INVALID_RST;
 	if (v->s->tcp->knobs->tern_insecure_rst)
 		return TERN_DROP_TCP_RESET;
@@ -148,7 +148,7 @@ static enum tern_drop judge_timestamp(const struct visit *v)
 static enum tern_drop judge_sequence(const struct visit *v)
 {
 	tern_seq seq = v->seg->seq, rcv_nxt = v->h->irs + 1;
-	uint32_t len = tern_segment_len(v->seg), wnd = tern_half_window(v->parent);
+	uint32_t len = tern_segment_len(v->seg), wnd = tern_half_window(v->s, v->h, v->parent);
 
 	if (tern_seq_in(seq, rcv_nxt, wnd) || (len && tern_seq_in(seq + len - 1, rcv_nxt, wnd)))
 		return TERN_DROP_NONE;

@@ -66,9 +66,11 @@ void tern_half_remove(struct tern_syn *s, uint32_t half, struct tern_half *h,
 /* parent is the listening socket: the connection record that the children take after. */
 
 /* Window in our SYN-ACK, bytes: never scaled there, and half of the children's receive buffer. */
-static inline uint16_t tern_half_window(const struct tern_conn *parent)
+static inline uint16_t tern_half_window(const struct tern_syn *s, const struct tern_half *h,
+					const struct tern_conn *parent)
 {
-	return tern_window_first(parent);
+	return tern_window_first(parent, h->flags & TERN_HALF_INET6 ? TERN_INET6 : TERN_INET,
+				 s->tcp->mtu);
 }
 
 /* Queues <SEQ=ISS><ACK=IRS+1><CTL=SYN,ACK>, and returns it. NULL: the ring of replies is full. */
@@ -124,7 +126,7 @@ TERN_INLINE void tern_half_birth(const struct tern_syn *s, const struct tern_hal
 		.ts_offset = h->ts_offset,
 		.ts_recent = h->ts_recent,
 		.window = seg->wnd,
-		.advertised = tern_half_window(tern_conn_at(s->tcp, parent)),
+		.advertised = tern_half_window(s, h, tern_conn_at(s->tcp, parent)),
 		.synack_ns = tern_half_synack_ns(h, s->tcp->now),
 		.settings = parent,
 		.retransmitted = h->retries != 0,

@@ -58,14 +58,16 @@ static uint32_t half_new(struct tern_syn *s, uint32_t listener, enum tern_drop *
 }
 
 /* Fills in a record: what the SYN says, what we answer. */
-static void half_fill(const struct tern_tcp *t, struct tern_half *h, uint32_t rcvbuf,
+static void half_fill(const struct tern_tcp *t, struct tern_half *h, const struct tern_conn *parent,
 		      const struct tern_flow *flow, const struct tern_segment *seg,
 		      const struct tern_reopen *reopen)
 {
 	struct tern_terms terms;
 
 	tern_negotiate(t->knobs, flow->local.family, tern_offered_options(t->knobs),
-		       tern_window_scale(t->knobs, rcvbuf), &seg->opt, &terms);
+		       tern_window_scale(t->knobs, parent->rcv.buf,
+					 parent->flags & TERN_CF_RCVBUF_LOCK),
+		       &seg->opt, &terms);
 	h->peer_mss = terms.peer_mss;
 	h->options = terms.options;
 	if (TERN_UNLIKELY(seg->flags & TERN_CWR) && tern_ecn_accepts(t->knobs, seg))
@@ -139,7 +141,7 @@ static enum tern_drop take_syn(struct tern_syn *s, uint32_t listener, const stru
 		return reason;
 	h = tern_half_at(s, idx);
 	h->listener = listener;
-	half_fill(s->tcp, h, parent->rcv.buf, flow, seg, reopen);
+	half_fill(s->tcp, h, parent, flow, seg, reopen);
 	if (TERN_UNLIKELY(seg->len || (seg->opt.present & TERN_OPT_FASTOPEN))) {
 		open_early(s, idx, l, flow, hash, seg, reopen != NULL);
 		return TERN_DROP_NONE;

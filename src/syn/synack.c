@@ -44,7 +44,7 @@ struct tern_reply *tern_half_send_synack(struct tern_syn *s, const struct tern_h
 
 	if (!reply)
 		return NULL;
-	reply->wnd = tern_half_window(parent);
+	reply->wnd = tern_half_window(s, h, parent);
 	/* RFC9293:SHLD-6 */
 	reply->mss = tern_advertised_mss(flow->local.family, s->tcp->mtu);
 	if (parent->max_seg && parent->max_seg < reply->mss)
@@ -71,7 +71,7 @@ void tern_half_send_ack(struct tern_syn *s, const struct tern_half *h,
 	struct tern_reply *reply = reply_new(s, h, parent, flow, TERN_ACK);
 
 	if (reply)
-		reply->wnd = (uint16_t)(tern_half_window(parent) >> (h->wscales & 15));
+		reply->wnd = (uint16_t)(tern_half_window(s, h, parent) >> (h->wscales & 15));
 }
 
 void tern_half_send_reset(struct tern_syn *s, const struct tern_half *h,

@@ -22,6 +22,7 @@
 #include "tcp/reass.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
+#include "tcp/window.h"
 
 #define PAGE        4096       /* tcp_mem counts pages */
 #define BURSTS_EACH 16         /* records of what is in flight: for each connection … */
@@ -234,6 +235,7 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 	x->repair.rack = (struct tern_rack){ .rtt_us = 0 };
 	forget_repair(&x->repair);
 	x->recv = (struct tern_recv_queue){ .read = c->rcv.nxt };
+	x->credit = (struct tern_credit){ .cost = 0 };
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;
 	x->first_ns = 0;
@@ -274,7 +276,8 @@ void tern_conn_rest_traffic(struct tern_tcp *t, struct tern_conn *c)
 
 	if (x->send.bytes | x->recv.bytes | x->recv.reass | x->recv.oob | x->repair.state |
 		    x->dup_acks ||
-	    x->repair.undo || x->repair.probing || (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
+	    x->repair.undo || x->repair.probing || x->credit.less ||
+	    (x->rexmt_ns & x->delack_ns) != TERN_NEVER)
 		return;
 	assert(!x->rmem && !x->wmem);
 	put_traffic(t, c);
@@ -339,6 +342,7 @@ void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c)
 	if (!x)
 		return;
 	x->rmem -= tern_chain_clear(&t->bufs, &x->recv.chain);
+	tern_window_released(x, x->recv.bytes);
 	x->recv.bytes = 0;
 	x->recv.read = c->rcv.nxt;
 	tern_urgent_forget(c, x);

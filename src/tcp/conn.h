@@ -47,7 +47,7 @@ struct tern_snd {
 /* What we received. */
 struct tern_rcv {
 	tern_seq nxt, irs;
-	tern_seq adv;   /* right edge of the window as advertised; never goes back (SHLD-14) */
+	tern_seq adv;   /* right edge of the window as advertised (SHLD-14: see tcp/window.c) */
 	tern_seq acked; /* RCV.NXT in the last segment sent: Last.ACK.sent of RFC 7323 */
 	uint32_t buf;   /* receive buffer, bytes at true size; half of it is window */
 };
@@ -280,6 +280,16 @@ struct tern_recv_queue {
 	uint16_t oob;                     /* enum tern_oob, and the byte */
 };
 
+/* What the window is computed from while bytes are kept or were: see tcp/window.c. */
+struct tern_credit {
+	uint32_t cost;  /* charged for the bytes that are kept */
+	uint32_t limit; /* the window grows to it (Linux: rcv_ssthresh); 0: nothing came yet */
+	tern_seq max;   /* largest right edge that was shown, while `less` */
+	uint16_t mss;   /* size of the peer's segments, as far as seen (Linux: rcv_mss) */
+	uint8_t ratio;  /* bytes that 256 bytes of cost hold */
+	bool less;      /* some of the window was taken back: rcv.adv is left of max */
+};
+
 /* Fast Open while a handshake lasts. */
 struct tern_early {
 	uint32_t queue;    /* struct tern_fastopen_queue of an early child's listener */
@@ -302,6 +312,7 @@ struct tern_traffic {
 	struct tern_repairs repair;
 	struct tern_cubic cubic;
 	struct tern_recv_queue recv;
+	struct tern_credit credit;
 	uint64_t rexmt_ns;   /* retransmission or persist deadline, TERN_NEVER: none */
 	uint64_t delack_ns;  /* delayed ACK deadline */
 	uint64_t first_ns;   /* when the oldest unanswered segment first left: R2 by user timeout */

@@ -9,6 +9,7 @@
 #include "tcp/recovery.h"
 #include "tcp/tcp.h"
 #include "tcp/timers.h"
+#include "tcp/window.h"
 
 /* Queues and memory. */
 static void describe_queues(const struct tern_conn *c, const struct tern_traffic *x,
@@ -99,6 +100,8 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->unacked = c->snd.nxt - c->snd.una;
 	ret->snd_wnd = c->snd.wnd;
 	ret->rcv_wnd = c->rcv.adv - c->rcv.nxt;
+	ret->rcv_mss = tern_window_peer_mss(t, c);
+	ret->rcv_ssthresh = tern_window_limit(t, c);
 	describe_totals(c, ret);
 	describe_recovery(t, c, tern_conn_traffic(t, c), ret);
 	ret->last_snd_ms = t->now_ms - c->snd_ms;

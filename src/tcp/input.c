@@ -22,6 +22,7 @@
 #include "tcp/reset.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
+#include "tcp/window.h"
 
 /* Before the first: timestamps (RFC 7323 §3.2, §5.3 R1). */
 static enum tern_step check_timestamp(struct tern_input *in)
@@ -70,14 +71,11 @@ static enum tern_drop judge_sequence(const struct tern_input *in, uint32_t wnd)
 	return wnd ? TERN_DROP_TCP_INVALID_SEQUENCE : TERN_DROP_TCP_ZEROWINDOW;
 }
 
-/* Cuts off what lies before and behind the window. */
-static void trim(struct tern_input *in, uint32_t wnd)
+/* Cuts off what lies before the window. */
+static void trim(struct tern_input *in)
 {
 	tern_seq nxt = in->c->rcv.nxt;
-	tern_seq edge = nxt + wnd;
 
-	if (in->flags & TERN_RST) /* judged whole by the next step */
-		return;
 	if (tern_seq_lt(in->seq, nxt)) {
 		uint32_t old = TERN_MIN(nxt - in->seq, in->len);
 
@@ -85,10 +83,6 @@ static void trim(struct tern_input *in, uint32_t wnd)
 		in->seq += old;
 		in->data += old;
 		in->len -= old;
-	}
-	if (in->len && tern_seq_gt(in->seq + in->len, edge)) {
-		in->len = tern_seq_lt(in->seq, edge) ? edge - in->seq : 0;
-		in->flags &= (uint16_t)~TERN_FIN;
 	}
 }
 
@@ -110,11 +104,52 @@ static void answer_outside(struct tern_input *in)
 	}
 }
 
-/* First: the sequence number. What is acceptable in part is trimmed to the window. */
+/*
+ * MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG.
+ * RFC9293:MUST-66
+ */
+static enum tern_step refuse_text(struct tern_input *in)
+{
+	tern_count(in->t->trace, TERN_CNT_TcpExtTCPZeroWindowDrop);
+	answer_outside(in);
+	in->len = 0;
+	in->flags &= (uint16_t)~TERN_FIN;
+	in->out.reason = TERN_DROP_TCP_ZEROWINDOW;
+	return TERN_NEXT;
+}
+
+static enum tern_step refuse_beyond(struct tern_input *in, enum tern_drop reason)
+{
+	tern_count(in->t->trace, TERN_CNT_TcpExtBeyondWindow);
+	answer_outside(in);
+	return tern_input_drop(in, reason);
+}
+
+/*
+ * Text that is at least in part in the window, and begins there. As in Linux it is not cut at the
+ * right edge: one segment may go beyond while nothing waits to be read, others are dropped; the
+ * first of RFC 9293 3.10.7.4 could be trimmed, it need not. What was taken back of the window
+ * takes no text.
+ */
+static enum tern_step check_text(struct tern_input *in, tern_seq edge)
+{
+	const struct tern_traffic *x = tern_conn_traffic(in->t, in->c);
+	const struct tern_rcv *rcv = &in->c->rcv;
+
+	if (tern_seq_gt(in->seq + in->len, edge) && x && x->recv.bytes)
+		return refuse_beyond(in, TERN_DROP_TCP_INVALID_END_SEQUENCE);
+	if (rcv->adv == rcv->nxt && in->seq == rcv->nxt)
+		return refuse_text(in);
+	if (tern_seq_ge(in->seq, rcv->adv))
+		return refuse_beyond(in, TERN_DROP_TCP_OVERWINDOW);
+	return TERN_NEXT;
+}
+
+/* First: the sequence number. What is acceptable in part is trimmed to what is new. */
 static enum tern_step check_sequence(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
-	uint32_t wnd = c->rcv.adv - c->rcv.nxt;
+	tern_seq edge = tern_window_edge(c, tern_conn_traffic(in->t, c));
 	enum tern_drop reason;
 
 	/*
@@ -129,29 +164,23 @@ static enum tern_step check_sequence(struct tern_input *in)
 	/* Any other SYN is challenged, wherever it stands (RFC 5961 §4.2). */
 	if ((in->flags & (TERN_SYN | TERN_RST)) == TERN_SYN)
 		return TERN_NEXT;
-	reason = judge_sequence(in, wnd);
+	reason = judge_sequence(in, edge - c->rcv.nxt);
 	/* A FIN needs no room. */
 	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt && !in->len)
 		return TERN_NEXT;
-	/*
-	 * MUST-66: with a window of zero the segment at its edge still brings ACK, RST and URG.
-	 * RFC9293:MUST-66
-	 */
-	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt) {
-		tern_count(in->t->trace, TERN_CNT_TcpExtTCPZeroWindowDrop);
-		answer_outside(in);
-		in->len = 0;
-		in->flags &= (uint16_t)~TERN_FIN;
-		in->out.reason = reason;
-		return TERN_NEXT;
-	}
+	if (reason == TERN_DROP_TCP_ZEROWINDOW && in->seq == c->rcv.nxt)
+		return refuse_text(in);
 	if (reason == TERN_DROP_NONE) {
-		trim(in, wnd);
-		return TERN_NEXT;
+		if (in->flags & TERN_RST) /* judged whole by the next step */
+			return TERN_NEXT;
+		trim(in);
+		return in->len ? check_text(in, edge) : TERN_NEXT;
 	}
 	if (in->flags & TERN_RST)
 		/* RFC5961:3.2a */
 		return tern_input_drop(in, TERN_DROP_TCP_INVALID_RST);
+	if (reason == TERN_DROP_TCP_INVALID_SEQUENCE)
+		return refuse_beyond(in, reason);
 	answer_outside(in);
 	return tern_input_drop(in, reason);
 }

@@ -22,9 +22,10 @@ uint16_t tern_advertised_mss(uint8_t family, uint32_t mtu)
 	return (uint16_t)TERN_MIN(mss, 65535u - headers);
 }
 
-uint8_t tern_window_scale(const struct tern_knobs *knobs, uint32_t rcvbuf)
+uint8_t tern_window_scale(const struct tern_knobs *knobs, uint32_t rcvbuf, bool fixed)
 {
-	uint32_t space = TERN_MAX(rcvbuf, TERN_MAX(knobs->tcp_rmem_max, knobs->rmem_max));
+	uint32_t most = TERN_MAX(knobs->tcp_rmem_max, knobs->rmem_max);
+	uint32_t space = TERN_UNLIKELY(fixed) ? rcvbuf / 2 : TERN_MAX(rcvbuf, most);
 	uint8_t scale = space > 65535 ? (uint8_t)(16 - __builtin_clz(space)) : 0;
 
 	return scale < WSCALE_MAX ? scale : WSCALE_MAX;

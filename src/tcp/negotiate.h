@@ -21,8 +21,11 @@ struct tern_terms {
 /* MSS option that we send over a path of mtu bytes: MMS_R - 20 (MUST-67), options not counted. */
 uint16_t tern_advertised_mss(uint8_t family, uint32_t mtu);
 
-/* Our window shift, as Linux computes it from tcp_rmem's largest and rcvbuf. */
-uint8_t tern_window_scale(const struct tern_knobs *knobs, uint32_t rcvbuf);
+/*
+ * Our window shift, as Linux computes it from tcp_rmem's largest and rcvbuf, or from a receive
+ * buffer that the application has fixed: half of that is window.
+ */
+uint8_t tern_window_scale(const struct tern_knobs *knobs, uint32_t rcvbuf, bool fixed);
 
 /* Options that our SYN offers: MSS always, the others by knob. */
 uint16_t tern_offered_options(const struct tern_knobs *knobs);

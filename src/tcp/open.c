@@ -44,7 +44,7 @@ int tern_tcp_connect(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 	c->options = (uint8_t)tern_offered_options(t->knobs);
 	if (TERN_UNLIKELY(t->knobs->tcp_ecn == 1))
 		c->marks |= TERN_MARK_ECN;
-	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf);
+	c->rcv_wscale = tern_window_scale(t->knobs, c->rcv.buf, c->flags & TERN_CF_RCVBUF_LOCK);
 	c->pmtu = (uint16_t)pmtu;
 	c->rcv_ms = t->now_ms;
 	tern_conn_set_state(t, c, TERN_SYN_SENT);

@@ -88,7 +88,7 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 /* A segment that acknowledges: the window, and nothing is owed any more. */
 TERN_INLINE void acknowledge(struct turn u)
 {
-	u.tx->seg.wnd = tern_window_advertise(u.t, u.c, u.x ? u.x->recv.bytes : 0);
+	u.tx->seg.wnd = tern_window_advertise(u.t, u.c, u.x);
 	tern_timers_ack_sent(u.c, u.x);
 }
 
@@ -193,7 +193,7 @@ TERN_INLINE bool build_syn(struct turn u)
 	struct tern_tcp_options *opt = &u.tx->seg.opt;
 	bool first = c->snd.nxt == c->snd.iss;
 	bool again = !first && f->head && syn_is_lost(tern_burst_at(u.t, u.x, f->head));
-	uint32_t window = tern_window_first(c);
+	uint32_t window = tern_window_first(c, c->family, c->pmtu);
 
 	if (!first && !again)
 		return false;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "tcp/window.h"
 
 static struct tern_reass *reass_of(const struct tern_tcp *t, const struct tern_traffic *x)
 {
@@ -211,6 +212,7 @@ void tern_reass_clear(struct tern_tcp *t, struct tern_traffic *x)
 
 	if (!r)
 		return;
+	tern_window_released(x, x->recv.early_bytes);
 	for (unsigned int i = 0; i < r->count; i++)
 		x->rmem -= tern_chain_clear(&t->bufs, &r->range[i].chain);
 	x->recv.early_bytes = 0;

@@ -222,9 +222,10 @@ static int64_t recv_nothing(struct tern_conn *c)
 }
 
 /* The receive buffer follows the application's reading, a round trip at a time. */
-static void tune(struct tern_tcp *t, struct tern_conn *c, tern_seq read)
+static void tune(struct tern_tcp *t, struct tern_conn *c, const struct tern_traffic *x)
 {
-	uint32_t now_ms = t->now_ms, bytes, want;
+	uint32_t now_ms = t->now_ms, bytes;
+	tern_seq read = x->recv.read;
 
 	if (!c->tune.ms)
 		c->tune = (struct tern_tune){ .read = c->rcv.irs + 1, .ms = c->state_ms | 1 };
@@ -232,10 +233,7 @@ static void tune(struct tern_tcp *t, struct tern_conn *c, tern_seq read)
 	if ((int64_t)(int32_t)(now_ms - c->tune.ms) * 1000 < c->rtt.srtt8_us / 8)
 		return;
 	bytes = read - c->tune.read;
-	want = bytes < UINT32_MAX / 4 ? bytes * 4 : UINT32_MAX;
-	if (!(c->flags & TERN_CF_RCVBUF_LOCK) && t->knobs->tcp_moderate_rcvbuf &&
-	    want > c->rcv.buf && !tern_bufs_pressure(&t->bufs))
-		c->rcv.buf = TERN_MAX(c->rcv.buf, TERN_MIN(want, t->knobs->tcp_rmem_max));
+	tern_window_make_room(t, c, x, bytes < UINT32_MAX / 2 ? bytes * 2 : UINT32_MAX);
 	c->tune = (struct tern_tune){ .read = read, .ms = now_ms | 1 };
 }
 
@@ -247,14 +245,13 @@ static void update_window(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			  const struct tern_traffic *x)
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt;
-	uint32_t gain;
-	bool closed;
+	bool closed = (c->flags & TERN_CF_ZERO_WINDOW) != 0, gain;
 
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
 		return;
-	gain = tern_window_gain(t, c, x->recv.bytes);
-	closed = (c->flags & TERN_CF_ZERO_WINDOW) && left >= c->cc.mss;
-	if (!closed && (!gain || (x->unacked < 2 * c->cc.mss && gain < left)))
+	gain = tern_window_gain(t, c, x) > 0;
+	if (!(closed && (gain || left >= c->cc.mss)) && !(x->unacked > x->credit.mss && gain) &&
+	    !tern_window_doubles(t, c, x))
 		return;
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(t, idx, c);
@@ -282,11 +279,12 @@ int64_t tern_tcp_recv(struct tern_tcp *t, uint32_t idx, void *data, size_t len, 
 	if (flags & TERN_MSG_PEEK)
 		return n ? n : recv_nothing(c);
 	q->read += n + reach.skip;
+	tern_window_released(x, n + reach.skip);
 	q->bytes -= n + reach.skip;
 	x->rmem -= tern_chain_trim(&t->bufs, &q->chain, q->read);
 	if (TERN_UNLIKELY(c->marks & TERN_MARK_OOB))
 		tern_urgent_passed(c, x);
-	tune(t, c, q->read);
+	tune(t, c, x);
 	update_window(t, idx, c, x);
 	tern_conn_rest(t, c);
 	return n || !len ? n : recv_nothing(c);

@@ -25,19 +25,28 @@ static void ack_at_once(struct tern_input *in)
 	tern_conn_want_output(in->t, in->idx, in->c);
 }
 
-/* In-order data came: at once or later? */
-static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len, bool filled_hole)
+/*
+ * In-order data came: at once or later? To what went beyond our window and fills the buffer the
+ * reader may answer.
+ */
+static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len, bool filled_hole,
+		    bool beyond)
 {
 	struct tern_conn *c = in->c;
 	bool quick = c->quick_acks && !(c->flags & TERN_CF_PINGPONG);
+	bool twice = x->recv.twice_left != x->recv.twice_right;
 
 	x->unacked += len;
 	if (c->quick_acks)
 		c->quick_acks--;
 	/* RFC9293:SHLD-19 */
-	if (x->unacked >= 2 * c->cc.mss && tern_window_gain(in->t, c, x->recv.bytes))
+	if (x->unacked > x->credit.mss && tern_window_gain(in->t, c, x))
 		quick = true;
-	if (quick || filled_hole)
+	if (beyond && tern_window_is_scarce(c, x)) {
+		c->quick_acks = 0;
+		quick = false;
+	}
+	if (quick || filled_hole || twice)
 		ack_at_once(in);
 	else
 		/* RFC9293:SHLD-18 */
@@ -89,6 +98,7 @@ static enum tern_step take_early(struct tern_input *in, struct tern_traffic *x)
 {
 	struct tern_conn *c = in->c;
 	int err = has_room(c, x) ? 0 : -ENOBUFS;
+	uint32_t early = x->recv.early_bytes;
 	struct tern_sack_block twice;
 
 	if (x->recv.reass && tern_reass_finds(in->t, x, in->seq, in->len, &twice))
@@ -100,6 +110,8 @@ static enum tern_step take_early(struct tern_input *in, struct tern_traffic *x)
 	if (!err && in->len)
 		/* RFC9293:SHLD-31 */
 		err = tern_reass_insert(in->t, c, x, in->seq, in->data, in->len);
+	if (x->recv.early_bytes > early)
+		tern_window_took_early(in->t, c, x, x->recv.early_bytes - early, in->seq + in->len);
 	if (!err && (in->flags & TERN_FIN))
 		err = tern_reass_note_fin(in->t, x, in->seq + in->len);
 	if (err)
@@ -124,6 +136,7 @@ static int take_in_order(struct tern_input *in, struct tern_traffic *x, bool *re
 			return -ENOBUFS;
 		x->rmem += (uint32_t)charged;
 		x->recv.bytes += n;
+		tern_window_took(in->t, c, x, n);
 		nxt = tern_reass_advance(in->t, x, nxt + n, ret_early_fin);
 		n = TERN_MIN(in->len, nxt - c->rcv.nxt);
 		c->totals.bytes_received += nxt - c->rcv.nxt;
@@ -162,7 +175,8 @@ static enum tern_step receive(struct tern_input *in)
 	struct tern_conn *c = in->c;
 	struct tern_traffic *x = tern_conn_need_traffic(in->t, c);
 	uint32_t len = in->len;
-	bool hole, early_fin = false;
+	bool hole, beyond, early_fin = false;
+	struct tern_sack_block twice;
 	int err;
 
 	if (!x)
@@ -170,9 +184,13 @@ static enum tern_step receive(struct tern_input *in)
 	if (in->seq != c->rcv.nxt)
 		return take_early(in, x);
 	hole = x->recv.reass != 0;
+	if (hole && tern_reass_finds(in->t, x, in->seq, len, &twice))
+		tern_input_twice(in, twice.left, twice.right);
 	err = has_room(c, x) ? take_in_order(in, x, &early_fin) : -ENOBUFS;
 	if (err && forget_early(in, x))
 		err = take_in_order(in, x, &early_fin);
+	beyond = tern_seq_gt(c->rcv.nxt, c->rcv.adv);
+	tern_window_passed(c, x);
 	/* RFC9293:MUST-58 */
 	x->dup_acks = 0; /* one ACK says all: more of the same would be duplicates of it */
 	if (c->flags & TERN_CF_RD_SHUT)
@@ -183,7 +201,7 @@ static enum tern_step receive(struct tern_input *in)
 		return refuse_in_order(in);
 	x = tern_conn_need_traffic(in->t, c);
 	if (x)
-		owe_ack(in, x, len, hole);
+		owe_ack(in, x, len, hole, beyond);
 	if (early_fin) {
 		in->flags |= TERN_FIN;
 		in->seq = c->rcv.nxt;
@@ -234,8 +252,10 @@ enum tern_step tern_input_fin(struct tern_input *in)
 		return x ? take_early(in, x) : tern_input_drop(in, TERN_DROP_NOMEM);
 	}
 	x = tern_conn_traffic(in->t, c);
-	if (x)
+	if (x) {
 		tern_reass_clear(in->t, x); /* nothing comes behind a FIN */
+		x->recv.twice_left = x->recv.twice_right;
+	}
 	c->rcv.nxt++;
 	c->rcv.adv++; /* it needed no room: the window stays as it was */
 	c->flags |= TERN_CF_FIN_RCVD;

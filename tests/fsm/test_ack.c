@@ -43,21 +43,29 @@ static void segments_are_judged_at_both_edges_of_the_window(void **state)
 	}
 }
 
-static void what_reaches_beyond_the_window_is_cut(void **state)
+/* As in Linux: whole or not at all. RFC 9293 §3.10.7.4 would allow to cut it. */
+static void what_reaches_beyond_the_window_is_taken_only_while_nothing_waits(void **state)
 {
 	struct puppet *p = in_state(TERN_LISTEN, PASSIVE4);
 
 	(void)state;
-	set_option(p, p->listener, TERN_SO_RCVBUF, 4096);
+	set_option(p, p->listener, TERN_SO_RCVBUF, 8192);
 	say(p, .flags = IS(TERN_SYN));
-	expect(p, .wnd = IS(2048));
-	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(2049));
-	p->seq -= 2;
-	assert_taken(p);
+	expect(p, .wnd = IS(2920));
+	say(p, .len = IS(100));
 	app_accepts(p);
+	ignore(p);
+	say(p, .len = IS(4000));
+	p->seq -= 4000;
+	assert_dropped(p, TCP_INVALID_END_SEQUENCE);
+	assert_int_equal(COUNT(p, TcpExtBeyondWindow), 1);
+	expect(p, .flags = IS(TERN_ACK), .ack = IS(p->seq));
+	app_reads(p, 100);
+	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(4000));
+	assert_taken(p);
+	assert_state(p, TERN_CLOSE_WAIT);
 	expect(p, .flags = IS(TERN_ACK), .ack = IS(p->seq), .wnd = IS(0));
-	assert_state(p, TERN_ESTABLISHED);
-	app_reads(p, 2048);
+	app_reads(p, 4000);
 	done(p);
 }
 
@@ -76,13 +84,13 @@ static void a_fin_at_the_right_edge_needs_no_room(void **state)
 	p = in_state(TERN_LISTEN, PASSIVE4);
 	set_option(p, p->listener, TERN_SO_RCVBUF, 4096);
 	say(p, .flags = IS(TERN_SYN));
-	expect(p, .wnd = IS(2048));
-	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(2048));
+	expect(p, .wnd = IS(1460));
+	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(1460));
 	assert_taken(p);
 	expect(p, .flags = IS(TERN_ACK), .ack = IS(p->seq), .wnd = IS(0));
 	app_accepts(p);
 	assert_state(p, TERN_CLOSE_WAIT);
-	app_reads(p, 2048);
+	app_reads(p, 1460);
 	assert_int_equal(app_recv(p), 0);
 	say(p, .seq = IS(p->seq + 100), .len = IS(10)); /* no window of 4 GiB behind it */
 	assert_true(p->reason != TERN_DROP_NONE);
@@ -99,8 +107,8 @@ static struct puppet *closed_window(void)
 
 	set_option(p, p->listener, TERN_SO_RCVBUF, 4096);
 	say(p, .flags = IS(TERN_SYN));
-	expect(p, .wnd = IS(2048));
-	say(p, .len = IS(2048));
+	expect(p, .wnd = IS(1460));
+	say(p, .len = IS(1460));
 	expect(p, .flags = IS(TERN_ACK), .wnd = IS(0), .ack = IS(p->seq));
 	app_accepts(p);
 	return p;
@@ -151,7 +159,7 @@ static void a_fin_comes_through_a_closed_window(void **state)
 	assert_taken(p);
 	expect_ack(p);
 	assert_state(p, TERN_CLOSE_WAIT);
-	app_reads(p, 2048);
+	app_reads(p, 1460);
 	assert_int_equal(app_recv(p), 0);
 	done(p);
 }
@@ -166,7 +174,7 @@ static void a_fin_behind_data_that_finds_no_room_is_not_taken(void **state)
 	assert_dropped(p, TCP_ZEROWINDOW);
 	expect_ack(p);
 	assert_state(p, TERN_ESTABLISHED);
-	app_reads(p, 2048);
+	app_reads(p, 1460);
 	expect_ack(p);
 	assert_int_equal(app_recv(p), -EAGAIN);
 	say(p, .flags = IS(TERN_FIN | TERN_ACK), .len = IS(1));
@@ -180,8 +188,8 @@ static void reading_opens_the_window_again(void **state)
 	struct puppet *p = closed_window();
 
 	(void)state;
-	app_reads(p, 2048);
-	expect(p, .flags = IS(TERN_ACK), .wnd = IS(2048 >> p->stack_wscale), .ack = IS(p->seq));
+	app_reads(p, 1460);
+	expect(p, .flags = IS(TERN_ACK), .wnd = IS(1460), .ack = IS(p->seq));
 	say(p, .len = IS(100));
 	assert_taken(p);
 	app_reads(p, 100);
@@ -578,7 +586,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(segments_are_judged_at_both_edges_of_the_window),
-		cmocka_unit_test(what_reaches_beyond_the_window_is_cut),
+		cmocka_unit_test(what_reaches_beyond_the_window_is_taken_only_while_nothing_waits),
 		cmocka_unit_test(a_fin_at_the_right_edge_needs_no_room),
 		cmocka_unit_test(a_probe_of_a_closed_window_is_answered_each_time),
 		cmocka_unit_test(an_ack_counts_while_our_window_is_closed),

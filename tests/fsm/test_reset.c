@@ -151,8 +151,8 @@ static void a_reset_is_believed_while_the_window_is_zero(void **state)
 
 		set_option(p, p->listener, TERN_SO_RCVBUF, 4096);
 		say(p, .flags = IS(TERN_SYN));
-		expect(p, .flags = IS(TERN_SYN | TERN_ACK), .wnd = IS(2048));
-		say(p, .len = IS(2048));
+		expect(p, .flags = IS(TERN_SYN | TERN_ACK), .wnd = IS(1460));
+		say(p, .len = IS(1460));
 		app_accepts(p);
 		expect(p, .flags = IS(TERN_ACK), .wnd = IS(0));
 		say(p, .flags = IS(TERN_RST), .seq = IS(p->seq + (uint32_t)d));

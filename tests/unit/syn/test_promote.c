@@ -28,7 +28,7 @@ static void a_promoted_child_knows_what_the_half_knew(void **state)
 	assert_int_equal(c->snd.wnd, 500 << 10);
 	assert_int_equal(c->rcv.irs, PEER_ISN);
 	assert_int_equal(c->rcv.nxt, PEER_ISN + 1);
-	assert_int_equal(c->rcv.adv, PEER_ISN + 1 + 10000);
+	assert_int_equal(c->rcv.adv, PEER_ISN + 1 + 8760);
 	assert_int_equal(c->rcv.buf, 20000);
 	assert_int_equal(c->options, TERN_OPT_WSCALE | TERN_OPT_SACKOK | TERN_OPT_TS);
 	assert_int_equal(c->peer_mss, 1400);

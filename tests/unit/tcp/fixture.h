@@ -53,8 +53,9 @@ struct setup {
 	bool ts;          /* timestamps; then the peer's window scale option is sent, too */
 	uint32_t gso_max; /* of the link */
 	uint32_t rcvbuf, sndbuf;
-	bool probes;  /* loss probes (tcp_early_retrans) */
-	bool no_sack; /* the peer does not know SACK */
+	uint32_t rmem; /* the receive buffer, not fixed as by rcvbuf */
+	bool probes;   /* loss probes (tcp_early_retrans) */
+	bool no_sack;  /* the peer does not know SACK */
 };
 
 static inline uint8_t pattern(uint32_t i)
@@ -216,6 +217,8 @@ static inline struct room *room_connecting(const struct setup *s)
 	r->c->flags |= TERN_CF_OWNED;
 	if (s->rcvbuf)
 		tern_tcp_set_option(&r->t, r->idx, TERN_SO_RCVBUF, s->rcvbuf);
+	if (s->rmem)
+		r->c->rcv.buf = s->rmem;
 	if (s->sndbuf)
 		tern_tcp_set_option(&r->t, r->idx, TERN_SO_SNDBUF, s->sndbuf);
 	assert_int_equal(tern_tcp_connect(&r->t, r->idx, tern_conn_at(&r->t, r->idx), &flow, r->iss,

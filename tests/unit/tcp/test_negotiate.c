@@ -101,16 +101,17 @@ static void the_window_scale_fits_the_largest_buffer(void **state)
 	knobs.rmem_max = 2304;
 	for (uint32_t shift = 0; shift <= 14; shift++) {
 		knobs.tcp_rmem_max = UINT32_C(65535) << shift;
-		assert_int_equal(tern_window_scale(&knobs, 4096), shift);
+		assert_int_equal(tern_window_scale(&knobs, 4096, false), shift);
 		if (shift < 14) {
 			knobs.tcp_rmem_max++;
-			assert_int_equal(tern_window_scale(&knobs, 4096), shift + (shift == 0));
+			assert_int_equal(tern_window_scale(&knobs, 4096, false),
+					 shift + (shift == 0));
 		}
 	}
 	knobs.tcp_rmem_max = 4096;
-	assert_int_equal(tern_window_scale(&knobs, 1 << 20), 5);
+	assert_int_equal(tern_window_scale(&knobs, 1 << 20, false), 5);
 	knobs.tcp_rmem_max = 1 << 30;
-	assert_int_equal(tern_window_scale(&knobs, 4096), 14);
+	assert_int_equal(tern_window_scale(&knobs, 4096, false), 14);
 }
 
 static void knobs_decide_what_is_offered(void **state)

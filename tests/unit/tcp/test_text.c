@@ -62,10 +62,8 @@ static void a_hole_filled_in_the_same_burst_draws_one_ack(void **state)
 static void the_window_closes_and_does_not_creep(void **state)
 {
 	for (uint32_t len = 1; len < 3000; len = len * 3 + 1) {
-		struct room *r = room_new((struct setup){ .mss = 1460,
-							  .wscale = 2,
-							  .rcvbuf = 65536,
-							  .irs = 0xfffffff0 });
+		struct room *r =
+			room_new((struct setup){ .wscale = 2, .rmem = 65536, .irs = 0xfffffff0 });
 		uint32_t at = 0, furthest, before = 0;
 
 		(void)state;
@@ -89,11 +87,11 @@ static void the_window_closes_and_does_not_creep(void **state)
 			furthest = TERN_MAX(furthest, before);
 		}
 		assert_int_equal(r->tx.seg.wnd, 0);
-		assert_true(furthest <= 32768);
+		assert_true(furthest <= 65536);
 		assert_true(traffic(r)->rmem <= 2 * 65536);
 		assert_int_equal(app_recv(r, 0, 65536), at);
 		assert_true(pull(r)); /* the window opens again */
-		assert_int_equal(edge(r) - at, 32768);
+		assert_in_range(edge(r) - at, 32768, 65536);
 		room_free(r);
 	}
 }
@@ -101,23 +99,19 @@ static void the_window_closes_and_does_not_creep(void **state)
 /* RFC9293:MUST-39: the right edge moves by a segment or a quarter of the buffer, or not at all. */
 static void reading_a_little_does_not_open_the_window(void **state)
 {
-	struct room *r = room_new((struct setup){ .mss = 1000, .rcvbuf = 8000 });
-	uint32_t read = 0;
+	struct room *r = room_new((struct setup){ .mss = 1460, .rcvbuf = 8192 });
+	uint32_t at, read;
 
 	(void)state;
-	data(r, 0, 1000);
-	data(r, 1000, 1000);
-	data(r, 2000, 1000);
-	data(r, 3000, 1000);
-	assert_int_equal(drain(r), 1);
-	assert_int_equal(r->tx.seg.wnd, 0);
-	for (read = 0; read < 999; read++) {
-		assert_int_equal(app_recv(r, read, 1), 1);
-		assert_quiet(r);
+	for (at = 0; at < 4380; at += 1460) {
+		data(r, at, 1460);
+		assert_int_equal(drain(r), 1);
 	}
-	assert_int_equal(app_recv(r, read, 1), 1);
-	assert_out(r, 1, 0, TERN_ACK);
-	assert_int_equal(r->tx.seg.wnd, 1000);
+	assert_int_equal(r->tx.seg.wnd, 0);
+	for (read = 0; read < at && !pull(r); read++)
+		assert_int_equal(app_recv(r, read, 1), 1);
+	assert_in_range(read, 1000, 1460);
+	assert_int_equal(r->tx.seg.wnd, 1460);
 	room_free(r);
 }
 
@@ -401,20 +395,13 @@ static void a_small_window_is_told_when_it_doubles(void **state)
 		data(r, at, 1000);
 	pass(r, S);
 	drain(r);
-	assert_int_equal(r->tx.seg.wnd, 3000);
-	for (; read < 2999; read++) {
-		app_recv(r, read, 1);
-		assert_quiet(r);
+	assert_int_equal(r->tx.seg.wnd, 1980);
+	for (uint32_t wnd = 4000; wnd <= 16000; wnd *= 2) {
+		for (; read < at && !pull(r); read++)
+			app_recv(r, read, 1);
+		assert_int_equal(r->tx.seg.wnd, wnd);
 	}
-	app_recv(r, read, 1);
-	assert_out(r, 1, 0, TERN_ACK);
-	assert_int_equal(r->tx.seg.wnd, 6000);
-	app_recv(r, 3000, 5999);
-	assert_quiet(r);
-	app_recv(r, 8999, 1);
-	assert_out(r, 1, 0, TERN_ACK);
-	assert_int_equal(r->tx.seg.wnd, 12000);
-	app_recv(r, 9000, 8000);
+	assert_int_equal(app_recv(r, read, at), at - read);
 	assert_quiet(r); /* half of it is open: no hurry */
 	room_free(r);
 }
