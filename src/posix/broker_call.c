@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,15 @@ static void end_connecting(struct tern_pair *p, int err)
 	dead->failed = false;
 }
 
+/* It is under way; where the shim waits, a byte of its own will come. */
+static void begin_connecting(struct tern_pair *p, const struct tern_posix_request *req)
+{
+	p->kind = TERN_PAIR_CONNECTING;
+	tern_pair_set_narrow(p, false);
+	if (req->args[0] && p->handshakes < UINT8_MAX)
+		p->handshakes++;
+}
+
 static int call_connect(struct call *c, struct tern_pair *p)
 {
 	int err;
@@ -160,16 +170,51 @@ static int call_connect(struct call *c, struct tern_pair *p)
 			tern_pair_die(p, 0);
 		return 0;
 	}
-	if (err != -EINPROGRESS && err != -EALREADY) {
-		if (p->kind == TERN_PAIR_CONNECTING)
-			end_connecting(p, err);
-		return err;
-	}
-	p->kind = TERN_PAIR_CONNECTING;
-	tern_pair_set_narrow(p, false);
-	if (c->req->args[0] && p->handshakes < UINT8_MAX)
-		p->handshakes++;
+	if (err == -EINPROGRESS || err == -EALREADY)
+		begin_connecting(p, c->req);
+	else if (p->kind == TERN_PAIR_CONNECTING)
+		end_connecting(p, err);
+	else if (!err && p->kind == TERN_PAIR_FRESH)
+		tern_connect_defer(p);
 	return err;
+}
+
+/* Has connect() left the SYN to the first bytes, and were there none yet? */
+static bool is_deferred(struct call *c, const struct tern_pair *p)
+{
+	uint8_t state = 0; /* what TCP_INFO begins with */
+	uint32_t len = sizeof(state);
+
+	(void)tern_sock_getsockopt(c->socks, c->now, p->sock, TERN_ABI_SOL_TCP, TERN_ABI_TCP_INFO,
+				   &state, &len);
+	return state == TCP_SYN_SENT && !tern_sock_opening(c->socks, c->now, p->sock);
+}
+
+/* MSG_FASTOPEN: connect() and send() in one. */
+static int call_fastopen(struct call *c, struct tern_pair *p)
+{
+	const struct tern_posix_request *req = c->req;
+	uint32_t addr_len = (uint32_t)req->args[1];
+	int64_t n;
+
+	if (p->kind == TERN_PAIR_DGRAM || addr_len > req->len)
+		return -EINVAL;
+	if (p->flags & TERN_PF_FAILED)
+		return tell_failure(p);
+	/* What was written into the pair comes first. */
+	if (p->kind == TERN_PAIR_STREAM)
+		return is_deferred(c, p)
+			       ? 0
+			       : tern_sock_connect(c->socks, c->now, p->sock, req->data, addr_len);
+	n = tern_sock_sendto(c->socks, c->now, p->sock, req->data + addr_len, req->len - addr_len,
+			     TERN_SOCK_FASTOPEN, addr_len ? req->data : NULL, addr_len);
+	if (n >= 0 || n == -EINPROGRESS || n == -EALREADY) {
+		begin_connecting(p, req);
+		tern_pair_queue(p);
+	} else if (p->kind == TERN_PAIR_CONNECTING) {
+		end_connecting(p, (int)n);
+	}
+	return (int)n;
 }
 
 static int call_unwait(struct tern_pair *p)
@@ -273,12 +318,9 @@ static void say_unsupported(const struct tern_pair *p, const char *call, int lev
 static int call_setsockopt(struct call *c, struct tern_pair *p)
 {
 	int level = c->req->args[0], name = c->req->args[1];
-	int err = -ENOPROTOOPT;
+	int err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
+				       c->req->len);
 
-	/* A pair is not writable before the connection stands: no SYN can wait for a write. */
-	if (level != IPPROTO_TCP || name != TERN_ABI_TCP_FASTOPEN_CONNECT)
-		err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
-					   c->req->len);
 	if (err == -ENOPROTOOPT)
 		say_unsupported(p, "setsockopt()", level, name);
 	if (err)
@@ -421,6 +463,8 @@ static int call_socket(struct call *c, struct tern_pair *p)
 		return call_listen(c, p);
 	case TERN_POSIX_CONNECT:
 		return call_connect(c, p);
+	case TERN_POSIX_FASTOPEN:
+		return call_fastopen(c, p);
 	case TERN_POSIX_CONNECT_UNWAIT:
 		return call_unwait(p);
 	case TERN_POSIX_SHUTDOWN:

@@ -9,6 +9,9 @@
  *	failed		the pair ends with its fill unread: everybody who waits for it is woken with
  *			an error, whose errno SO_ERROR tells
  *
+ * With TCP_FASTOPEN_CONNECT, and a cookie, connect() ends at once: what the program writes into the
+ * pair goes with the SYN, and how the open ended is known to its next call (tern_connect_defer).
+ *
  * The shim of a program that blocks sends one byte of its own: p->handshakes counts those that will
  * come and are nobody's data.
  */
@@ -55,6 +58,14 @@ static void establish(struct tern_pair *p, int error)
 	tern_pair_set_narrow(p, !p->handshakes);
 	(void)recv(p->fd, b->scratch, b->fill - 1, MSG_DONTWAIT);
 	p->error = error;
+	tern_stream_begin(p);
+}
+
+void tern_connect_defer(struct tern_pair *p)
+{
+	struct tern_broker *b = p->broker;
+
+	(void)recv(p->fd, b->scratch, b->fill - 1, MSG_DONTWAIT);
 	tern_stream_begin(p);
 }
 

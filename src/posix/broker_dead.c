@@ -158,6 +158,7 @@ void tern_dead_call(struct tern_broker *b, struct tern_dead *dead,
 		reply->result = renew(b, dead, reply, ret_fd);
 		break;
 	case TERN_POSIX_CONNECT:
+	case TERN_POSIX_FASTOPEN:
 	case TERN_POSIX_BIND:
 	case TERN_POSIX_LISTEN:
 		reply->result = -ESTALE;

@@ -24,6 +24,9 @@
  * Our end is watched for room only while it has been full: each byte that a program reads would
  * wake us otherwise.
  *
+ * With Fast Open the program may write, shut down and close before the connection stands: a SYN
+ * takes what fits, the rest and the end wait for the answer.
+ *
  * A program that has shut its reading half down has what comes thrown away, and acknowledged.
  */
 #include <errno.h>
@@ -276,6 +279,12 @@ static enum step pass_much(struct tern_pair *p, size_t *budget)
 	return total < want ? stack_refused(p, -EAGAIN) : STEP_MORE;
 }
 
+/* Fast Open: its first bytes have gone with the SYN, and that is not answered yet. */
+static bool is_opening(const struct tern_pair *p)
+{
+	return tern_sock_opening(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock);
+}
+
 /* From the program to the stack. */
 static void from_program(struct tern_pair *p)
 {
@@ -295,7 +304,7 @@ static void from_program(struct tern_pair *p)
 			step = pass_little(p, &budget);
 	}
 	if ((p->bits & (TERN_PB_PAIR_IN | TERN_PB_READ_END)) == TERN_PB_READ_END && !p->error &&
-	    !(p->flags & (TERN_PF_FIN_OUT | TERN_PF_CLOSED))) {
+	    !(p->flags & (TERN_PF_FIN_OUT | TERN_PF_CLOSED)) && !is_opening(p)) {
 		p->flags |= TERN_PF_FIN_OUT;
 		(void)tern_sock_shutdown(tern_broker_socks(b), tern_broker_now(b), p->sock,
 					 TERN_SHUT_WR);
@@ -307,6 +316,8 @@ static void finish(struct tern_pair *p)
 {
 	if (!(p->bits & TERN_PB_ERROR))
 		from_program(p);
+	if (is_opening(p) && !(p->bits & TERN_PB_ERROR) && !(p->flags & TERN_PF_ABORT))
+		return;
 	if ((p->bits & (TERN_PB_PAIR_IN | TERN_PB_ERROR)) != TERN_PB_PAIR_IN || p->error ||
 	    (p->flags & (TERN_PF_FIN_OUT | TERN_PF_ABORT)))
 		tern_pair_close(p);

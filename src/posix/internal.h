@@ -291,6 +291,9 @@ int tern_connect_error(struct tern_pair *p);
 
 void tern_connect_run(struct tern_pair *p);
 
+/* A fresh pair becomes writable: what the program writes goes with the SYN (Fast Open). */
+void tern_connect_defer(struct tern_pair *p);
+
 /* The handshake is done, of whichever side: bytes flow. The record may be free afterwards. */
 void tern_stream_begin(struct tern_pair *p);
 void tern_stream_run(struct tern_pair *p);

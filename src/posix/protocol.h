@@ -110,7 +110,7 @@ enum tern_posix_op {
 	TERN_POSIX_OPEN,
 	/*
 	 * A new pair for a socket whose old one is used up (args[0]: SOCK_NONBLOCK): asked for when
-	 * BIND, LISTEN or CONNECT said -ESTALE. As OPEN; the id may be a new one.
+	 * BIND, LISTEN, CONNECT or FASTOPEN said -ESTALE. As OPEN; the id may be a new one.
 	 */
 	TERN_POSIX_RENEW,
 	/* data: address. args[0]: 1 if the caller has CAP_NET_BIND_SERVICE. Errors of bind(2). */
@@ -121,9 +121,16 @@ enum tern_posix_op {
 	 * data: address. args[0]: 1 if the shim is going to wait by send()ing one byte on the fd
 	 * itself: after -EINPROGRESS and -EALREADY that byte belongs to the handshake and is not
 	 * the program's. -EINPROGRESS, -EALREADY, -EISCONN, errors of connect(2); 0: it is
-	 * connected now.
+	 * connected now, or (TCP_FASTOPEN_CONNECT) will be by what is written into the pair.
 	 */
 	TERN_POSIX_CONNECT,
+	/*
+	 * sendto() with MSG_FASTOPEN. data: address, of args[1] bytes, and what fits of the
+	 * program's bytes behind it. args[0] as in CONNECT, where the result is above 0, too. The
+	 * bytes that were taken, and the connection is being opened; 0: it stands, and they are to
+	 * be written into the pair; errors of connect(2).
+	 */
+	TERN_POSIX_FASTOPEN,
 	/* The shim waits no longer (EINTR, time): its byte will not come. */
 	TERN_POSIX_CONNECT_UNWAIT,
 	/*

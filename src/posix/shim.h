@@ -289,6 +289,13 @@ void tern_shim_inherit(void);
  */
 int tern_shim_ask_fresh(int fd, struct tern_shim_sock *sock, struct tern_shim_call *call);
 
+/*
+ * A send of a stream with MSG_FASTOPEN to an address that is not the kernel's: how many bytes went
+ * with the SYN, or a negative errno; *ret_more: the connection stands, and the rest can be sent.
+ */
+ssize_t tern_shim_fastopen(int fd, struct tern_shim_sock *sock, const struct msghdr *msg, int flags,
+			   bool *ret_more);
+
 /* A kernel socket in the place of the pair: loopback. 0, negative errno. */
 int tern_shim_to_kernel(int fd, const struct tern_shim_sock *sock);
 

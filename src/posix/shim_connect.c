@@ -14,6 +14,7 @@
  * begins with a new pair (shim_replace.c).
  */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "posix/shim.h"
@@ -61,11 +62,17 @@ static int wait_connected(int fd, const struct tern_shim_sock *sock, int said)
 	}
 }
 
+static bool waits(int fd)
+{
+	long flags = TERN_SHIM_SYS2(SYS_fcntl, fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
 static int connect_stream(int fd, struct tern_shim_sock *sock, const struct sockaddr *addr,
 			  socklen_t len)
 {
-	long flags = TERN_SHIM_SYS2(SYS_fcntl, fd, F_GETFL);
-	bool blocks = flags >= 0 && !(flags & O_NONBLOCK);
+	bool blocks = waits(fd);
 	struct tern_shim_call call = {
 		.op = TERN_POSIX_CONNECT,
 		.args = { blocks },
@@ -78,6 +85,47 @@ static int connect_stream(int fd, struct tern_shim_sock *sock, const struct sock
 	if (blocks && (done == -EINPROGRESS || done == -EALREADY))
 		done = wait_connected(fd, sock, done);
 	return done;
+}
+
+/* The first bytes of a message. */
+static size_t gather(const struct msghdr *msg, uint8_t *data, size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen && n < room; i++) {
+		size_t len = msg->msg_iov[i].iov_len;
+
+		len = len < room - n ? len : room - n;
+		memcpy(data + n, msg->msg_iov[i].iov_base, len);
+		n += len;
+	}
+	return n;
+}
+
+ssize_t tern_shim_fastopen(int fd, struct tern_shim_sock *sock, const struct msghdr *msg, int flags,
+			   bool *ret_more)
+{
+	uint8_t data[TERN_POSIX_DATA_MAX];
+	bool blocks = !(flags & MSG_DONTWAIT) && waits(fd);
+	struct tern_shim_call call = {
+		.op = TERN_POSIX_FASTOPEN,
+		.args = { blocks, (int32_t)msg->msg_namelen },
+		.data = data,
+		.len = msg->msg_namelen,
+	};
+	int taken, done;
+
+	if (msg->msg_namelen > sizeof(struct sockaddr_storage))
+		return -EINVAL;
+	if (msg->msg_namelen)
+		memcpy(data, msg->msg_name, msg->msg_namelen);
+	call.len += (uint32_t)gather(msg, data + call.len, sizeof(data) - call.len);
+	taken = tern_shim_ask_fresh(fd, sock, &call);
+	done = taken;
+	if (blocks && (taken > 0 || taken == -EINPROGRESS || taken == -EALREADY))
+		done = wait_connected(fd, sock, taken);
+	*ret_more = done == 0;
+	return done || taken < 0 ? done : taken;
 }
 
 static int connect_dgram(int fd, const struct tern_shim_sock *sock, const struct sockaddr *addr,

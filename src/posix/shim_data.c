@@ -370,43 +370,83 @@ int tern_shim_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int fla
 
 /* ---- send(), sendto(), sendmsg(), sendmmsg() */
 
-/* Flags that AF_UNIX would take for something else. 0, or a negative errno; *flags lose MSG_OOB. */
-static int odd_send(int fd, int *flags)
+/* What of a message is left behind `gone` bytes. */
+static ssize_t send_rest(int fd, const struct msghdr *msg, ssize_t gone, int flags)
+{
+	size_t skip = (size_t)gone;
+	ssize_t n;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		const struct iovec *v = &msg->msg_iov[i];
+		size_t over = skip < v->iov_len ? skip : v->iov_len;
+
+		skip -= over;
+		if (over == v->iov_len)
+			continue;
+		n = tern_shim_sendto(fd, (const char *)v->iov_base + over, v->iov_len - over, flags,
+				     NULL, 0);
+		if (n < 0)
+			return gone ? gone : -1;
+		gone += n;
+		if ((size_t)n < v->iov_len - over)
+			break;
+	}
+	return gone;
+}
+
+/* MSG_FASTOPEN: connect(), and what the SYN and then the connection take. */
+static ssize_t fastopen(int fd, struct tern_shim_sock *sock, const struct msghdr *msg, int flags)
+{
+	const struct sockaddr *to = msg->msg_name;
+	bool more = false;
+	ssize_t n;
+
+	if (to && !sock->accepted &&
+	    (tern_shim_is_loopback(to, msg->msg_namelen) ||
+	     tern_shim_is_any(to, msg->msg_namelen))) {
+		n = tern_shim_to_kernel(fd, sock);
+		return n < 0 ? tern_shim_size(n) : tern_shim_next.sendmsg(fd, msg, flags);
+	}
+	n = tern_shim_fastopen(fd, sock, msg, flags, &more);
+	return more ? send_rest(fd, msg, n, flags & ~MSG_FASTOPEN) : tern_shim_size(n);
+}
+
+/*
+ * Flags that AF_UNIX would take for something else: *flags lose MSG_OOB. True: all is done, and
+ * *ret_n is the answer.
+ */
+static bool odd_send(int fd, const struct msghdr *msg, int *flags, ssize_t *ret_n)
 {
 	struct tern_shim_sock sock;
 
 	if (!is_stream(fd, &sock))
-		return 0;
+		return false;
 	if (*flags & MSG_FASTOPEN) {
-		tern_shim_log("MSG_FASTOPEN is not supported");
-		return -EOPNOTSUPP;
+		*ret_n = fastopen(fd, &sock, msg, *flags);
+		return true;
 	}
 	tern_shim_log("MSG_OOB: urgent data is sent as any other");
 	*flags &= ~MSG_OOB;
-	return 0;
+	return false;
 }
 
 ssize_t tern_shim_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
 			 socklen_t tolen)
 {
 	struct tern_shim_sock sock;
-	int done = 0;
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct msghdr msg = { .msg_name = (void *)(uintptr_t)to,
+			      .msg_namelen = tolen,
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1 };
+	ssize_t n;
 
-	if (TERN_UNLIKELY(tern_shim_dgrams()) && is_dgram(fd, &sock)) {
-		struct iovec iov = { (void *)(uintptr_t)buf, len };
-		struct msghdr msg = { .msg_name = (void *)(uintptr_t)to,
-				      .msg_namelen = tolen,
-				      .msg_iov = &iov,
-				      .msg_iovlen = 1 };
-
+	if (TERN_UNLIKELY(tern_shim_dgrams()) && is_dgram(fd, &sock))
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, &msg, flags));
-	}
 	if (TERN_UNLIKELY(!tern_shim_on()))
 		return tern_shim_next.sendto(fd, buf, len, flags, to, tolen);
-	if (TERN_UNLIKELY(flags & SEND_FLAGS))
-		done = odd_send(fd, &flags);
-	if (done < 0)
-		return tern_shim_size(done);
+	if (TERN_UNLIKELY(flags & SEND_FLAGS) && odd_send(fd, &msg, &flags, &n))
+		return n;
 	if (TERN_UNLIKELY(to != NULL) && is_stream(fd, &sock)) {
 		to = NULL; /* TCP does not look at it */
 		tolen = 0;
@@ -421,16 +461,14 @@ ssize_t tern_shim_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct tern_shim_sock sock;
 	struct msghdr m;
-	int done = 0;
+	ssize_t n;
 
 	if (TERN_UNLIKELY(tern_shim_dgrams()) && is_dgram(fd, &sock))
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, msg, flags));
 	if (TERN_UNLIKELY(!tern_shim_on()))
 		return tern_shim_next.sendmsg(fd, msg, flags);
-	if (TERN_UNLIKELY(flags & SEND_FLAGS))
-		done = odd_send(fd, &flags);
-	if (done < 0)
-		return tern_shim_size(done);
+	if (TERN_UNLIKELY(flags & SEND_FLAGS) && odd_send(fd, msg, &flags, &n))
+		return n;
 	if ((msg->msg_name || msg->msg_controllen) && is_stream(fd, &sock)) {
 		/* descriptors would go to the broker; TCP sends neither these nor addresses */
 		m = *msg;

@@ -19,9 +19,9 @@ enter_namespace()
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ["probes_stream", "probes_setup", "probes_process", "probes_dgram", "probes_local",
-         "probes_differences"]
+         "probes_fastopen", "probes_differences"]
 ON_TERN = [TERN, "run", "--addr", "10.77.0.2/24", "--addr6", "fd77::2/64", "--peer", "10.77.0.1",
-           "--peer", "fd77::1", "--"]
+           "--peer", "fd77::1", "--sysctl", "net.ipv4.tcp_fastopen=3", "--"]
 TIMEOUT = 90  # seconds for a file
 seen = {}
 
@@ -30,6 +30,8 @@ def run_file(name, on_tern):
     """All probes of a file, once: their results and what else was said."""
     if (name, on_tern) not in seen:
         add_addresses()
+        with open("/proc/sys/net/ipv4/tcp_fastopen", "w", encoding="ascii") as f:
+            f.write("3")  # both ends, of this namespace
         env = dict(os.environ, PROBE_AGENT=Agent().path, PROBE_ON="tern" if on_tern else "kernel",
                    PYTHONUNBUFFERED="1")
         command = [sys.executable, os.path.join(HERE, name + ".py")]

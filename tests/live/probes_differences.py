@@ -25,7 +25,7 @@ from probe import (ON_TERN, OWN, PEER, accepted, check, child, connected, fails,
 IN, OUT, ERR, HUP, RDHUP = (select.POLLIN, select.POLLOUT, select.POLLERR, select.POLLHUP,
                             select.POLLRDHUP)
 IP_RECVERR, IP_PKTINFO, SO_TIMESTAMP, SO_ZEROCOPY = 11, 8, 29, 60
-MSG_FASTOPEN = 0x20000000
+MSG_FASTOPEN, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT = 0x20000000, 23, 30
 
 
 def readiness(s):
@@ -326,13 +326,17 @@ def options_that_tern_does_not_know_are_refused():
 
 
 @probe
-def data_cannot_go_with_the_syn():
+def a_write_that_goes_with_the_syn_does_not_wait_for_the_answer():
+    far, address = peer.listen()
+    far.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 1)
+    same(socket.socket().sendto(b"x", MSG_FASTOPEN, address), 1)  # learns the cookie
+    far.close()
     s = socket.socket()
-    _far, address = peer.listen()
+    s.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
+    s.connect(address)
     if ON_TERN:
-        fails(errno.EOPNOTSUPP, s.sendto, b"x", MSG_FASTOPEN, address)
-    else:
-        same(s.sendto(b"x", MSG_FASTOPEN, address), 1)
+        same(s.send(b"x"), 1)
+    fails(errno.ECONNREFUSED, s.recv if ON_TERN else s.send, 1 if ON_TERN else b"x")
 
 
 @probe

@@ -183,8 +183,6 @@ static void a_line_says_what_the_option_is_called(void **state)
 		const char *line;
 	} unknown[] = {
 		{ SOL_SOCKET, SO_TIMESTAMP, "setsockopt(): SO_TIMESTAMP is not supported" },
-		{ SOL_TCP, TCP_FASTOPEN_CONNECT,
-		  "setsockopt(): TCP_FASTOPEN_CONNECT is not supported" },
 		{ SOL_IP, IP_PKTINFO, "setsockopt(): IP_PKTINFO is not supported" },
 		{ SOL_IPV6, IPV6_RECVERR, "setsockopt(): IPV6_RECVERR is not supported" },
 		{ SOL_TCP, 9999, "setsockopt(): option 9999 of level 6 is not supported" },

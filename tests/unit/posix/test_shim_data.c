@@ -19,6 +19,8 @@ static void answer(const struct tern_posix_request *req, struct tern_posix_reply
 		   int *ret_fd)
 {
 	(void)ret_fd;
+	if (req->op == TERN_POSIX_FASTOPEN)
+		reply->result = fake->last_error;
 	if (req->op != TERN_POSIX_LAST_ERROR)
 		return;
 	reply->result = fake->last_error;
@@ -173,7 +175,7 @@ static void a_stream_sends_neither_addresses_nor_descriptors(void **state)
 static void flags_of_tcp_are_not_those_of_af_unix(void **state)
 {
 	int ends[2];
-	char c;
+	char c, two[4];
 
 	(void)state;
 	fake_pair(SOCK_STREAM, 1, true, ends);
@@ -183,7 +185,12 @@ static void flags_of_tcp_are_not_those_of_af_unix(void **state)
 	assert_int_equal(recv(ends[1], NULL, 4, MSG_TRUNC), 4);
 	assert_int_equal(read(ends[1], &c, 1), 1);
 	assert_int_equal(c, '4');
-	fails(send(ends[1], &c, 1, MSG_FASTOPEN), EOPNOTSUPP);
+	fake->last_error = -EISCONN;
+	fails(send(ends[1], &c, 1, MSG_FASTOPEN), EISCONN);
+	fake->last_error = 0; /* it stands: bytes go through the pair */
+	assert_int_equal(send(ends[1], "fo", 2, MSG_FASTOPEN), 2);
+	assert_int_equal(recv(ends[0], two, sizeof(two), MSG_DONTWAIT), 2);
+	assert_int_equal(fake->requests[TERN_POSIX_FASTOPEN], 2);
 	assert_int_equal(send(ends[1], "u", 1, MSG_OOB), 1);
 	assert_int_equal(read(ends[0], &c, 1), 1);
 	assert_int_equal(c, 'u');
