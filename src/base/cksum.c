@@ -14,7 +14,13 @@
 
 #include "base/addr.h"
 
-#if defined(__x86_64__)
+/* The dynamic linker would ask before the thread sanitizer is there to be asked. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1 /* as gcc says it */
+#endif
+#endif
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 #define CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define CLONES

@@ -45,8 +45,8 @@ void replay_lock(void);
 void replay_refresh(struct drill *d);
 uint64_t replay_now(const struct drill *d);
 
-/* Ends the second thread, whose call has returned; true: there was one. */
-bool replay_join(void);
+/* Ends the second thread if its call has returned, or once it has. The lock is not held. */
+void replay_join(bool wait);
 
 /* Calls that room sim makes otherwise. */
 drill_call_fn replay_socket, replay_connect, replay_accept4, replay_fcntl, replay_ioctl,

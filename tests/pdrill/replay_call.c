@@ -93,13 +93,12 @@ int64_t replay_end(int64_t result)
 	return result < 0 ? -error : result;
 }
 
-bool replay_join(void)
+void replay_join(bool wait)
 {
-	if (!second.runs)
-		return false;
+	if (!second.runs || (!wait && !atomic_load(&second.over)))
+		return;
 	(void)pthread_join(second.thread, NULL);
 	second.runs = false;
-	return true;
 }
 
 static void step(struct drill *d, struct drill_call *c)
@@ -206,8 +205,7 @@ void tern_drill_call_finish(struct drill *d)
 	replay_unlock();
 	while (!atomic_load(&second.over) && replay_now(d) < limit)
 		(void)usleep(100);
-	if (atomic_load(&second.over))
-		(void)replay_join();
+	replay_join(false);
 	replay_lock();
 	replay_refresh(d);
 	d->event = c->event;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct packetdrill_interface so;
 
 static struct {
 	pthread_mutex_t lock;
+	_Atomic bool gone; /* or about to be: nobody asks the library for the time */
 	int64_t zero_us;
 	struct tern_endpoint peer; /* of the connection accepted last */
 	struct drill *d;           /* NULL: time has not begun */
@@ -59,6 +61,8 @@ static int64_t clock_us(void)
 
 uint64_t replay_now(const struct drill *d)
 {
+	if (atomic_load(&world.gone))
+		return d->now;
 	return d->start + (uint64_t)(clock_us() - world.zero_us) * DRILL_US;
 }
 
@@ -203,8 +207,10 @@ void tern_socks_free(struct tern_socks *ss)
 		return;
 	close_all(world.d);
 	replay_unlock();
+	replay_join(false);
+	atomic_store(&world.gone, true);
 	so.free(so.userdata); /* a call that still blocks ends by it */
-	(void)replay_join();
+	replay_join(true);
 }
 
 void tern_stack_free(struct tern_stack *st)
