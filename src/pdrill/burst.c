@@ -15,7 +15,9 @@
  *	in a repetition	at borders of what was sent in one piece at first
  *	PSH		is set on whatever holds more than one segment
  *
- * The flag tso=0 leaves all of it out.
+ * The flag tso=0, or a tun0 whose owner has switched off both TSO and GSO (ethtool -K tun0 tso off
+ * gso off), lets the segments of a piece out one by one, as a kernel cuts them for such a device:
+ * PSH is then on the last one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -165,8 +167,7 @@ void tern_pdrill_burst_begin(struct tern_pdrill *d, struct tern_pdrill_frame *fr
 	struct view v;
 
 	frame->entry = d->wire.entry;
-	frame->segs = 0;
-	if (!d->tso || !look(frame->bytes, frame->len, &v) || !v.len)
+	if (frame->segs || !look(frame->bytes, frame->len, &v) || !v.len)
 		return;
 	frame->segs = 1;
 	frame->seg_len = v.len;
@@ -198,9 +199,12 @@ static void finish(struct view *v, uint32_t len)
 static bool goes_on(const struct tern_pdrill_frame *last, const struct view *a,
 		    const struct view *b)
 {
+	uint32_t whole = last->segs * last->seg_len; /* of the piece, as far as it goes */
+
 	return b->len && are_alike(a, b) && b->seq == a->seq + a->len &&
-	       a->len == last->segs * last->seg_len && b->len <= last->seg_len &&
-	       last->len + b->len <= PIECE_MAX && last->len + b->len <= last->cap;
+	       a->len == (last->cut ? last->seg_len : whole) && b->len <= last->seg_len &&
+	       last->len - a->len + whole + b->len <= PIECE_MAX &&
+	       (last->cut || last->len + b->len <= last->cap);
 }
 
 /* The piece that b belongs to as well as a: one that is being sent, or was once; or NULL. */
@@ -215,6 +219,24 @@ static struct tern_pdrill_piece *common_piece(struct tern_pdrill *d, const struc
 	if (!other)
 		return piece->end == b->seq ? piece : NULL;
 	return other == piece && tern_seq_le(b->seq + b->len, piece->end) ? piece : NULL;
+}
+
+static void set_push(struct view *v, bool on)
+{
+	v->tcp[13] = (uint8_t)(on ? v->tcp[13] | FLAG_PSH : v->tcp[13] & ~FLAG_PSH);
+	finish(v, v->len);
+}
+
+/* The frame of b is the next of the piece whose last one is a's, and stays by itself. */
+static void follow(struct tern_pdrill_frame *last, struct view *a, struct tern_pdrill_frame *frame,
+		   struct view *b)
+{
+	frame->segs = last->segs + 1;
+	frame->seg_len = last->seg_len;
+	frame->pushed = (b->flags & (FLAG_PSH | FLAG_FIN)) != 0;
+	if (!last->pushed)
+		set_push(a, false);
+	set_push(b, true);
 }
 
 bool tern_pdrill_burst_join(struct tern_pdrill *d, struct tern_pdrill_frame *last,
@@ -236,6 +258,10 @@ bool tern_pdrill_burst_join(struct tern_pdrill *d, struct tern_pdrill_frame *las
 		return false;
 	if (tern_seq_lt(piece->end, b.seq + b.len))
 		piece->end = b.seq + b.len;
+	if (last->cut) {
+		follow(last, &a, frame, &b);
+		return false;
+	}
 	memcpy(last->bytes + last->len, b.tcp + b.header, b.len);
 	last->len += b.len;
 	last->segs++;

@@ -312,7 +312,7 @@ int tern_pdrill_new(const char *flags, struct tern_pdrill **ret, char error[TERN
 	d->now = tern_loop_now();
 	d->wall_offset = (int64_t)(tern_loop_realtime() - d->now);
 	err = tern_pdrill_setup(flags, setup);
-	d->tso = !setup->no_tso;
+	d->no_tso = d->cut = setup->no_tso;
 	if (!err)
 		err = make_stack(d, setup);
 	if (!err)

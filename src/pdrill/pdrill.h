@@ -60,6 +60,7 @@ struct tern_pdrill_frame {
 	uint32_t len, cap;
 	uint32_t segs, seg_len; /* segments joined in it; payload of the first */
 	bool pushed;            /* its last segment had PSH by itself */
+	bool cut;               /* segs counts those in front of it, in frames of their own */
 	uint8_t bytes[];
 };
 
@@ -113,7 +114,8 @@ struct tern_pdrill {
 	uint32_t waiting;    /* calls that wait */
 	uint32_t inside;     /* calls */
 	bool stopping, thread_runs;
-	bool tso;           /* see burst.c */
+	bool no_tso;        /* the flag says so, see burst.c */
+	bool cut;           /* or the device does */
 	bool packets_known; /* packets is set: */
 	pthread_t packets;  /* who moves packets, and must not wait for one */
 	int first;          /* our first descriptor */
@@ -125,7 +127,7 @@ struct tern_pdrill {
 	struct tern_pdrill_wire wire;
 	struct tern_pdrill_knob *knobs;
 	unsigned int knob_count;
-	uint64_t knobs_read_ns; /* when they were read */
+	uint64_t knobs_read_ns;      /* when they were read */
 	int fl[TERN_PDRILL_SOCKETS]; /* O_NONBLOCK and what else F_SETFL has set */
 	int fdfl[TERN_PDRILL_SOCKETS];
 	struct tern_pdrill_epoll epolls[TERN_PDRILL_EPOLLS];
@@ -227,7 +229,10 @@ int tern_pdrill_netdev_receive(void *ud, void *buf, size_t *n, long long *time_u
 /* A frame that was sent begins a piece. */
 void tern_pdrill_burst_begin(struct tern_pdrill *d, struct tern_pdrill_frame *frame);
 
-/* Adds a frame to the one sent before it; false: they do not belong together. */
+/*
+ * Adds a frame to the one sent before it; false: they do not belong together, or are of one piece
+ * that is cut.
+ */
 bool tern_pdrill_burst_join(struct tern_pdrill *d, struct tern_pdrill_frame *last,
 			    struct tern_pdrill_frame *frame);
 

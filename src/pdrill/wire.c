@@ -56,7 +56,7 @@ static int wire_send(struct tern_link *link, uint64_t now, const struct tern_out
 	struct tern_pdrill_wire *wire = (struct tern_pdrill_wire *)link;
 
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t cap = wire->d->tso ? FRAME_ROOM : outs[i].len;
+		uint32_t cap = wire->d->cut ? outs[i].len : FRAME_ROOM;
 		struct tern_pdrill_frame *frame = NULL;
 
 		if (wire->count < FRAMES_MAX)
@@ -69,6 +69,8 @@ static int wire_send(struct tern_link *link, uint64_t now, const struct tern_out
 		frame->sent_ns = now;
 		frame->cap = cap;
 		frame->pushed = false;
+		frame->segs = 0;
+		frame->cut = wire->d->cut;
 		frame->len = tern_link_gather(frame->bytes, &outs[i]);
 		link->counts.frames_out++;
 		link->counts.bytes_out += frame->len;

@@ -9,8 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 
 #include "pdrill/driver.h"
 
@@ -180,6 +185,50 @@ static void the_address_of_tun0_is_ours(void **state)
 	run_child(reads_tun0);
 }
 
+/* ethtool -K tun0 gso on or off */
+static void set_gso(bool on)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_SGSO, .data = on };
+	struct ifreq request = { .ifr_name = "tun0" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	request.ifr_data = (char *)&value;
+	if (ioctl(fd, SIOCETHTOOL, &request) < 0)
+		_exit(CHILD_SKIPS);
+	(void)close(fd);
+}
+
+static void reads_gso(void **state)
+{
+	static const char block[4000];
+	struct segment seg;
+	struct driver d;
+	int listener, fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0 || system("ip tuntap add tun0 mode tun") != 0)
+		_exit(CHILD_SKIPS);
+	load(&d, NULL);
+	set_gso(false);
+	fd = accepted(&d, &listener);
+	assert_true(d.t.write(d.t.ud, fd, block, sizeof(block)) == sizeof(block));
+	for (int i = 0; i < 4; i++) {
+		assert_true(hear(&d, &seg) && seg.len == 1000);
+		assert_true(seg.flags == (i == 3 ? ACK | PSH : ACK));
+	}
+	set_gso(true);
+	(void)usleep(1000);
+	assert_true(d.t.write(d.t.ud, fd, block, sizeof(block)) == sizeof(block));
+	assert_true(hear(&d, &seg) && seg.len == 4000);
+	unload(&d);
+}
+
+static void tun0_without_gso_gets_single_segments(void **state)
+{
+	(void)state;
+	run_child(reads_gso);
+}
+
 static void flag_addr(void **state)
 {
 	struct driver d;
@@ -240,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_flag_is_said_and_ends_the_program),
 		cmocka_unit_test(settings_come_from_the_namespace_and_are_read_again),
 		cmocka_unit_test(the_address_of_tun0_is_ours),
+		cmocka_unit_test(tun0_without_gso_gets_single_segments),
 		cmocka_unit_test(the_address_of_a_flag_comes_before_all_others),
 		cmocka_unit_test(tern_ss_tells_of_the_sockets_in_the_middle_of_a_script),
 	};
