@@ -238,6 +238,33 @@ enum tern_step tern_input_text(struct tern_input *in)
 	return receive(in);
 }
 
+/*
+ * May the ACK of a FIN wait for ours, which often follows at once? As in Linux: after data that was
+ * acknowledged, while our window is open; of who never sent any it is not known that he can wait.
+ */
+TERN_COLD static bool fin_may_wait(const struct tern_input *in)
+{
+	const struct tern_conn *c = in->c;
+	uint32_t with_syn = (c->fastopen & TERN_FO_SYN_DATA) != 0;
+
+	return in->t->knobs->tern_fin_delack && c->state == TERN_ESTABLISHED &&
+	       c->totals.data_segs_in > with_syn && !(c->flags & TERN_CF_ACK_NOW) &&
+	       c->rcv.adv != c->rcv.nxt;
+}
+
+/* The FIN is acknowledged: at once, unless it may wait. */
+static inline void owe_fin_ack(struct tern_input *in)
+{
+	if (TERN_UNLIKELY(in->c->totals.data_segs_in) && fin_may_wait(in)) {
+		struct tern_traffic *x = tern_conn_need_traffic(in->t, in->c);
+		if (x) {
+			tern_timers_ack_owed(in->t, in->idx, in->c, x);
+			return;
+		}
+	}
+	ack_at_once(in);
+}
+
 enum tern_step tern_input_fin(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
@@ -260,7 +287,7 @@ enum tern_step tern_input_fin(struct tern_input *in)
 	c->rcv.adv++; /* it needed no room: the window stays as it was */
 	c->flags |= TERN_CF_FIN_RCVD;
 	in->fin_now = true;
-	ack_at_once(in);
+	owe_fin_ack(in);
 	if (c->state == TERN_ESTABLISHED)
 		tern_conn_set_state(in->t, in->c, TERN_CLOSE_WAIT);
 	else if (c->state == TERN_FIN_WAIT_1)

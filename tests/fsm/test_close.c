@@ -310,6 +310,7 @@ static void closing_with_unread_data_resets_in_every_state(void **state)
 			expect_ack(p);
 			if (step & 1) {
 				say(p, .flags = IS(TERN_FIN | TERN_ACK));
+				wait_ms(p, 50);
 				expect_ack(p);
 			}
 			if (step & 2) {

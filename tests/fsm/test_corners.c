@@ -303,6 +303,7 @@ static void a_peer_that_omits_timestamps_is_served_without(void **state)
 		expect(p, .len = IS(100), .tsecr = IS(recent));
 		say(p, .ts = IS(0));
 		say(p, .flags = IS(TERN_FIN | TERN_ACK), .ts = IS(0));
+		wait_ms(p, 50);
 		expect_ack(p);
 		assert_state(p, TERN_CLOSE_WAIT);
 		done(p);

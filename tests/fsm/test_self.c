@@ -99,6 +99,8 @@ static void both_ends_are_in_the_table_and_nothing_leaves(void **state)
 		move(p, v.client, v.server, 100000);
 		move(p, v.server, v.client, 3);
 		expect_silence(p);
+		assert_int_equal(tern_stack_knob(p->st, p->now, "net.ipv4.tern_fin_delack", "0"),
+				 0);
 		assert_int_equal(tern_stack_close(p->st, p->now, v.client), 0);
 		expect_silence(p);
 		assert_int_equal(rows(p, TERN_CLOSE_WAIT), 1);
