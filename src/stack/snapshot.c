@@ -46,12 +46,13 @@ void tern_stack_info(const struct tern_stack *st, uint64_t now, struct tern_stac
 	};
 }
 
-static void describe_conn(const struct tern_stack *st, uint32_t idx, struct tern_socket_info *row)
+static void describe_conn(const struct tern_stack *st, uint64_t now, uint32_t idx,
+			  struct tern_socket_info *row)
 {
 	const struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 
 	*row = (struct tern_socket_info){ .proto = TERN_PROTO_TCP };
-	tern_tcp_describe(&st->tcp, idx, row);
+	tern_tcp_describe(&st->tcp, now, idx, row);
 	if (c->state == TERN_LISTEN)
 		tern_listener_describe(&st->syn, c->listener, row);
 	if (c->state == TERN_LISTEN && row->local.addr.family == TERN_INET6 &&
@@ -67,13 +68,12 @@ int tern_stack_socket(const struct tern_stack *st, uint64_t now, tern_id id,
 {
 	uint32_t idx;
 
-	(void)now;
 	if (tern_id_kind(id) == TERN_ID_UDP)
 		return tern_udp_describe(st, id, ret_row);
 	idx = tern_call_conn(st, id);
 	if (!idx)
 		return -EBADF;
-	describe_conn(st, idx, ret_row);
+	describe_conn(st, now, idx, ret_row);
 	return 0;
 }
 
@@ -90,11 +90,11 @@ static const struct tern_pool *table_pool(const struct tern_stack *st, enum tabl
 	}
 }
 
-static void describe(const struct tern_stack *st, enum table table, uint32_t idx,
+static void describe(const struct tern_stack *st, uint64_t now, enum table table, uint32_t idx,
 		     struct tern_socket_info *row)
 {
 	if (table == TABLE_CONNS) {
-		describe_conn(st, idx, row);
+		describe_conn(st, now, idx, row);
 		return;
 	}
 	*row = (struct tern_socket_info){ .proto = TERN_PROTO_TCP };
@@ -123,14 +123,13 @@ bool tern_stack_next_socket(const struct tern_stack *st, uint64_t now, uint64_t 
 	enum table table = (enum table)(*cursor >> 56);
 	uint32_t idx = (uint32_t)*cursor;
 
-	(void)now;
 	for (; table < TABLE_UDPS; table++, idx = 0) {
 		do
 			idx = tern_pool_next(table_pool(st, table), idx);
 		while (idx && !is_shown(st, table, idx));
 		if (!idx)
 			continue;
-		describe(st, table, idx, ret_row);
+		describe(st, now, table, idx, ret_row);
 		*cursor = (uint64_t)table << 56 | idx;
 		return true;
 	}

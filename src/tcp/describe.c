@@ -59,9 +59,11 @@ static void describe_recovery(const struct tern_tcp *t, const struct tern_conn *
 	ret->retrans_out = x->flight.again;
 }
 
-void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socket_info *ret)
+void tern_tcp_describe(const struct tern_tcp *t, uint64_t now, uint32_t idx,
+		       struct tern_socket_info *ret)
 {
 	const struct tern_conn *c = tern_conn_at(t, idx);
+	uint32_t now_ms = tern_ms(TERN_MAX(now, t->now));
 	struct tern_flow flow;
 
 	tern_conn_flow(c, &flow);
@@ -79,7 +81,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->unaccepted = (c->flags & TERN_CF_IN_ACCEPTQ) != 0;
 	ret->nodelay = (c->flags & TERN_CF_NODELAY) != 0;
 	ret->keepalive = (c->flags & TERN_CF_KEEPALIVE) != 0;
-	ret->age_ns = (uint64_t)(t->now_ms - c->state_ms) * 1000000;
+	ret->age_ns = (uint64_t)(now_ms - c->state_ms) * 1000000;
 	describe_queues(c, tern_conn_traffic(t, c), ret);
 	ret->options = c->options;
 	ret->syn_data = (c->fastopen & TERN_FO_SYN_DATA) != 0;
@@ -104,7 +106,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socke
 	ret->rcv_ssthresh = tern_window_limit(t, c);
 	describe_totals(c, ret);
 	describe_recovery(t, c, tern_conn_traffic(t, c), ret);
-	ret->last_snd_ms = t->now_ms - c->snd_ms;
-	ret->last_rcv_ms = t->now_ms - c->rcv_ms;
+	ret->last_snd_ms = now_ms - c->snd_ms;
+	ret->last_rcv_ms = now_ms - c->rcv_ms;
 	ret->congestion = tern_conn_cc(c)->name;
 }

@@ -137,6 +137,7 @@ int tern_tcp_get_option(struct tern_tcp *t, uint32_t idx, enum tern_option optio
 			int64_t *ret_value);
 
 /* One row for a snapshot; id and cookie are the caller's. */
-void tern_tcp_describe(const struct tern_tcp *t, uint32_t idx, struct tern_socket_info *ret);
+void tern_tcp_describe(const struct tern_tcp *t, uint64_t now, uint32_t idx,
+		       struct tern_socket_info *ret);
 
 #endif
