@@ -80,6 +80,8 @@ void tern_loss_resize(struct tern_tcp *t, struct tern_conn *c, struct tern_traff
 	c->cc.mss = mss;
 	tern_cc_set_window(&c->cc, cwnd);
 	tern_flight_resize(t, f, mss);
+	if (!tern_conn_sacks(c))
+		(void)tern_recovery_limit_dupacks(f);
 	if (!lost || r->state == TERN_CA_LOSS)
 		return;
 	r->high = c->snd.nxt;

@@ -26,15 +26,23 @@ void tern_recovery_forget_dupacks(struct tern_traffic *x)
 	x->flight.sacked = 0;
 }
 
+bool tern_recovery_limit_dupacks(struct tern_flight *f)
+{
+	uint32_t holes = TERN_MIN(TERN_MAX(f->lost, 1u), f->packets);
+
+	if (f->sacked + holes <= f->packets)
+		return false;
+	f->sacked = f->packets - holes;
+	return true;
+}
+
 /* More duplicates than segments behind a hole: they overtook each other. */
 static void limit_dupacks(struct tern_news *n, uint32_t more)
 {
 	struct tern_flight *f = &n->x->flight;
-	uint32_t holes = TERN_MIN(TERN_MAX(f->lost, 1u), f->packets);
 
-	if (f->sacked + holes <= f->packets)
+	if (!tern_recovery_limit_dupacks(f))
 		return;
-	f->sacked = f->packets - holes;
 	n->c->totals.reordering = (uint16_t)TERN_MIN(f->packets + more, 300u);
 	if (n->c->totals.reord_seen < UINT8_MAX)
 		n->c->totals.reord_seen++;

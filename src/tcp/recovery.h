@@ -137,6 +137,12 @@ void tern_recovery_window(struct tern_news *n);
 void tern_recovery_forget_dupacks(struct tern_traffic *x);
 void tern_recovery_count_dupacks(struct tern_news *n);
 
+/*
+ * No more duplicates than segments behind what is lost: what is on its way cannot be less than
+ * none. True if there were more.
+ */
+bool tern_recovery_limit_dupacks(struct tern_flight *f);
+
 /* Without SACK, `acked` segments were acknowledged, of which duplicates had told of some. */
 void tern_recovery_uncount_dupacks(struct tern_news *n, uint32_t acked);
 

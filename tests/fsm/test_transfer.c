@@ -24,7 +24,7 @@
 
 #define PATIENCE (300 * S)
 
-enum { SEEDS = 400, CHUNK = 40000 };
+enum { SEEDS = 600, CHUNK = 40000 };
 
 /* One application, at one end of the connection. */
 struct app {
@@ -168,7 +168,7 @@ static void make_wire(struct world *w)
 		cfg.csum_offload = one_in(w, 2);
 		assert_int_equal(tern_mem_link_new(&cfg, ends), 0);
 	} else {
-		struct tern_fault_config faults = { .seed = w->seed };
+		struct tern_fault_config faults = { .seed = w->seed, .queue_max = 256 };
 
 		faults.in = rates(w);
 		faults.out = rates(w);

@@ -166,15 +166,21 @@ static const char *check_flight(const struct tern_tcp *t, const struct tern_conn
 	return NULL;
 }
 
-static const char *check_repair(const struct tern_conn *c, const struct tern_traffic *x)
+static const char *check_repair(const struct tern_tcp *t, const struct tern_conn *c,
+				const struct tern_traffic *x)
 {
 	const struct tern_repairs *r = &x->repair;
+	uint32_t head = x->flight.head;
+	/* All that was to be repaired has arrived, what is next was SACKed, and the ACK stops short
+	   of it: whether the peer threw it away is about to show. */
+	bool may_be_reneged =
+		head && (tern_burst_of(t, &x->flight, head)->flags & TERN_BURST_SACKED);
 
 	MUST(r->state <= TERN_CA_LOSS);
 	if (!tern_state_in(c->state, TERN_STATES_SYNCHRONIZED))
 		return NULL;
 	MUST(tern_seq_le(r->high, c->snd.nxt));
-	if (r->state >= TERN_CA_RECOVERY && tern_conn_sacks(c))
+	if (r->state >= TERN_CA_RECOVERY && tern_conn_sacks(c) && !may_be_reneged)
 		MUST(tern_seq_gt(r->high, c->snd.una));
 	return NULL;
 }
@@ -234,7 +240,7 @@ static const char *check_conn(struct invariants *inv, const struct tern_stack *s
 	if (!wrong && x)
 		wrong = check_flight(t, c, x);
 	if (!wrong && x)
-		wrong = check_repair(c, x);
+		wrong = check_repair(t, c, x);
 	if (!wrong && drained)
 		wrong = check_timers(st, idx, c, x);
 	return wrong;
