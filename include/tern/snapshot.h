@@ -82,6 +82,9 @@ struct tern_socket_info {
 	uint32_t reord_seen, dsack_dups, delivered;
 	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in, total_retrans;
+	/* time with something to send; of it, waiting for the peer's window, for a larger send
+	   buffer */
+	uint32_t busy_ms, window_limited_ms, buffer_limited_ms;
 	uint32_t last_snd_ms, last_rcv_ms; /* ago */
 	const char *congestion;
 };

@@ -95,6 +95,9 @@ static void info_connection(const struct tern_socket_info *row, struct tern_tcp_
 	ret->bytes_sent = row->bytes_sent;
 	ret->bytes_retrans = row->bytes_retrans;
 	ret->snd_wnd = row->snd_wnd;
+	ret->busy_time = row->busy_ms * UINT64_C(1000);
+	ret->rwnd_limited = row->window_limited_ms * UINT64_C(1000);
+	ret->sndbuf_limited = row->buffer_limited_ms * UINT64_C(1000);
 	ret->rcv_wnd = row->rcv_wnd;
 }
 

@@ -113,14 +113,14 @@ static enum tern_step check_range(struct tern_input *in)
 }
 
 /* Room for the application: the send buffer grows with the window, and a short send is told. */
-static void make_room(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
-		      const struct tern_traffic *x)
+static void make_room(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, struct tern_traffic *x)
 {
 	if (!(c->flags & TERN_CF_SNDBUF_LOCK) && c->snd_buf < t->knobs->tcp_wmem_max &&
 	    c->snd_buf / 4 < c->cc.cwnd && !tern_bufs_pressure(&t->bufs))
 		c->snd_buf = TERN_MIN(c->cc.cwnd * 4, t->knobs->tcp_wmem_max);
 	if ((c->flags & TERN_CF_NOSPACE) && tern_sndbuf_is_roomy(t, c, x)) {
 		c->flags &= ~(uint32_t)TERN_CF_NOSPACE;
+		tern_busy_end(t, c, &x->send, TERN_BUSY_BUFFER);
 		tern_conn_notify(t, idx, c, TERN_EV_WRITABLE);
 	}
 }
@@ -266,12 +266,14 @@ static void advance(struct tern_news *n)
 	n->flags |= TERN_NEWS_ADVANCED;
 	c->snd.una = n->seg->ack;
 	x->send.bytes -= data;
+	if (data && !x->send.bytes)
+		tern_busy_set(n->t, c, &x->send, TERN_BUSY_NOT);
 	if (data)
 		x->wmem -= tern_chain_trim(&n->t->bufs, &x->send.chain, c->snd.una);
 	if (c->snd.una == c->snd.nxt) /* else the buffer of the last byte sent is still there */
 		x->send.at_nxt = 0;
 	x->send.at_rtx = 0;
-	c->totals.bytes_acked += data;
+	tern_total_add(&c->totals.bytes_acked, &c->totals.acked_high, data);
 	c->patience.retries = 0;
 }
 

@@ -89,6 +89,10 @@ struct tern_allowed tern_allowed_new(const struct tern_tcp *t, struct tern_conn 
 	room = tern_allowed_segments(t, c, x);
 	/* RFC9293:SHLD-27 RFC9293:SHLD-28 */
 	len = TERN_MIN(TERN_MIN(whole.len, usable), tern_allowed_payload(t, c));
+	if (room && usable < TERN_MIN(whole.len, mss))
+		tern_busy_begin(t, c, &x->send, TERN_BUSY_WINDOW);
+	else
+		tern_busy_end(t, c, &x->send, TERN_BUSY_WINDOW);
 	if (len > room * mss)
 		len = room * mss;
 	if (!room)

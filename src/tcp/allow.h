@@ -45,4 +45,11 @@ static inline void tern_allowed_used(const struct tern_conn *c, struct tern_traf
 	r->usage_end = c->snd.nxt;
 }
 
+/* Is the congestion window what limits us? In slow start half of it may be unused (as Linux). */
+static inline bool tern_allowed_is_used(const struct tern_conn *c, const struct tern_traffic *x)
+{
+	return x->repair.window_full || (tern_cc_in_slow_start(&c->cc) &&
+					 tern_cc_segments(&c->cc) < 2 * x->repair.packets_max);
+}
+
 #endif

@@ -89,9 +89,12 @@ struct tern_patience {
 	uint32_t probe_ms;   /* when the last keepalive probe was due */
 };
 
-/* TCP_INFO totals. */
+/* TCP_INFO totals. Those of bytes have 48 bits, the upper ones in *_high. */
 struct tern_totals {
-	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+	uint32_t bytes_sent, bytes_retrans, bytes_acked;
+	uint16_t sent_high, retrans_high, acked_high;
+	uint16_t received_high; /* the lower bits are RCV.NXT's, see tern_conn_received() */
+	uint32_t busy_ms[3];    /* by enum tern_busy, less one */
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
 	uint32_t retrans;    /* segments */
 	uint32_t delivered;  /* segments, the SYN too; DSACKed ones twice */
@@ -99,6 +102,14 @@ struct tern_totals {
 	uint16_t reordering; /* dupthresh as learnt, in segments; 0: the knob */
 	uint8_t reord_seen;  /* times that reordering was seen, saturating */
 	uint8_t congestion;  /* and here for want of another byte: see tern_conn_cc() */
+};
+
+/* What a send queue with something in it waits for; the more interesting overrides. */
+enum tern_busy {
+	TERN_BUSY_NOT,
+	TERN_BUSY_SENDING, /* for the network */
+	TERN_BUSY_WINDOW,  /* for room in the peer's window */
+	TERN_BUSY_BUFFER,  /* for a writer whom only the size of the send buffer stops */
 };
 
 enum { TERN_CF_REUSE_SHIFT = 16 }; /* where enum tern_reuse stands among the flags */
@@ -212,12 +223,14 @@ struct tern_send_queue {
 	struct tern_chain chain;
 	uint32_t bytes;
 	uint32_t at_nxt,
-		at_rtx;  /* buffers at SND.NXT and of the last repair; 0: look from the head */
-	tern_seq small;  /* end of the last segment below full size (Minshall) */
-	bool small_out;  /* … and whether it was sent at all */
-	bool hurry;      /* TCP_NODELAY was set: what was queued by then waits for nothing */
-	bool records;    /* some end of a record (MSG_EOR) is in the chain */
-	tern_seq push;   /* end of the last send that did not say more follows: PSH */
+		at_rtx; /* buffers at SND.NXT and of the last repair; 0: look from the head */
+	tern_seq small; /* end of the last segment below full size (Minshall) */
+	bool small_out; /* … and whether it was sent at all */
+	bool hurry;     /* TCP_NODELAY was set: what was queued by then waits for nothing */
+	bool records;   /* some end of a record (MSG_EOR) is in the chain */
+	tern_seq push;  /* end of the last send that did not say more follows: PSH */
+	uint32_t busy_since_ms;
+	uint8_t busy;    /* enum tern_busy, since then */
 	tern_seq urgent; /* behind the last urgent byte, with TERN_MARK_URGENT */
 };
 
@@ -462,6 +475,48 @@ static inline const struct tern_flow *tern_tcp_flow(struct tern_tcp *t, uint8_t 
 	if (!tern_flow_matches(&t->last_flow, family, lport, rport, addrs))
 		tern_tcp_flow_anew(t, family, lport, rport, addrs);
 	return &t->last_flow;
+}
+
+/* Adds to a total of bytes. */
+static inline void tern_total_add(uint32_t *low, uint16_t *high, uint32_t n)
+{
+	*low += n;
+	*high = (uint16_t)(*high + (*low < n));
+}
+
+/* Bytes received in order. */
+static inline uint64_t tern_conn_received(const struct tern_conn *c)
+{
+	uint32_t low = c->rcv.nxt - c->rcv.irs;
+
+	if (low)
+		low -= c->flags & TERN_CF_FIN_RCVD ? 2 : 1;
+	return (uint64_t)c->totals.received_high << 32 | low;
+}
+
+/* From now on the send queue waits for something else. */
+static inline void tern_busy_set(const struct tern_tcp *t, struct tern_conn *c,
+				 struct tern_send_queue *q, enum tern_busy busy)
+{
+	if (q->busy)
+		c->totals.busy_ms[q->busy - 1] += t->now_ms - q->busy_since_ms;
+	q->busy = (uint8_t)busy;
+	q->busy_since_ms = t->now_ms;
+}
+
+/* It waits for this, too, or not any more. */
+static inline void tern_busy_begin(const struct tern_tcp *t, struct tern_conn *c,
+				   struct tern_send_queue *q, enum tern_busy busy)
+{
+	if (busy > q->busy)
+		tern_busy_set(t, c, q, busy);
+}
+
+static inline void tern_busy_end(const struct tern_tcp *t, struct tern_conn *c,
+				 struct tern_send_queue *q, enum tern_busy busy)
+{
+	if (busy == q->busy)
+		tern_busy_set(t, c, q, q->bytes ? TERN_BUSY_SENDING : TERN_BUSY_NOT);
 }
 
 static inline void tern_conn_flow(const struct tern_conn *c, struct tern_flow *ret)

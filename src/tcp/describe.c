@@ -5,6 +5,8 @@
  * A connection as a row of ss: a copy of what the record holds, in ss' words and units. Nothing is
  * kept for the sake of a row.
  */
+#include <string.h>
+
 #include "base/compiler.h"
 #include "tcp/recovery.h"
 #include "tcp/tcp.h"
@@ -30,15 +32,29 @@ static void describe_totals(const struct tern_conn *c, struct tern_socket_info *
 {
 	const struct tern_totals *n = &c->totals;
 
-	ret->bytes_sent = n->bytes_sent;
-	ret->bytes_retrans = n->bytes_retrans;
-	ret->bytes_acked = n->bytes_acked;
-	ret->bytes_received = n->bytes_received;
+	ret->bytes_sent = (uint64_t)n->sent_high << 32 | n->bytes_sent;
+	ret->bytes_retrans = (uint64_t)n->retrans_high << 32 | n->bytes_retrans;
+	ret->bytes_acked = (uint64_t)n->acked_high << 32 | n->bytes_acked;
+	ret->bytes_received = tern_conn_received(c);
 	ret->segs_out = n->segs_out;
 	ret->segs_in = n->segs_in;
 	ret->data_segs_out = n->data_segs_out;
 	ret->data_segs_in = n->data_segs_in;
 	ret->total_retrans = n->retrans;
+}
+
+/* What the send queue waited for until now. */
+static void describe_busy(const struct tern_conn *c, const struct tern_traffic *x, uint32_t now_ms,
+			  struct tern_socket_info *ret)
+{
+	uint32_t ms[TERN_BUSY_BUFFER] = { 0 };
+
+	memcpy(ms, c->totals.busy_ms, sizeof(ms));
+	if (x && x->send.busy)
+		ms[x->send.busy - 1] += now_ms - x->send.busy_since_ms;
+	ret->window_limited_ms = ms[TERN_BUSY_WINDOW - 1];
+	ret->buffer_limited_ms = ms[TERN_BUSY_BUFFER - 1];
+	ret->busy_ms = ms[TERN_BUSY_SENDING - 1] + ret->window_limited_ms + ret->buffer_limited_ms;
 }
 
 /* What is known of loss. */
@@ -74,7 +90,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint64_t now, uint32_t idx,
 	ret->proto = TERN_PROTO_TCP;
 	ret->state = c->state;
 	ret->has = TERN_INFO_TCP;
-	ret->timer = (uint8_t)tern_timers_describe(t, c, &ret->timer_ns);
+	ret->timer = (uint8_t)tern_timers_describe(t, c, now, &ret->timer_ns);
 	ret->retrans = ret->timer == TERN_TIMER_KEEPALIVE ? c->patience.keep_probes
 							  : c->patience.retries;
 	ret->orphan = (c->flags & TERN_CF_ORPHAN) != 0;
@@ -105,6 +121,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint64_t now, uint32_t idx,
 	ret->rcv_mss = tern_window_peer_mss(t, c);
 	ret->rcv_ssthresh = tern_window_limit(t, c);
 	describe_totals(c, ret);
+	describe_busy(c, tern_conn_traffic(t, c), now_ms, ret);
 	describe_recovery(t, c, tern_conn_traffic(t, c), ret);
 	ret->last_snd_ms = now_ms - c->snd_ms;
 	ret->last_rcv_ms = now_ms - c->rcv_ms;

@@ -302,7 +302,7 @@ void tern_fastopen_take(struct tern_tcp *t, uint32_t idx, const struct tern_segm
 		return;
 	c->totals.data_segs_in = 1;
 	tern_input_early_text(&in);
-	if (c->totals.bytes_received)
+	if (tern_conn_received(c))
 		c->fastopen |= TERN_FO_SYN_DATA;
 }
 

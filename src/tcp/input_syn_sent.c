@@ -104,7 +104,7 @@ TERN_COLD static bool take_synack(struct tern_input *in, struct tern_traffic *x)
 		x->send.bytes -= acked;
 		x->send.at_nxt = 0;
 		x->wmem -= tern_chain_trim(&in->t->bufs, &x->send.chain, in->seg->ack);
-		c->totals.bytes_acked += acked;
+		c->totals.bytes_acked = acked;
 	}
 	return tern_fastopen_synack(in->t, c, x, in->seg);
 }

@@ -132,8 +132,8 @@ static TERN_OUTLINE void count_retransmission(struct turn u, enum tern_counter k
 	tern_count_n(u.t->trace, TERN_CNT_TcpRetransSegs, segments(u));
 	tern_count_n(u.t->trace, kind, segments(u));
 	u.c->totals.retrans += segments(u);
-	u.c->totals.bytes_retrans += u.tx->seg.len;
-	u.c->totals.bytes_sent += u.tx->seg.len;
+	tern_total_add(&u.c->totals.bytes_retrans, &u.c->totals.retrans_high, u.tx->seg.len);
+	tern_total_add(&u.c->totals.bytes_sent, &u.c->totals.sent_high, u.tx->seg.len);
 }
 
 /* n new sequence numbers are in flight, in some segments. */
@@ -173,7 +173,7 @@ TERN_COLD static void extend_syn(struct turn u)
 					 &u.tx->seg.len);
 	fly(u, c->snd.nxt, u.tx->seg.len, 1, TERN_BURST_PSH);
 	c->snd.nxt += u.tx->seg.len;
-	c->totals.bytes_sent += u.tx->seg.len;
+	tern_total_add(&c->totals.bytes_sent, &c->totals.sent_high, u.tx->seg.len);
 	c->totals.data_segs_out++;
 	c->snd_ms = u.t->now_ms;
 	tern_count(u.t->trace, TERN_CNT_TcpExtTCPOrigDataSent);
@@ -367,7 +367,7 @@ static void sent_data(struct turn u, uint32_t len)
 	}
 	if (c->snd_ms - c->rcv_ms < PINGPONG_MS && c->totals.data_segs_in)
 		c->flags |= TERN_CF_PINGPONG;
-	c->totals.bytes_sent += len;
+	tern_total_add(&c->totals.bytes_sent, &c->totals.sent_high, len);
 	c->totals.data_segs_out += segments(u);
 	tern_count_n(u.t->trace, TERN_CNT_TcpExtTCPOrigDataSent, segments(u));
 }
@@ -422,6 +422,9 @@ TERN_INLINE void send_data(struct turn u, struct tern_allowed allowed, uint32_t 
 	acknowledge(u);
 	sent_new(u, len + fin, segments(u), flags);
 	tern_allowed_used(c, u.x, tern_flight_pipe(&u.x->flight) >= tern_cc_segments(&c->cc));
+	if (TERN_UNLIKELY(c->flags & TERN_CF_NOSPACE) && len == available &&
+	    !tern_allowed_is_used(c, u.x))
+		tern_busy_begin(u.t, c, &u.x->send, TERN_BUSY_BUFFER);
 	sent_data(u, len);
 }
 

@@ -17,6 +17,7 @@
 #include "tcp/recovery.h"
 
 #include "base/compiler.h"
+#include "tcp/allow.h"
 #include "tcp/timers.h"
 
 /* ---- without SACK: duplicates stand for segments ---- */
@@ -141,13 +142,6 @@ static void reduce_by_rate(struct tern_news *n)
 	tern_cc_set_window(&n->c->cc, (uint32_t)(pipe + send));
 }
 
-/* Was the window in use, so that it may grow? In slow start half of it is enough. */
-static bool was_used(const struct tern_conn *c, const struct tern_repairs *r)
-{
-	return r->window_full ||
-	       (tern_cc_in_slow_start(&c->cc) && tern_cc_segments(&c->cc) < 2 * r->packets_max);
-}
-
 void tern_recovery_window(struct tern_news *n)
 {
 	struct tern_conn *c = n->c;
@@ -160,7 +154,7 @@ void tern_recovery_window(struct tern_news *n)
 	}
 	if (c->totals.reordering > n->t->knobs->tcp_reordering)
 		raises |= TERN_NEWS_SACKED;
-	if (!(n->flags & raises) || !n->delivered || !was_used(c, &n->x->repair))
+	if (!(n->flags & raises) || !n->delivered || !tern_allowed_is_used(c, n->x))
 		return;
 	now = (struct tern_cc_now){ (uint32_t)(n->t->now / 1000), n->t->now_ms, c->snd.una,
 				    c->snd.nxt };

@@ -80,8 +80,10 @@ static void note_end(const struct tern_tcp *t, struct tern_conn *c, struct tern_
 	c->flags &= ~(uint32_t)TERN_CF_MORE;
 	if (!tern_seq_lt(c->snd.nxt, before))
 		q->hurry = false;
-	if (q->bytes == n)
+	if (q->bytes == n) {
 		q->records = false;
+		tern_busy_begin(t, c, q, TERN_BUSY_SENDING);
+	}
 	if (!(flags & TERN_MSG_MORE) || !whole) {
 		q->push = end;
 	} else {

@@ -139,7 +139,8 @@ static int take_in_order(struct tern_input *in, struct tern_traffic *x, bool *re
 		tern_window_took(in->t, c, x, n);
 		nxt = tern_reass_advance(in->t, x, nxt + n, ret_early_fin);
 		n = TERN_MIN(in->len, nxt - c->rcv.nxt);
-		c->totals.bytes_received += nxt - c->rcv.nxt;
+		if (TERN_UNLIKELY(nxt - c->rcv.irs - 1 < nxt - c->rcv.nxt))
+			c->totals.received_high++;
 		c->rcv.nxt = nxt;
 		in->seq += n;
 		in->data += n;

@@ -169,7 +169,7 @@ void tern_tcp_tick(struct tern_tcp *t)
 }
 
 enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct tern_conn *c,
-					  uint64_t *ret_ns)
+					  uint64_t now, uint64_t *ret_ns)
 {
 	const struct tern_traffic *x = tern_conn_traffic(t, c);
 	uint64_t due = TERN_NEVER;
@@ -182,6 +182,6 @@ enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct
 		kind = TERN_TIMER_KEEPALIVE;
 		due = tern_keepalive_due(t, c);
 	}
-	*ret_ns = kind != TERN_TIMER_NONE && due > t->now ? due - t->now : 0;
+	*ret_ns = kind != TERN_TIMER_NONE && due > now ? due - now : 0;
 	return kind;
 }

@@ -127,6 +127,6 @@ static inline void tern_timers_keepalive(struct tern_tcp *t, uint32_t idx, struc
 
 /* What the row of a snapshot shows: which timer, and in *ret_ns until when. */
 enum tern_timer_kind tern_timers_describe(const struct tern_tcp *t, const struct tern_conn *c,
-					  uint64_t *ret_ns);
+					  uint64_t now, uint64_t *ret_ns);
 
 #endif

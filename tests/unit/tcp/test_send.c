@@ -195,6 +195,94 @@ static void a_fixed_send_buffer_stays(void **state)
 	room_free(r);
 }
 
+static struct tern_socket_info row_of(const struct room *r)
+{
+	struct tern_socket_info row = { .id = 0 };
+
+	tern_tcp_describe(&r->t, r->t.now, r->idx, &row);
+	return row;
+}
+
+#define assert_busy(r, all, window, buffer)                                     \
+	do {                                                                    \
+		struct tern_socket_info row = row_of(r);                        \
+		assert_in_range(row.busy_ms, (all), (all) + 1);                 \
+		assert_in_range(row.window_limited_ms, (window), (window) + 1); \
+		assert_in_range(row.buffer_limited_ms, (buffer), (buffer) + 1); \
+	} while (0)
+
+static void what_sending_waits_for_is_timed(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000, .window = 4000, .sndbuf = 100000 });
+
+	(void)state;
+	pass(r, 50 * MS);
+	assert_busy(r, 0, 0, 0);
+	app_send(r, 0, 5000);
+	assert_int_equal(drain(r), 4);
+	pass(r, 50 * MS);
+	assert_busy(r, 50, 50, 0);
+	FEED(r, .seq = 1, .ack = 4001, .flags = TERN_ACK, .wnd = 4000);
+	assert_int_equal(drain(r), 1);
+	pass(r, 20 * MS);
+	assert_busy(r, 70, 50, 0);
+	FEED(r, .seq = 1, .ack = 5001, .flags = TERN_ACK, .wnd = 4000);
+	pass(r, 30 * MS);
+	assert_null(traffic(r));
+	assert_busy(r, 70, 50, 0);
+	room_free(r);
+}
+
+/* In slow start a window that is half used is in use; a larger one was not the limit. */
+static void so_is_a_send_buffer_that_is_too_small(void **state)
+{
+	static const uint32_t cwnds[] = { 8, 15, 16, 100 };
+
+	(void)state;
+	for (unsigned int i = 0; i < TERN_ARRAY_SIZE(cwnds); i++) {
+		struct room *r =
+			room_new((struct setup){ .mss = 1000, .window = 16000, .sndbuf = 4608 });
+		uint32_t limited = cwnds[i] < 16 ? 0 : 40;
+
+		tern_cc_set_window(&r->c->cc, cwnds[i]);
+		assert_int_equal(app_send(r, 0, 20000), 8000);
+		assert_int_equal(drain(r), 8);
+		pass(r, 40 * MS);
+		assert_busy(r, 40, 0, limited);
+		FEED(r, .seq = 1, .ack = 8001, .flags = TERN_ACK, .wnd = 16000);
+		pass(r, 40 * MS);
+		assert_busy(r, 40, 0, limited);
+		room_free(r);
+	}
+}
+
+static void totals_of_bytes_go_on_beyond_32_bits(void **state)
+{
+	struct room *r = room_new((struct setup){ .mss = 1000 });
+
+	(void)state;
+	app_send(r, 0, 1000);
+	drain(r);
+	FEED(r, .seq = 1, .ack = 1001, .flags = TERN_ACK, .len = 700, .wnd = 65535);
+	assert_int_equal(row_of(r).bytes_received, 700);
+	r->c->rcv.irs += 701; /* as if 4 GiB less one byte had come */
+	r->c->totals.bytes_sent = UINT32_MAX;
+	r->c->totals.bytes_acked = UINT32_MAX;
+	assert_int_equal(row_of(r).bytes_received, 0);
+	r->c->rcv.irs++;
+	r->irs += 2;
+	assert_int_equal(row_of(r).bytes_received, UINT32_MAX - 1);
+	FEED(r, .seq = 699, .ack = 1001, .flags = TERN_ACK, .len = 5, .wnd = 65535);
+	assert_int_equal(row_of(r).bytes_received, UINT64_C(0x100000003));
+	app_send(r, 1000, 1000);
+	drain(r);
+	FEED(r, .seq = 704, .ack = 2001, .flags = TERN_ACK | TERN_FIN, .wnd = 65535);
+	assert_int_equal(row_of(r).bytes_received, UINT64_C(0x100000003));
+	assert_int_equal(row_of(r).bytes_sent, UINT64_C(0x1000003e7));
+	assert_int_equal(row_of(r).bytes_acked, UINT64_C(0x1000003e7));
+	room_free(r);
+}
+
 static void peeking_leaves_the_bytes(void **state)
 {
 	struct room *r = room_new((struct setup){ .mss = 1000 });
@@ -265,6 +353,9 @@ int main(void)
 		cmocka_unit_test(bytes_written_while_connecting_leave_on_the_third_segment),
 		cmocka_unit_test(a_send_that_fell_short_is_told_when_a_third_is_free),
 		cmocka_unit_test(a_send_goes_beyond_the_buffer_by_less_than_a_chunk),
+		cmocka_unit_test(what_sending_waits_for_is_timed),
+		cmocka_unit_test(so_is_a_send_buffer_that_is_too_small),
+		cmocka_unit_test(totals_of_bytes_go_on_beyond_32_bits),
 		cmocka_unit_test(a_send_that_was_taken_whole_is_no_news),
 		cmocka_unit_test(a_send_without_memory_waits_or_fails),
 		cmocka_unit_test(the_send_buffer_follows_the_congestion_window),
