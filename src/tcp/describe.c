@@ -75,6 +75,14 @@ static void describe_recovery(const struct tern_tcp *t, const struct tern_conn *
 	ret->retrans_out = x->flight.again;
 }
 
+/* An early child that was shut has sent its FIN, and waits for one ACK of both. */
+static uint8_t shown_state(const struct tern_conn *c)
+{
+	const uint32_t shut = TERN_CF_EARLY | TERN_CF_FIN_QUEUED;
+
+	return (c->flags & shut) == shut ? TERN_FIN_WAIT_1 : c->state;
+}
+
 void tern_tcp_describe(const struct tern_tcp *t, uint64_t now, uint32_t idx,
 		       struct tern_socket_info *ret)
 {
@@ -88,7 +96,7 @@ void tern_tcp_describe(const struct tern_tcp *t, uint64_t now, uint32_t idx,
 	if (!c->family && c->lport) /* the IPv6 wildcard */
 		ret->local.addr.family = ret->remote.addr.family = TERN_INET6;
 	ret->proto = TERN_PROTO_TCP;
-	ret->state = c->state;
+	ret->state = shown_state(c);
 	ret->has = TERN_INFO_TCP;
 	ret->timer = (uint8_t)tern_timers_describe(t, c, now, &ret->timer_ns);
 	ret->retrans = ret->timer == TERN_TIMER_KEEPALIVE ? c->patience.keep_probes
