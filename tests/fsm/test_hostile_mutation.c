@@ -364,7 +364,10 @@ static void mark_connects(struct world *w, tern_id *id)
 
 	if (tern_stack_open(w->mark, w->now, TERN_STREAM, (enum tern_family)w->family, id) < 0)
 		return;
-	tern_stack_connect(w->mark, w->now, *id, &to);
+	if (w->seed % 2) /* Fast Open: the SYN goes with the first bytes, if there is a cookie */
+		tern_stack_connect_fastopen(w->mark, w->now, *id, &to);
+	else
+		tern_stack_connect(w->mark, w->now, *id, &to);
 }
 
 static void mark_pings(struct world *w)
@@ -461,6 +464,10 @@ static uint64_t converse(uint8_t family, uint64_t seed)
 	HOLDS(wire && tern_stack_new(&mark, w->now, &w->mark) == 0);
 	HOLDS(tern_stack_open(w->mark, w->now, TERN_DGRAM, (enum tern_family)family, &wire->udp) ==
 	      0);
+	if (seed % 2) {
+		HOLDS(tern_stack_knob(w->victim, w->now, "net.ipv4.tcp_fastopen", "3") == 0);
+		HOLDS(tern_stack_option(w->victim, w->now, w->listener, TERN_SO_FASTOPEN, 8) == 0);
+	}
 	w->context = wire;
 	w->outsider = from_victim;
 	w->moody_server = world_once_in(w, 2);

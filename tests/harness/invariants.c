@@ -5,6 +5,7 @@
  */
 #include "harness/invariants.h"
 
+#include "tcp/fastopen.h"
 #include "tcp/reass.h"
 #include "tcp/window.h"
 #include "tcp/recovery.h"
@@ -20,7 +21,7 @@
 /* What the connections of a stack have in all. */
 struct sums {
 	uint64_t bytes;
-	uint32_t traffics, reass, timers, orphans;
+	uint32_t traffics, reass, timers, orphans, early;
 };
 
 /* A chain follows on from first to end, and *ret_size is what it costs. */
@@ -147,7 +148,8 @@ static const char *check_flight(const struct tern_tcp *t, const struct tern_conn
 		const struct tern_burst *b = tern_burst_of(t, f, idx);
 
 		MUST(b->seq == at && tern_seq_gt(b->end, b->seq));
-		MUST(b->count && b->sent_ns <= t->now);
+		/* The SYN-ACK of an early child is none of its segments. */
+		MUST((b->count || (b->flags & TERN_BURST_SYN)) && b->sent_ns <= t->now);
 		MUST(b->next || idx == f->tail);
 		MUST(!(b->flags & TERN_BURST_SACKED) || !(b->flags & TERN_BURST_LOST));
 		at = b->end;
@@ -229,6 +231,7 @@ static const char *check_conn(struct invariants *inv, const struct tern_stack *s
 
 	sums->timers += tern_wheel_armed(&t->wheel, idx);
 	sums->orphans += (c->flags & TERN_CF_ORPHAN) != 0;
+	sums->early += (c->flags & TERN_CF_EARLY) != 0;
 	if (past->gen != c->gen)
 		*past = (struct invariants_past){ .gen = c->gen };
 	wrong = x ? check_queues(t, c, x, sums) : NULL;
@@ -244,6 +247,27 @@ static const char *check_conn(struct invariants *inv, const struct tern_stack *s
 	if (!wrong && drained)
 		wrong = check_timers(st, idx, c, x);
 	return wrong;
+}
+
+/* Fast Open: a listener counts its early children, and resets for a minute. */
+static const char *check_fastopen(const struct tern_tcp *t, uint32_t early)
+{
+	uint32_t idx = 0, children = 0;
+
+	while ((idx = tern_pool_next(&t->fastopen.queues, idx))) {
+		const struct tern_fastopen_queue *q = tern_pool_at(&t->fastopen.queues, idx);
+		uint32_t resets = 0;
+
+		MUST(q->owned || q->children);
+		MUST(q->resets <= TERN_FASTOPEN_RESETS);
+		for (uint32_t i = 0; i < q->resets; i++)
+			resets += q->reset[(q->first_reset + i) % TERN_FASTOPEN_RESETS].count;
+		MUST(q->pending == q->children + resets);
+		MUST(q->pending <= q->max);
+		children += q->children;
+	}
+	MUST(children == early);
+	return NULL;
 }
 
 const char *invariants_check(struct invariants *inv, const struct tern_stack *st, bool drained,
@@ -267,5 +291,5 @@ const char *invariants_check(struct invariants *inv, const struct tern_stack *st
 	MUST(sums.timers == t->wheel.count);
 	MUST(sums.orphans == t->orphans);
 	MUST(t->bufs.used <= t->bufs.limit);
-	return NULL;
+	return check_fastopen(t, sums.early);
 }

@@ -8,7 +8,8 @@
  *	queues		chains follow on, hold what the counts say, charged for what they are
  *	early data	ranges sorted, apart, behind RCV.NXT, inside the window
  *	timers		one of retransmission and persist, exactly when it has to be; none overdue
- *	stack		buffers, records, timers and orphans of connections add up to the totals
+ *	stack		buffers, records, timers and orphans of connections add up to the totals;
+ *			so do early children (Fast Open) and what a listener counts of them
  */
 #ifndef TERN_TESTS_HARNESS_INVARIANTS_H
 #define TERN_TESTS_HARNESS_INVARIANTS_H
