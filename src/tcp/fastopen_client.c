@@ -186,6 +186,7 @@ static uint32_t syn_room(const struct tern_tcp *t, const struct tern_conn *c)
 	uint32_t mss = tern_conn_mss(c), known = p && p->mss ? p->mss : mss;
 
 	known = TERN_MAX(known, t->knobs->tcp_min_snd_mss);
+	/* RFC7413:4.1.3b */
 	return TERN_MIN(mss, known) - OPTIONS_ROOM;
 }
 

@@ -247,6 +247,7 @@ enum tern_fastopen_verdict tern_fastopen_judge(struct tern_tcp *t, const struct 
 	ret->present = 0;
 	if (asked && !seg->opt.fastopen_len)
 		tern_count(t->trace, TERN_CNT_TcpExtTCPFastOpenCookieReqd);
+	/* RFC7413:2.1 */
 	if (!(knob & TERN_FASTOPEN_SERVER) || !q || !q->max || !has_room(t, q))
 		return TERN_FASTOPEN_NONE;
 	if ((knob & TERN_FASTOPEN_SERVER_NO_COOKIE) || (listener->fastopen & TERN_FO_NO_COOKIE))
@@ -328,7 +329,10 @@ void tern_fastopen_settle(struct tern_tcp *t, struct tern_conn *c, bool reset)
 	c->flags &= ~TERN_CF_EARLY;
 	q->children--;
 	q->pending--;
-	/* Where nobody has accepted it yet it counts in the accept queue, too: that is enough. */
+	/*
+	 * Where nobody has accepted it yet it counts in the accept queue, too: that is enough.
+	 * RFC7413:5.1
+	 */
 	if (reset && q->owned && !(c->flags & TERN_CF_IN_ACCEPTQ))
 		remember_reset(t, q);
 	put_queue(t, x->early.queue);

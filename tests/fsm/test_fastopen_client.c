@@ -131,6 +131,7 @@ static void a_syn_holds_what_leaves_room_for_all_options(void **state)
 	}
 }
 
+/* RFC7413:4.1.3b */
 static void a_syn_holds_no_more_than_the_server_said_it_takes(void **state)
 {
 	struct puppet *p = puppet_new(ACTIVE4);

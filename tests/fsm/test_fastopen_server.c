@@ -504,6 +504,7 @@ static void without_a_key_one_is_drawn(void **state)
 
 /* ---- who takes it ---- */
 
+/* RFC7413:2.1 */
 static void fast_open_is_off_unless_knob_and_option_say_so(void **state)
 {
 	static const struct {
@@ -626,6 +627,7 @@ static void a_complete_handshake_makes_room_for_another(void **state)
 	done(p);
 }
 
+/* RFC7413:5.1 */
 static void a_child_that_was_reset_after_accept_counts_for_a_minute(void **state)
 {
 	struct puppet *p = listening(PASSIVE4, 1);
