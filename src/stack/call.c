@@ -471,7 +471,7 @@ int tern_stack_close(struct tern_stack *st, uint64_t now, tern_id id)
 	if (!c)
 		return is_udp(id) ? tern_udp_close(st, id) : -EBADF;
 	release(st, idx, c);
-	tern_stack_move(st, idx, tern_tcp_close(&st->tcp, idx, c), false);
+	tern_stack_move(st, idx, c, tern_tcp_close(&st->tcp, idx, c), false);
 	return 0;
 }
 

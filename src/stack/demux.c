@@ -63,7 +63,7 @@ static enum tern_drop to_connection(struct tern_stack *st, uint32_t conn, struct
 
 	tern_tcp_input(&st->tcp, conn, c, seg, &outcome);
 	if (outcome.move != TERN_MOVE_NONE)
-		tern_stack_move(st, conn, outcome.move, outcome.ack);
+		tern_stack_move(st, conn, c, outcome.move, outcome.ack);
 	return outcome.reason;
 }
 

@@ -115,7 +115,8 @@ enum tern_drop tern_demux_traced(struct tern_stack *st, const struct tern_flow *
 uint32_t tern_call_conn(const struct tern_stack *st, tern_id id);
 
 /* Carries a record to the room timewait where a verb of tcp asked for it. */
-void tern_stack_move(struct tern_stack *st, uint32_t conn, enum tern_move move, bool ack);
+void tern_stack_move(struct tern_stack *st, uint32_t conn, struct tern_conn *c, enum tern_move move,
+		     bool ack);
 
 static inline tern_id tern_id_make(enum tern_id_kind kind, uint32_t gen, uint32_t idx)
 {

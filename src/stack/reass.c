@@ -425,7 +425,7 @@ static void answer_timeout(struct tern_stack *st, const struct frags_record *r)
 }
 
 /* The record's time is over. */
-static __attribute__((noinline)) void record_expire(struct tern_stack *st, uint32_t idx)
+static void record_expire(struct tern_stack *st, uint32_t idx)
 {
 	struct frags_record *r = tern_pool_at(&st->frags->pool, idx);
 
@@ -438,13 +438,20 @@ static __attribute__((noinline)) void record_expire(struct tern_stack *st, uint3
 	record_free(st->frags, idx);
 }
 
+/* The time of a record, and perhaps of others, is over. */
+static TERN_COLD void expire(struct tern_stack *st, uint32_t idx)
+{
+	for (; idx; idx = tern_wheel_expire(&st->frags->wheel, st->tcp.now))
+		record_expire(st, idx);
+}
+
 void tern_frags_tick(struct tern_stack *st)
 {
 	struct tern_frags *f = st->frags;
-	uint32_t idx;
+	uint32_t idx = tern_wheel_expire(&f->wheel, st->tcp.now);
 
-	if (f->whole)
+	if (TERN_UNLIKELY(f->whole))
 		whole_free(f);
-	while ((idx = tern_wheel_expire(&f->wheel, st->tcp.now)))
-		record_expire(st, idx);
+	if (TERN_UNLIKELY(idx))
+		expire(st, idx);
 }

@@ -139,12 +139,13 @@ void tern_stack_set_realtime(struct tern_stack *st, uint64_t now, uint64_t realt
 	st->realtime_offset_ns = realtime_ns - now;
 }
 
-void tern_stack_move(struct tern_stack *st, uint32_t conn, enum tern_move move, bool ack)
+void tern_stack_move(struct tern_stack *st, uint32_t conn, struct tern_conn *c, enum tern_move move,
+		     bool ack)
 {
 	enum tern_state state = move == TERN_MOVE_TIME_WAIT ? TERN_TIME_WAIT : TERN_FIN_WAIT_2;
 
 	if (move == TERN_MOVE_NONE)
 		return;
-	tern_timewait_add(&st->tw, conn, state, ack);
-	tern_tcp_retire(&st->tcp, conn);
+	tern_timewait_add(&st->tw, conn, c, state, ack);
+	tern_tcp_retire(&st->tcp, conn, c);
 }

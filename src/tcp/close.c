@@ -64,11 +64,8 @@ int tern_tcp_shutdown(struct tern_tcp *t, uint32_t idx, enum tern_how how)
 static void disown(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	c->flags &= ~(uint32_t)(TERN_CF_OWNED | TERN_CF_CORK);
-	if (c->flags & TERN_CF_EVENT) {
-		tern_list_remove(&t->events, &t->conns, offsetof(struct tern_conn, event), idx);
-		c->flags &= ~(uint32_t)TERN_CF_EVENT;
-		c->events = 0;
-	}
+	if (c->flags & TERN_CF_EVENT)
+		tern_conn_drop_news(t, idx, c);
 }
 
 /* Must closing be a reset, in whatever state, since the peer has to know? Counts why. */
@@ -90,7 +87,7 @@ static bool close_resets(struct tern_tcp *t, const struct tern_conn *c)
 	return false;
 }
 
-static void free_closed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+static TERN_OUTLINE void free_closed(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	tern_fastopen_forget(t, c);
 	tern_conn_free(t, idx);
@@ -156,10 +153,8 @@ void tern_tcp_give_up(struct tern_tcp *t, uint32_t idx)
 	tern_conn_finish(t, idx, 0);
 }
 
-void tern_tcp_retire(struct tern_tcp *t, uint32_t idx)
+void tern_tcp_retire(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
-	struct tern_conn *c = tern_conn_at(t, idx);
-
 	tern_conn_unhash(t, idx, c);
 	tern_conn_finish_at(t, idx, c, 0);
 }

@@ -148,6 +148,13 @@ static void free_traffic(struct tern_tcp *t, struct tern_conn *c)
 	put_traffic(t, c);
 }
 
+TERN_OUTLINE void tern_conn_drop_news(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
+{
+	tern_list_remove(&t->events, &t->conns, EVENT_LINK, idx);
+	c->flags &= ~(uint32_t)TERN_CF_EVENT;
+	c->events = 0;
+}
+
 /* All that a record holds, but for its place and the output list. */
 static inline void release(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
@@ -155,8 +162,8 @@ static inline void release(struct tern_tcp *t, uint32_t idx, struct tern_conn *c
 		tern_wheel_stop(&t->wheel, &c->timer);
 	if (c->traffic)
 		free_traffic(t, c);
-	if (c->flags & TERN_CF_EVENT)
-		tern_list_remove(&t->events, &t->conns, EVENT_LINK, idx);
+	if (TERN_UNLIKELY(c->flags & TERN_CF_EVENT))
+		tern_conn_drop_news(t, idx, c);
 	if (c->flags & TERN_CF_ORPHAN)
 		t->orphans--;
 }
@@ -235,16 +242,10 @@ static inline void clear_traffic(struct tern_traffic *x, const struct tern_conn 
 	x->repair.rack = (struct tern_rack){ .rtt_us = 0 };
 	forget_repair(&x->repair);
 	x->recv = (struct tern_recv_queue){ .read = c->rcv.nxt };
-	x->credit = (struct tern_credit){ .cost = 0 };
 	x->rexmt_ns = TERN_NEVER;
 	x->delack_ns = TERN_NEVER;
-	x->first_ns = 0;
-	x->unacked = 0;
-	x->rmem = 0;
-	x->wmem = 0;
-	x->due = TERN_DUE_RTO;
-	x->early = (struct tern_early){ .syn = TERN_FASTOPEN_PLAIN };
-	x->dup_acks = 0;
+	memset(&x->credit, 0,
+	       offsetof(struct tern_traffic, end) - offsetof(struct tern_traffic, credit));
 }
 
 TERN_NOINLINE static uint32_t new_traffic(struct tern_tcp *t)
@@ -350,7 +351,7 @@ void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c)
 	tern_conn_rest(t, c);
 }
 
-uint32_t tern_conn_mss(const struct tern_conn *c)
+TERN_OUTLINE static uint32_t smallest_mss(const struct tern_conn *c)
 {
 	uint32_t header = (c->family == TERN_INET ? 20 : 40) + 20;
 	uint32_t mss = c->pmtu > header + 8 ? c->pmtu - header : 8;
@@ -361,4 +362,15 @@ uint32_t tern_conn_mss(const struct tern_conn *c)
 	if (c->max_seg && c->max_seg < mss)
 		mss = c->max_seg;
 	return mss;
+}
+
+uint32_t tern_conn_mss(const struct tern_conn *c)
+{
+	uint32_t header = 20 + 20;
+
+	/* Most often the path alone sets it. */
+	if (TERN_LIKELY(c->family == TERN_INET && c->pmtu >= header + 8 && !c->max_seg &&
+			c->peer_mss >= c->pmtu - header))
+		return c->pmtu - header;
+	return smallest_mss(c);
 }

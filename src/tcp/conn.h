@@ -318,23 +318,25 @@ enum tern_due {
 	TERN_DUE_REORDER,    /* late segments count as lost then (RFC 8985 §6.3) */
 };
 
-/* A new field is a new line of clear_traffic() in conn.c. */
+/* A new field is a new line of clear_traffic() in conn.c, but between credit and `end`. */
 struct tern_traffic {
 	struct tern_send_queue send;
 	struct tern_flight flight;
 	struct tern_repairs repair;
 	struct tern_cubic cubic;
 	struct tern_recv_queue recv;
+	uint64_t rexmt_ns;  /* retransmission or persist deadline, TERN_NEVER: none */
+	uint64_t delack_ns; /* delayed ACK deadline */
+	/* What begins as 0. */
 	struct tern_credit credit;
-	uint64_t rexmt_ns;   /* retransmission or persist deadline, TERN_NEVER: none */
-	uint64_t delack_ns;  /* delayed ACK deadline */
 	uint64_t first_ns;   /* when the oldest unanswered segment first left: R2 by user timeout */
 	uint32_t unacked;    /* bytes received since the last ACK */
 	uint32_t rmem, wmem; /* charged, true size */
-	uint8_t due;         /* what rexmt_ns is: enum tern_due */
-	bool challenge;      /* tern_fin_again: the ACK that is owed is a challenge */
-	struct tern_early early;
-	uint8_t dup_acks; /* duplicate ACKs owed, one for each segment that came early */
+	struct tern_early early; /* begins as TERN_FASTOPEN_PLAIN */
+	uint8_t due;             /* what rexmt_ns is: enum tern_due */
+	bool challenge;          /* tern_fin_again: the ACK that is owed is a challenge */
+	uint8_t dup_acks;        /* duplicate ACKs owed, one for each segment that came early */
+	uint8_t end;
 };
 
 /* Room that an application writes bytes into; one connection at a time has some. */
@@ -629,6 +631,9 @@ void tern_conn_drop_unread(struct tern_tcp *t, struct tern_conn *c);
 
 /* Reports level bits (enum tern_event_bit) to the application, if there is one. */
 void tern_conn_notify(struct tern_tcp *t, uint32_t idx, struct tern_conn *c, unsigned int bits);
+
+/* Takes a connection with news off the event list: nobody will ask. */
+void tern_conn_drop_news(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* The next connection with news, or 0; *ret_bits is what is new. */
 uint32_t tern_conn_next_event(struct tern_tcp *t, unsigned int *ret_bits);

@@ -82,14 +82,13 @@ static inline uint32_t tern_burst_bytes(const struct tern_burst *burst)
 void tern_flight_sent_more(struct tern_tcp *t, struct tern_flight *f,
 			   const struct tern_burst *burst);
 
-/* The same with nothing in flight. */
-static inline void tern_flight_sent_first(struct tern_flight *f, const struct tern_burst *burst)
+/* The same with nothing in flight: it is written in f->own. */
+static inline void tern_flight_sent_first(struct tern_flight *f)
 {
-	f->own = *burst;
 	f->head = TERN_BURST_OWN;
 	f->tail = TERN_BURST_OWN;
 	f->bursts = 1;
-	f->packets = burst->count;
+	f->packets = f->own.count;
 }
 
 /* A burst has left once more, now. */

@@ -37,6 +37,15 @@ struct turn {
 	struct tern_tx *tx;
 };
 
+/*
+ * The same, for a function that is not inlined: what is handed to such a one lies in memory, and
+ * with it all that it was copied from.
+ */
+TERN_INLINE struct turn apart(struct turn u)
+{
+	return (struct turn){ u.t, u.idx, u.c, u.x, u.tx };
+}
+
 /* A segment where ECN is spoken, or while there is urgent data. */
 static TERN_COLD void mark(struct turn u)
 {
@@ -82,7 +91,7 @@ TERN_INLINE void start(struct turn u, tern_seq seq, uint16_t flags)
 	}
 	c->totals.segs_out++;
 	if (TERN_UNLIKELY(c->marks))
-		mark(u);
+		mark(apart(u));
 }
 
 /* A segment that acknowledges: the window, and nothing is owed any more. */
@@ -136,22 +145,36 @@ static TERN_OUTLINE void count_retransmission(struct turn u, enum tern_counter k
 	tern_total_add(&u.c->totals.bytes_sent, &u.c->totals.sent_high, u.tx->seg.len);
 }
 
-/* n new sequence numbers are in flight, in some segments. */
+/* What is known of n new sequence numbers that leave in some segments. */
+TERN_INLINE void describe(struct turn u, tern_seq seq, uint32_t n, uint32_t count,
+			  unsigned int flags, struct tern_burst *ret)
+{
+	uint32_t mss = u.c->cc.mss;
+
+	ret->next = 0;
+	ret->prev = 0;
+	ret->seq = seq;
+	ret->end = seq + n;
+	ret->sent_ns = u.t->now;
+	ret->count = count;
+	ret->delivered = u.c->totals.delivered;
+	ret->size = (uint16_t)(mss ? mss : MSS_UNKNOWN);
+	ret->flags = (uint8_t)flags;
+}
+
+/* They are in flight. */
 TERN_INLINE void fly(struct turn u, tern_seq seq, uint32_t n, uint32_t count, unsigned int flags)
 {
 	struct tern_flight *f = &u.x->flight;
-	struct tern_burst burst = { .seq = seq,
-				    .end = seq + n,
-				    .sent_ns = u.t->now,
-				    .count = count,
-				    .delivered = u.c->totals.delivered,
-				    .size = (uint16_t)(u.c->cc.mss ? u.c->cc.mss : MSS_UNKNOWN),
-				    .flags = (uint8_t)flags };
+	struct tern_burst burst;
 
-	if (f->head)
+	if (f->head) {
+		describe(u, seq, n, count, flags, &burst);
 		tern_flight_sent_more(u.t, f, &burst);
-	else
-		tern_flight_sent_first(f, &burst);
+	} else {
+		describe(u, seq, n, count, flags, &f->own);
+		tern_flight_sent_first(f);
+	}
 }
 
 /* Fast Open: what the first SYN or SYN-ACK has beyond an ordinary one. */
@@ -211,11 +234,11 @@ TERN_INLINE bool build_syn(struct turn u)
 		fly(u, c->snd.iss, 1, !(c->flags & TERN_CF_EARLY), TERN_BURST_SYN);
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 		if (TERN_UNLIKELY(u.x->early.syn))
-			extend_syn(u);
+			extend_syn(apart(u));
 		tern_timers_syn_sent(u.t, u.idx, c, u.x);
 	} else {
 		tern_flight_sent_again(f, tern_burst_at(u.t, u.x, f->head), u.t->now, 0);
-		count_retransmission(u, TERN_CNT_TcpExtTCPSynRetrans);
+		count_retransmission(apart(u), TERN_CNT_TcpExtTCPSynRetrans);
 		tern_timers_sent(u.t, u.idx, c, u.x);
 	}
 	if (c->state == TERN_SYN_RECEIVED)
@@ -450,7 +473,7 @@ TERN_INLINE bool build_new(struct turn u)
 	if ((c->flags & TERN_CF_FIN_SENT) || tern_seq_gt(c->snd.nxt, data_end))
 		return false;
 	if (c->snd.nxt != data_end)
-		return build_data(u, data_end - c->snd.nxt);
+		return build_data(apart(u), data_end - c->snd.nxt);
 	if (!(c->flags & TERN_CF_FIN_QUEUED) || !fin_fits(c, 0))
 		return false;
 	start(u, c->snd.nxt, TERN_ACK | TERN_FIN);
@@ -575,10 +598,10 @@ TERN_INLINE bool build_ack(struct turn u)
 
 	start(u, c->snd.nxt, TERN_ACK);
 	if (TERN_UNLIKELY(c->flags & TERN_CF_FIN_SENT) && u.t->knobs->tern_fin_again)
-		repeat_fin(u);
+		repeat_fin(apart(u));
 	if (u.x && (c->options & TERN_OPT_SACKOK) &&
 	    TERN_UNLIKELY(u.x->recv.reass || u.x->recv.twice_left != u.x->recv.twice_right))
-		report(u);
+		report(apart(u));
 	acknowledge(u);
 	if (u.x && u.x->dup_acks)
 		u.x->dup_acks--;
@@ -625,18 +648,18 @@ TERN_INLINE bool build(struct turn u)
 			return false;
 		if (u.x && build_syn(u))
 			return true;
-		if (TERN_UNLIKELY(c->flags & TERN_CF_EARLY) && build_early(u))
+		if (TERN_UNLIKELY(c->flags & TERN_CF_EARLY) && build_early(apart(u)))
 			return true;
 		return c->state == TERN_SYN_RECEIVED && (c->flags & TERN_CF_ACK_NOW) &&
 		       build_ack(u);
 	}
 	if (u.x && TERN_UNLIKELY(u.x->flight.lost | u.x->repair.probe_due)) {
-		if (build_repairing(u))
+		if (build_repairing(apart(u)))
 			return true;
 	} else if (u.x && build_new(u)) {
 		return true;
 	}
-	if ((c->flags & TERN_CF_PROBE) && build_probe(u))
+	if ((c->flags & TERN_CF_PROBE) && build_probe(apart(u)))
 		return true;
 	if ((c->flags & TERN_CF_ACK_NOW) || (u.x && u.x->dup_acks))
 		return build_ack(u);
@@ -685,7 +708,7 @@ TERN_INLINE bool is_done(struct turn u)
 		return false;
 	if (!x)
 		return true;
-	if (x->dup_acks || x->flight.lost || x->repair.probe_due)
+	if (x->dup_acks | x->flight.lost | x->repair.probe_due)
 		return false;
 	if (c->flags & TERN_CF_FIN_QUEUED)
 		return (c->flags & TERN_CF_FIN_SENT) != 0;
@@ -712,10 +735,10 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 		}
 		tern_conn_leave_output(t, c);
 		if (TERN_UNLIKELY(c->flags & TERN_CF_RST_OWED)) {
-			build_reset(u);
+			build_reset(apart(u));
 			return true;
 		}
-		wait_for_room(u);
+		wait_for_room(apart(u));
 	}
 	return false;
 }

@@ -20,7 +20,7 @@ TERN_COLD void tern_conn_trace_move(struct tern_tcp *t, const struct tern_conn *
 /* Moves a connection to another state: the move must be legal; it is counted and traced. */
 static inline void tern_conn_set_state(struct tern_tcp *t, struct tern_conn *c, enum tern_state to)
 {
-	assert(tern_state_legal(c->state, to));
+	assert(tern_state_may_move(c->state, to));
 	if (tern_state_in(to, TERN_STATES_COUNTED))
 		tern_conn_count_move(t, c, to);
 	if (TERN_UNLIKELY(tern_trace_is_on(t->trace)))

@@ -125,7 +125,7 @@ void tern_tcp_give_up(struct tern_tcp *t, uint32_t idx);
  * After a move: the flow now belongs to the small record. An owned record becomes CLOSED, keeping
  * what is still to be read; an orphan is freed.
  */
-void tern_tcp_retire(struct tern_tcp *t, uint32_t idx);
+void tern_tcp_retire(struct tern_tcp *t, uint32_t idx, struct tern_conn *c);
 
 /* An ICMP error about a segment that began at quoted_seq (RFC 5927, RFC 9293 §3.9.2.2). */
 void tern_tcp_icmp(struct tern_tcp *t, uint32_t idx, enum tern_icmp_kind kind, int error,

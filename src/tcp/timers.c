@@ -137,7 +137,7 @@ static void (*const timeouts[])(struct tern_tcp *t, uint32_t idx) = {
 };
 
 /* What is due for one connection; its record may be gone afterwards. */
-static void run(struct tern_tcp *t, uint32_t idx)
+static TERN_OUTLINE void run(struct tern_tcp *t, uint32_t idx)
 {
 	struct tern_conn *c = tern_conn_at(t, idx);
 	uint32_t gen = c->gen;

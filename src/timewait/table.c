@@ -141,10 +141,10 @@ static void send_last_ack(struct tern_timewait *tw, const struct tern_conn *c)
 			 tern_tcp_flow(tw->tcp, c->family, c->lport, c->rport, c->addrs));
 }
 
-uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state, bool ack)
+uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, struct tern_conn *c,
+			   enum tern_state state, bool ack)
 {
 	struct tern_tcp *t = tw->tcp;
-	struct tern_conn *c = tern_conn_at(t, conn);
 	uint32_t idx = record_new(tw, conn, c);
 	struct tern_tw *w;
 

@@ -83,8 +83,8 @@ void tern_timewait_free(struct tern_timewait *tw);
  * record: 0 when tcp_max_tw_buckets or memory is reached (TCPTimeWaitOverflow); the connection is
  * still hashed then. tern_tcp_retire comes after.
  */
-uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, enum tern_state state,
-			   bool ack);
+uint32_t tern_timewait_add(struct tern_timewait *tw, uint32_t conn, struct tern_conn *c,
+			   enum tern_state state, bool ack);
 
 /* The record of a flow, or 0. hash is the flow's in tcp->map_key. */
 uint32_t tern_timewait_find(const struct tern_timewait *tw, uint32_t hash,

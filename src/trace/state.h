@@ -36,6 +36,12 @@ static inline bool tern_state_in(unsigned int state, unsigned int set)
 /* For each state the set of those it may move to. */
 extern const uint16_t tern_state_moves[TERN_STATE_MAX];
 
+/* The same for a state that is one. */
+static inline bool tern_state_may_move(enum tern_state from, enum tern_state to)
+{
+	return tern_state_in(to, tern_state_moves[from]);
+}
+
 /* Is the move legal (RFC 9293 figure 5, with RST, timeouts and aborts to CLOSED)? */
 static inline bool tern_state_legal(unsigned int from, unsigned int to)
 {

@@ -131,9 +131,10 @@ TERN_INLINE uint32_t add_conn(struct tern_stack *st, const struct tern_flow *f)
 TERN_INLINE uint32_t add_timewait(struct tern_stack *st, const struct tern_flow *f)
 {
 	uint32_t idx = add_conn(st, f), tw;
+	struct tern_conn *c = tern_conn_at(&st->tcp, idx);
 
-	tern_conn_at(&st->tcp, idx)->options = TERN_OPT_TS;
-	tw = tern_timewait_add(&st->tw, idx, TERN_TIME_WAIT, false);
+	c->options = TERN_OPT_TS;
+	tw = tern_timewait_add(&st->tw, idx, c, TERN_TIME_WAIT, false);
 	assert_true(tw);
 	tern_conn_free(&st->tcp, idx);
 	return tw;

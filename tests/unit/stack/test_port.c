@@ -378,7 +378,9 @@ static void choices_are_free_flows_and_fail_only_when_there_is_none(void **state
 			assert_true(idx);
 			*h = tern_rng_below(&st->rng, 2) ? 2 : 0;
 			if (*h)
-				assert_true(tern_timewait_add(&st->tw, idx, TERN_TIME_WAIT, false));
+				assert_true(tern_timewait_add(&st->tw, idx,
+							      tern_conn_at(&st->tcp, idx),
+							      TERN_TIME_WAIT, false));
 			tern_conn_free(&st->tcp, idx);
 		} else if (*h == 2) {
 			uint32_t hash = tern_flow_hash(st->tcp.map_key, &f);

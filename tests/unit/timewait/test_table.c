@@ -69,7 +69,7 @@ static void the_window_is_kept_as_it_was_shown(void **state)
 		conn = conn_of(&w, &flow);
 		c = tern_conn_at(&w.tcp, conn);
 		c->rcv.adv = c->rcv.nxt + left[i];
-		w.idx = tern_timewait_add(&w.tw, conn, TERN_TIME_WAIT, false);
+		w.idx = tern_timewait_add(&w.tw, conn, c, TERN_TIME_WAIT, false);
 		assert_int_equal(tern_tw_at(&w.tw, w.idx)->rcv_wnd, kept[i]);
 		world_close(&w);
 	}

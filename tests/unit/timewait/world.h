@@ -96,7 +96,8 @@ static inline uint32_t conn_of(struct world *w, const struct tern_flow *flow)
 static inline uint32_t leave(struct world *w, const struct tern_flow *flow, enum tern_state state,
 			     bool ack)
 {
-	uint32_t conn = conn_of(w, flow), idx = tern_timewait_add(&w->tw, conn, state, ack);
+	uint32_t conn = conn_of(w, flow);
+	uint32_t idx = tern_timewait_add(&w->tw, conn, tern_conn_at(&w->tcp, conn), state, ack);
 
 	tern_conn_free(&w->tcp, conn);
 	return idx;
