@@ -145,7 +145,8 @@ static void take_burst(struct tern_news *n, const struct tern_burst *burst, uint
 		trips->last_ns = burst->sent_ns;
 		if (!trips->first_ns) {
 			trips->first_ns = burst->sent_ns;
-			trips->reorder = burst->seq;
+			/* To Linux a segment that takes two ACKs has come late. */
+			trips->reorder = burst->seq - ((burst->flags & TERN_BURST_PART) != 0);
 		}
 		if (tern_seq_le(burst->end, n->x->repair.high))
 			n->flags |= TERN_NEWS_ORIGINAL;

@@ -189,6 +189,8 @@ uint32_t tern_flight_trim(struct tern_flight *f, struct tern_burst *burst, tern_
 	account(f, burst, 0u - before);
 	burst->seq = una;
 	burst->flags &= (uint8_t)~TERN_BURST_SYN;
+	if (before == 1)
+		burst->flags |= TERN_BURST_PART;
 	burst->count = segments_of(burst);
 	account(f, burst, burst->count);
 	return before - burst->count;

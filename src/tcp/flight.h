@@ -30,6 +30,7 @@ enum tern_burst_flag {
 	TERN_BURST_PSH = 16,       /* the flags of its last segment */
 	TERN_BURST_FIN = 32,
 	TERN_BURST_SYN = 64,
+	TERN_BURST_PART = 128, /* one segment, of which a part is acknowledged */
 };
 
 /*
