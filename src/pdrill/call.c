@@ -34,6 +34,7 @@ int tern_pdrill_socket(void *ud, int domain, int type, int protocol)
 	int sock;
 
 	tern_pdrill_knobs_read(d);
+	tern_pdrill_device_read(d);
 	sock = tern_sock_open(d->socks, now, domain, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC),
 			      protocol);
 	if (sock >= 0) {

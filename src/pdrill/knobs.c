@@ -11,7 +11,8 @@
  * range becomes the nearest that we take; a name that we do not know (a congestion control, say) is
  * passed over, and so is the key of zeros that stands where the kernel has none yet.
  *
- * tun0 is asked in the same way whether it takes more than one segment at a time, see burst.c.
+ * tun0 is asked whether it takes more than one segment at a time (see burst.c), before every
+ * socket() only: that may wait long for a lock which all namespaces share, and nothing is timed yet.
  *
  * Reading costs a system call for each knob, some tens of them: about 0.1 ms.
  */
@@ -123,25 +124,26 @@ static void take_over(struct tern_pdrill *d, const struct tern_pdrill_knob *knob
 	(void)tern_stack_knob(d->st, d->now, row->name, nearest);
 }
 
-/* Has the device got generic segmentation switched off? */
-static bool device_cuts(void)
+void tern_pdrill_device_read(struct tern_pdrill *d)
 {
-	struct ethtool_value value = { .cmd = ETHTOOL_GGSO };
+	struct ethtool_value value = { .cmd = ETHTOOL_GGSO, .data = 1 };
 	struct ifreq request = { .ifr_name = "tun0" };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool off;
 
-	request.ifr_data = (char *)&value;
-	off = fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0 && !value.data;
-	if (fd >= 0)
-		(void)close(fd);
-	return off;
+	if (fd < 0)
+		return;
+	if (ioctl(fd, SIOCGIFINDEX, &request) == 0) {
+		request.ifr_data = (char *)&value;
+		if (ioctl(fd, SIOCETHTOOL, &request) < 0)
+			value.data = 1;
+	}
+	(void)close(fd);
+	d->cut = d->no_tso || !value.data;
 }
 
 void tern_pdrill_knobs_read(struct tern_pdrill *d)
 {
 	d->knobs_read_ns = d->now;
-	d->cut = d->no_tso || device_cuts();
 	for (unsigned int i = 0; i < d->knob_count; i++) {
 		struct tern_pdrill_knob *knob = &d->knobs[i];
 		char text[TERN_KNOB_VALUE_MAX];

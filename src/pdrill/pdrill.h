@@ -207,7 +207,10 @@ void tern_pdrill_knobs_close(struct tern_pdrill *d);
 /* Takes over what has changed in them since they were last read. */
 void tern_pdrill_knobs_read(struct tern_pdrill *d);
 
-/* The same, unless that is so short ago that no shell can have changed any. */
+/* Asks tun0 whether segments are to be single. */
+void tern_pdrill_device_read(struct tern_pdrill *d);
+
+/* Reads settings, unless that is so short ago that no shell can have changed any. */
 void tern_pdrill_knobs_look(struct tern_pdrill *d);
 
 /* ---- wire.c ---- */
