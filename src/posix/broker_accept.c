@@ -225,6 +225,7 @@ static bool accept_one(struct tern_pair *p)
 	}
 	if (p->flags & TERN_PF_LINGER)
 		tern_pair_count_linger(child);
+	tern_settings_put_in_line(p->settings, p->settings_len, end);
 	err = hand(p, end, &accepted, child->id);
 	(void)close(end);
 	if (err) {

@@ -41,7 +41,6 @@ struct call {
 
 static int call_open(struct call *c)
 {
-	static const int in_line = 1;
 	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC, domain = c->req->args[0];
 	int type = c->req->args[1] & ~flags, end, err;
 	int sock = tern_sock_open(c->socks, c->now, domain, type, c->req->args[2]);
@@ -51,9 +50,6 @@ static int call_open(struct call *c)
 	/* What is exhausted is the system's, not the program's: its limit is not reached. */
 	if (sock < 0)
 		return sock == -EMFILE ? -ENFILE : sock;
-	/* A pair has no place beside the stream. */
-	(void)tern_sock_setsockopt(c->socks, c->now, sock, SOL_SOCKET, SO_OOBINLINE, &in_line,
-				   sizeof(in_line));
 	err = tern_pair_new(c->b, sock, domain, type, NULL, NULL, &p, &end);
 	if (err) {
 		(void)tern_sock_close(c->socks, c->now, sock, &until);
@@ -286,6 +282,14 @@ void tern_settings_give(const struct tern_posix_setting *settings, unsigned int 
 		memcpy(reply->data, settings, reply->len);
 }
 
+void tern_settings_put_in_line(const struct tern_posix_setting *settings, unsigned int n, int end)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (settings[i].level == SOL_SOCKET && settings[i].name == SO_OOBINLINE)
+			(void)setsockopt(end, SOL_SOCKET, SO_OOBINLINE, settings[i].value,
+					 settings[i].len);
+}
+
 void tern_pair_count_linger(struct tern_pair *p)
 {
 	struct tern_linger linger = { 0 };
@@ -318,9 +322,17 @@ static void say_unsupported(const struct tern_pair *p, const char *call, int lev
 static int call_setsockopt(struct call *c, struct tern_pair *p)
 {
 	int level = c->req->args[0], name = c->req->args[1];
-	int err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
-				       c->req->len);
+	int err;
 
+	/* Of a stream it is the pair's; the stack leaves all bytes in line. */
+	if (level == SOL_SOCKET && name == SO_OOBINLINE && p->type == SOCK_STREAM) {
+		remember(p, c->req);
+		return 0;
+	}
+	if (level == IPPROTO_TCP && name == TERN_ABI_TCP_CORK)
+		tern_stream_catch_up(p);
+	err = tern_sock_setsockopt(c->socks, c->now, p->sock, level, name, c->req->data,
+				   c->req->len);
 	if (err == -ENOPROTOOPT)
 		say_unsupported(p, "setsockopt()", level, name);
 	if (err)
@@ -367,13 +379,45 @@ static int call_name(struct call *c, struct tern_pair *p, bool peer)
 /* Bytes on their way, those between the program and us included. */
 static int call_outq(struct call *c, struct tern_pair *p)
 {
-	int bytes = 0, waiting = 0, err = tern_sock_outq(c->socks, c->now, p->sock, &bytes);
+	int bytes = 0, waiting = 0, err;
 
+	if (c->req->args[0])
+		err = tern_sock_outqnsd(c->socks, c->now, p->sock, &bytes);
+	else
+		err = tern_sock_outq(c->socks, c->now, p->sock, &bytes);
 	if (err)
 		return err;
 	if (p->kind == TERN_PAIR_STREAM && ioctl(p->fd, FIONREAD, &waiting) == 0)
 		bytes += TERN_MAX(waiting - (int)p->tail, 0);
 	return bytes;
+}
+
+/* Looks do not go past marks from now on, and the bytes at them stay in line. */
+static int call_urgent(struct tern_pair *p)
+{
+	int on = 1;
+
+	if (p->type != SOCK_STREAM || !p->broker->urgent)
+		return -EOPNOTSUPP;
+	if (setsockopt(p->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0)
+		return -errno;
+	p->flags |= TERN_PF_URGENT;
+	return 0;
+}
+
+static int call_more(struct call *c, struct tern_pair *p)
+{
+	if (p->type != SOCK_STREAM)
+		return -EOPNOTSUPP;
+	tern_stream_catch_up(p);
+	tern_pair_set_more(p, c->req->args[0] != 0);
+	return 0;
+}
+
+/* What a send() that follows is to be. */
+static int call_flags(struct call *c, struct tern_pair *p)
+{
+	return c->req->op == TERN_POSIX_URGENT ? call_urgent(p) : call_more(c, p);
 }
 
 static int call_linger(struct call *c, struct tern_pair *p)
@@ -479,6 +523,9 @@ static int call_socket(struct call *c, struct tern_pair *p)
 		return call_name(c, p, true);
 	case TERN_POSIX_OUTQ:
 		return call_outq(c, p);
+	case TERN_POSIX_URGENT:
+	case TERN_POSIX_MORE:
+		return call_flags(c, p);
 	case TERN_POSIX_LINGER:
 		return call_linger(c, p);
 	case TERN_POSIX_LINGER_CLOSED:

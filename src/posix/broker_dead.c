@@ -107,6 +107,7 @@ static int renew(struct tern_broker *b, struct tern_dead *dead, struct tern_posi
 	p->settings = dead->settings;
 	p->settings_len = dead->settings_len;
 	tern_pair_count_linger(p);
+	tern_settings_put_in_line(p->settings, p->settings_len, *ret_fd);
 	reply->id = p->id;
 	*dead = (struct tern_dead){ 0 };
 	return 0;
@@ -178,6 +179,8 @@ void tern_dead_call(struct tern_broker *b, struct tern_dead *dead,
 		break;
 	case TERN_POSIX_SETSOCKOPT:
 	case TERN_POSIX_OUTQ:
+	case TERN_POSIX_URGENT:
+	case TERN_POSIX_MORE:
 	case TERN_POSIX_CONNECT_UNWAIT:
 	case TERN_POSIX_LINGER_CLOSED:
 		reply->result = 0;

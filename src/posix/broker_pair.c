@@ -95,6 +95,7 @@ int tern_pair_measure(struct tern_broker *b)
 		err = least_sndbuf(ends[1]);
 	while (!err && b->fill < FILL_MAX && send(ends[1], "", 1, MSG_DONTWAIT) == 1)
 		b->fill++;
+	b->urgent = send(ends[0], "", 1, MSG_OOB | MSG_DONTWAIT) == 1;
 	(void)close(ends[0]);
 	(void)close(ends[1]);
 	return err ? err : b->fill < 2 || b->fill == FILL_MAX ? -EOPNOTSUPP : 0;
@@ -208,6 +209,16 @@ static void close_end(struct tern_pair *p)
 	p->fd = -1;
 }
 
+/* The mark is in the pair: the program's end says what becomes of the urgent byte. */
+static void keep_in_line(struct tern_broker *b, int sock)
+{
+	static const int in_line = 1;
+
+	(void)tern_sock_setsockopt(tern_broker_socks(b), tern_broker_now(b), sock,
+				   TERN_ABI_SOL_SOCKET, TERN_ABI_SO_OOBINLINE, &in_line,
+				   sizeof(in_line));
+}
+
 int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 		  const union tern_posix_addr *local, const union tern_posix_addr *remote,
 		  struct tern_pair **ret_pair, int *ret_end)
@@ -234,6 +245,8 @@ int tern_pair_new(struct tern_broker *b, int sock, int domain, int type,
 	p->kind = type == SOCK_STREAM ? TERN_PAIR_FRESH : TERN_PAIR_DGRAM;
 	if (type == SOCK_DGRAM)
 		b->page->dgrams++;
+	else
+		keep_in_line(b, sock);
 	tern_pair_set_narrow(p, type == SOCK_STREAM && !remote);
 	b->pairs_count++;
 	b->pairs_top = TERN_MAX(b->pairs_top, (uint32_t)sock + 1);
@@ -260,6 +273,14 @@ void tern_pair_set_narrow(struct tern_pair *p, bool narrow)
 	p->broker->page->narrow += narrow ? 1u : UINT32_MAX;
 }
 
+void tern_pair_set_more(struct tern_pair *p, bool more)
+{
+	if (more == ((p->flags & TERN_PF_MORE) != 0))
+		return;
+	p->flags ^= TERN_PF_MORE;
+	p->broker->page->more += more ? 1u : UINT32_MAX;
+}
+
 void tern_pair_free(struct tern_pair *p)
 {
 	struct tern_broker *b = p->broker;
@@ -274,6 +295,7 @@ void tern_pair_free(struct tern_pair *p)
 	if (p->flags & TERN_PF_LINGER)
 		b->page->lingers--;
 	tern_pair_set_narrow(p, false);
+	tern_pair_set_more(p, false);
 	if (p->type == SOCK_DGRAM)
 		b->page->dgrams--;
 	free(p->settings);

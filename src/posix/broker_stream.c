@@ -21,6 +21,10 @@
  *	HANGUP, not closed		both halves are shut: wait for the next one
  *	OUT				bytes to the program
  *
+ * Urgent bytes (RFC 6093) are AF_UNIX' own in the pair. To the program the byte at the mark is sent
+ * with MSG_OOB. From it a look ends at a mark, which only those who have said TERN_POSIX_URGENT are
+ * watched for: they are never counted first.
+ *
  * Our end is watched for room only while it has been full: each byte that a program reads would
  * wake us otherwise.
  *
@@ -106,6 +110,23 @@ static void pass_end(struct tern_pair *p)
 	(void)shutdown(p->fd, SHUT_WR);
 }
 
+/*
+ * To the program, as much of the pieces as it takes. A byte at the mark is urgent there as well,
+ * where the kernel knows how.
+ */
+static ssize_t send_in(struct tern_pair *p, struct msghdr *msg)
+{
+	int at = 0, flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	(void)tern_sock_atmark(tern_broker_socks(p->broker), tern_broker_now(p->broker), p->sock,
+			       &at);
+	if (TERN_UNLIKELY(at && p->broker->urgent))
+		return send(p->fd, msg->msg_iov[0].iov_base, 1, flags | MSG_OOB);
+	if (msg->msg_iovlen == 1)
+		return send(p->fd, msg->msg_iov[0].iov_base, msg->msg_iov[0].iov_len, flags);
+	return sendmsg(p->fd, msg, flags);
+}
+
 static enum step pass_in(struct tern_pair *p, size_t *budget)
 {
 	struct tern_socks *socks = tern_broker_socks(p->broker);
@@ -132,15 +153,14 @@ static enum step pass_in(struct tern_pair *p, size_t *budget)
 	}
 	if (p->flags & TERN_PF_DISCARD)
 		sent = (ssize_t)total;
-	else if (msg.msg_iovlen == 1)
-		sent = send(p->fd, iov[0].iov_base, iov[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
-		sent = sendmsg(p->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = send_in(p, &msg);
 	if (sent < 0)
 		return refused(p, errno);
 	(void)tern_sock_consume(socks, now, p->sock, (size_t)sent);
 	*budget -= TERN_MIN(*budget, (size_t)sent);
-	if ((size_t)sent == total)
+	/* One: that at the mark, perhaps, and there is room for more. */
+	if ((size_t)sent == total || sent == 1)
 		return STEP_MORE;
 	wait_for_room(p);
 	return STEP_DONE;
@@ -194,6 +214,11 @@ static void take_from_pair(struct tern_pair *p, size_t passed)
 		(void)recv(p->fd, p->broker->scratch, unread - 1, MSG_DONTWAIT);
 }
 
+static int more(const struct tern_pair *p)
+{
+	return p->flags & TERN_PF_MORE ? TERN_SOCK_MORE : 0;
+}
+
 /* Few bytes: looked at, sent, thrown away. */
 static enum step pass_little(struct tern_pair *p, size_t *budget)
 {
@@ -210,7 +235,8 @@ static enum step pass_little(struct tern_pair *p, size_t *budget)
 	skip = TERN_MIN((size_t)p->handshakes, fresh);
 	if (fresh > skip)
 		sent = tern_sock_sendto(tern_broker_socks(b), tern_broker_now(b), p->sock,
-					b->scratch + p->tail + skip, fresh - skip, 0, NULL, 0);
+					b->scratch + p->tail + skip, fresh - skip, more(p), NULL,
+					0);
 	p->handshakes = (uint8_t)(p->handshakes - skip);
 	take_from_pair(p, skip + (size_t)TERN_MAX(sent, 0));
 	if (sent < 0)
@@ -224,6 +250,57 @@ static enum step pass_little(struct tern_pair *p, size_t *budget)
 	}
 	clear(p, TERN_PB_PAIR_IN);
 	return STEP_DONE;
+}
+
+/*
+ * A look ended at the tail, or would begin without one: is there a mark, and the byte at it the
+ * next? The tail is taken out to see that.
+ */
+static bool at_mark(struct tern_pair *p)
+{
+	int waiting = 0, at = 0;
+
+	if (ioctl(p->fd, FIONREAD, &waiting) < 0 || waiting <= (int)p->tail)
+		return false;
+	if (p->tail)
+		(void)recv(p->fd, p->broker->scratch, p->tail, MSG_DONTWAIT);
+	p->tail = 0;
+	return ioctl(p->fd, SIOCATMARK, &at) == 0 && at;
+}
+
+/* The byte at the mark. */
+static enum step pass_urgent(struct tern_pair *p)
+{
+	struct tern_broker *b = p->broker;
+	int64_t sent;
+
+	if (recv(p->fd, b->scratch, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return STEP_DONE;
+	sent = tern_sock_sendto(tern_broker_socks(b), tern_broker_now(b), p->sock, b->scratch, 1,
+				TERN_SOCK_OOB | more(p), NULL, 0);
+	if (sent != 1)
+		return stack_refused(p, sent < 0 ? sent : -EAGAIN);
+	p->tail = 1;
+	return STEP_MORE;
+}
+
+/* Who sends urgent data: bytes up to a mark are as any, that at it is not. */
+static enum step pass_marked(struct tern_pair *p, size_t *budget)
+{
+	enum step step;
+
+	if (!p->tail && at_mark(p))
+		return pass_urgent(p);
+	step = pass_little(p, budget);
+	if (step != STEP_DONE || (p->bits & (TERN_PB_PAIR_IN | TERN_PB_SOCK_FULL)) || p->error)
+		return step;
+	if (at_mark(p))
+		step = pass_urgent(p);
+	else if (!p->tail)
+		step = STEP_MORE;
+	if (step == STEP_MORE || (p->bits & TERN_PB_SOCK_FULL))
+		p->bits |= TERN_PB_PAIR_IN;
+	return step;
 }
 
 /* Reads the tail and `total` bytes of the pair's, the last one by looking only. */
@@ -254,7 +331,7 @@ static enum step pass_much(struct tern_pair *p, size_t *budget)
 	struct tern_socks *socks = tern_broker_socks(p->broker);
 	uint64_t now = tern_broker_now(p->broker);
 	struct tern_room rooms[ROOMS];
-	int waiting = 0, n, more;
+	int waiting = 0, n, flags;
 	size_t want, total = 0;
 	int64_t got;
 
@@ -270,9 +347,9 @@ static enum step pass_much(struct tern_pair *p, size_t *budget)
 	for (int i = 0; i < n; i++)
 		total += rooms[i].len;
 	/* With more to come, what does not fill a segment waits for it. */
-	more = (size_t)waiting > p->tail + total ? TERN_SOCK_MORE : 0;
+	flags = (size_t)waiting > p->tail + total ? TERN_SOCK_MORE : more(p);
 	got = read_into(p, rooms, (unsigned int)n, total);
-	(void)tern_sock_commit(socks, now, p->sock, got < 0 ? 0 : (size_t)got, more);
+	(void)tern_sock_commit(socks, now, p->sock, got < 0 ? 0 : (size_t)got, flags);
 	if (got < 0)
 		return fail(p, EIO);
 	*budget -= TERN_MIN(*budget, total);
@@ -298,7 +375,9 @@ static void from_program(struct tern_pair *p)
 			tern_pair_queue(p);
 			return;
 		}
-		if ((p->flags & TERN_PF_BULK) && !p->handshakes)
+		if (TERN_UNLIKELY(p->flags & TERN_PF_URGENT))
+			step = pass_marked(p, &budget);
+		else if ((p->flags & TERN_PF_BULK) && !p->handshakes)
 			step = pass_much(p, &budget);
 		else
 			step = pass_little(p, &budget);
@@ -360,6 +439,14 @@ void tern_stream_begin(struct tern_pair *p)
 	p->tail = 1;
 	p->bits |= TERN_PB_SOCK_IN;
 	tern_stream_run(p);
+}
+
+void tern_stream_catch_up(struct tern_pair *p)
+{
+	if (p->kind != TERN_PAIR_STREAM || (p->flags & TERN_PF_CLOSED))
+		return;
+	p->bits |= TERN_PB_PAIR_IN;
+	from_program(p);
 }
 
 uint64_t tern_stream_unsent(const struct tern_pair *p)

@@ -93,6 +93,8 @@ enum tern_pair_flag {
 	TERN_PF_NARROW = 1 << 11,   /* counted in page->narrow */
 	TERN_PF_BOUND = 1 << 12,    /* by bind() */
 	TERN_PF_FAILED = 1 << 13,   /* FRESH: connect() has not been told yet that it failed */
+	TERN_PF_URGENT = 1 << 14,   /* the program sends urgent data: there may be marks */
+	TERN_PF_MORE = 1 << 15,     /* it sends with MSG_MORE: counted in page->more */
 };
 
 struct tern_pair {
@@ -146,6 +148,7 @@ struct tern_broker {
 	uint64_t retry_at; /* listeners wait for descriptors until then; or TERN_NEVER */
 	unsigned int fill; /* one-byte writes that fill a fresh pair, as measured */
 	bool narrow;       /* the default SO_SNDBUF is less than TERN_POSIX_SNDBUF */
+	bool urgent;       /* pairs of this kernel carry urgent data */
 	int spares[2];     /* descriptors given up when there are no others; -1: given up */
 	bool called;       /* a request was served since the last turn */
 	bool ran;          /* something was done in this turn: what follows from it comes next */
@@ -221,6 +224,9 @@ bool tern_pair_is_closed(struct tern_pair *p);
 /* Is the program's end of a connection still the one of a connect() in progress? */
 void tern_pair_set_narrow(struct tern_pair *p, bool narrow);
 
+/* Does the program say that more comes (TERN_POSIX_MORE)? */
+void tern_pair_set_more(struct tern_pair *p, bool more);
+
 /* The program has closed the socket: the tern socket is closed (reset with ABORT), or lingers. */
 void tern_pair_close(struct tern_pair *p);
 
@@ -276,6 +282,9 @@ void tern_call(struct tern_broker *b, const struct tern_posix_request *req,
 void tern_settings_give(const struct tern_posix_setting *settings, unsigned int n,
 			struct tern_posix_reply *reply);
 
+/* A new end of a pair gets SO_OOBINLINE if that is among the settings. */
+void tern_settings_put_in_line(const struct tern_posix_setting *settings, unsigned int n, int end);
+
 /* Keeps page->lingers right after SO_LINGER of the tern socket may have changed. */
 void tern_pair_count_linger(struct tern_pair *p);
 
@@ -298,6 +307,9 @@ void tern_connect_defer(struct tern_pair *p);
 void tern_stream_begin(struct tern_pair *p);
 void tern_stream_run(struct tern_pair *p);
 void tern_fresh_run(struct tern_pair *p);
+
+/* Takes what the program has written, so that what it asks for now does not concern it. */
+void tern_stream_catch_up(struct tern_pair *p);
 
 /* Bytes of the program's that lie in the pair, and that the stack has not taken. */
 uint64_t tern_stream_unsent(const struct tern_pair *p);

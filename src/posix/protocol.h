@@ -27,6 +27,9 @@
  *		forwarded): so a reset, a timeout and the broker's death read as ECONNRESET, never
  *		as a clean end.
  *
+ * Urgent bytes are AF_UNIX' own, both ways: the mark, SIOCATMARK, SIGURG, POLLPRI and SO_OOBINLINE
+ * of the program's end are the kernel's doing. MSG_MORE, which a pair does not carry, is told.
+ *
  * A listening socket's pair (the stream that it was made as, still full) carries struct
  * tern_posix_accepted towards the program, each with one descriptor by SCM_RIGHTS: a recvmsg() of
  * that size gets exactly one. A datagram pair is SOCK_SEQPACKET (of one of SOCK_DGRAM neither end
@@ -146,8 +149,19 @@ enum tern_posix_op {
 	/* Reply data: struct sockaddr. */
 	TERN_POSIX_GETSOCKNAME,
 	TERN_POSIX_GETPEERNAME,
-	/* Reply result: bytes. */
+	/* args[0]: 1 to count only what was never sent. Reply result: bytes. */
 	TERN_POSIX_OUTQ,
+	/*
+	 * MSG_OOB comes next on this pair: from now on the broker looks for marks in it.
+	 * -EOPNOTSUPP: pairs of this kernel have none, and the program's end gets none either.
+	 */
+	TERN_POSIX_URGENT,
+	/*
+	 * args[0]: what is written from now on is not all, and a segment that is not full waits
+	 * (MSG_MORE); 0: what comes next is the last. Of streams; what was written before counts as
+	 * it was.
+	 */
+	TERN_POSIX_MORE,
 	/*
 	 * Before close() of a socket with SO_LINGER > 0, and after it. Before: reply descriptor of
 	 * which a hang-up tells that lingering is over. After: result 1 if that was the last close
@@ -223,6 +237,7 @@ struct tern_posix_ifaddr {
 struct tern_posix_page {
 	uint32_t dgrams;      /* datagram sockets open: 0 lets read() and its kin pass at once */
 	uint32_t lingers;     /* sockets with SO_LINGER > 0: 0 lets close() pass at once */
+	uint32_t more;        /* streams with MSG_MORE: 0 lets write() and its kin pass at once */
 	uint32_t dgram_error; /* counts errors told in struct tern_posix_dgram */
 	/*
 	 * Streams on which read() and write() would not do what they should: 0 lets them pass at

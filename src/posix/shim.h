@@ -214,6 +214,7 @@ enum tern_shim_mark {
 	TERN_SHIM_MARK_NONE = 0,
 	TERN_SHIM_MARK_LISTENING = 1,
 	TERN_SHIM_MARK_CONNECTED = 2, /* a datagram socket with a peer */
+	TERN_SHIM_MARK_MORE = 3,      /* a stream that the broker holds MSG_MORE of */
 };
 
 void tern_shim_mark(int fd, enum tern_shim_mark mark);

@@ -16,9 +16,11 @@
  * those never connected (ENOTCONN, EPIPE), and those that connect() made while the program waited
  * by poll(), which still have the send buffer of a handshake.
  *
- * Flags and arguments that mean something else to AF_UNIX than to TCP (MSG_OOB, MSG_TRUNC,
- * MSG_ERRQUEUE, MSG_FASTOPEN, an address, control data) are looked at before the call, and only if
- * they are there.
+ * Flags and arguments that mean something else to AF_UNIX than to TCP (MSG_TRUNC, MSG_ERRQUEUE,
+ * MSG_FASTOPEN, an address, control data) are looked at before the call, and only if they are
+ * there. MSG_OOB is right as the kernel does it on the pair, once the broker knows; where pairs
+ * have no urgent data it is left out. MSG_MORE the broker is told before the first such write, and
+ * its end before the first one without, for which a word in the shared page makes us look.
  *
  * Of a datagram socket all of these go through shim_dgram.c. As long as there is none in this run,
  * a word in the shared page says so and nobody looks.
@@ -30,8 +32,8 @@
 #include "posix/shim.h"
 
 #define NARROW     16384 /* below any send buffer but that of a handshake */
-#define RECV_FLAGS (MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE)
-#define SEND_FLAGS (MSG_OOB | MSG_FASTOPEN)
+#define RECV_FLAGS (MSG_TRUNC | MSG_ERRQUEUE)
+#define SEND_FLAGS (MSG_OOB | MSG_FASTOPEN | MSG_MORE)
 
 static bool is_dgram(int fd, struct tern_shim_sock *ret_sock)
 {
@@ -61,6 +63,8 @@ static TERN_COLD ssize_t read_failed(int fd)
 
 	if (error == ECONNRESET && is_stream(fd, &sock))
 		error = last_error(fd, &sock);
+	else if (error == EOPNOTSUPP && is_stream(fd, &sock))
+		error = EINVAL; /* pairs of this kernel have no urgent data */
 	errno = error;
 	return -1;
 }
@@ -141,6 +145,27 @@ static inline ssize_t after_write(int fd, ssize_t n, bool signal)
 	return TERN_LIKELY(n >= 0) ? n : write_failed(fd, signal);
 }
 
+/* Tells the broker whether more comes. */
+static TERN_COLD void tell_more(int fd, bool more)
+{
+	struct tern_shim_sock sock;
+	struct tern_shim_call call = { .op = TERN_POSIX_MORE, .args = { more } };
+
+	if (tern_shim_marked(fd, TERN_SHIM_MARK_MORE) == more || !is_stream(fd, &sock) ||
+	    tern_shim_ask(fd, &sock, &call) < 0)
+		return;
+	tern_shim_mark(fd, more ? TERN_SHIM_MARK_MORE : TERN_SHIM_MARK_NONE);
+}
+
+/* Before a write without MSG_MORE. */
+static inline void no_more(int fd)
+{
+	const volatile struct tern_posix_page *page = tern_shim.page;
+
+	if (TERN_UNLIKELY(page && page->more))
+		tell_more(fd, false);
+}
+
 static size_t total(const struct iovec *iov, size_t count)
 {
 	size_t i, sum = 0;
@@ -194,6 +219,7 @@ ssize_t tern_shim_write(int fd, const void *buf, size_t len)
 	}
 	if (TERN_UNLIKELY(narrow(fd)))
 		return no_reader(true);
+	no_more(fd);
 	return after_write(fd, tern_shim_next.write(fd, buf, len), false);
 }
 
@@ -209,6 +235,7 @@ ssize_t tern_shim_writev(int fd, const struct iovec *iov, int count)
 	}
 	if (TERN_UNLIKELY(narrow(fd)))
 		return no_reader(true);
+	no_more(fd);
 	return after_write(fd, tern_shim_next.writev(fd, iov, count), false);
 }
 
@@ -217,6 +244,7 @@ ssize_t tern_shim_sendfile(int fd, int from, off_t *offset, size_t len)
 {
 	if (TERN_UNLIKELY(narrow(fd)))
 		return no_reader(true);
+	no_more(fd);
 	return after_write(fd, tern_shim_next.sendfile(fd, from, offset, len), false);
 }
 
@@ -239,10 +267,10 @@ static bool odd_recv(int fd, size_t len, int flags, ssize_t *ret_n)
 
 	if (!is_stream(fd, &sock))
 		return false;
-	if (flags & MSG_OOB)
-		*ret_n = tern_shim_size(-EINVAL); /* there is no urgent data */
-	else if (flags & MSG_ERRQUEUE)
+	if (flags & MSG_ERRQUEUE)
 		*ret_n = tern_shim_size(-EAGAIN);
+	else if (flags & MSG_OOB)
+		return false; /* one byte, with or without a buffer */
 	else
 		*ret_n = discard(fd, len, flags);
 	return true;
@@ -412,12 +440,14 @@ static ssize_t fastopen(int fd, struct tern_shim_sock *sock, const struct msghdr
 }
 
 /*
- * Flags that AF_UNIX would take for something else: *flags lose MSG_OOB. True: all is done, and
+ * Flags that AF_UNIX does not know as TCP does: *flags may lose MSG_OOB. True: all is done, and
  * *ret_n is the answer.
  */
 static bool odd_send(int fd, const struct msghdr *msg, int *flags, ssize_t *ret_n)
 {
+	struct tern_shim_call urgent = { .op = TERN_POSIX_URGENT };
 	struct tern_shim_sock sock;
+	size_t len;
 
 	if (!is_stream(fd, &sock))
 		return false;
@@ -425,7 +455,15 @@ static bool odd_send(int fd, const struct msghdr *msg, int *flags, ssize_t *ret_
 		*ret_n = fastopen(fd, &sock, msg, *flags);
 		return true;
 	}
-	tern_shim_log("MSG_OOB: urgent data is sent as any other");
+	if (*flags & MSG_MORE)
+		tell_more(fd, true);
+	if (!(*flags & MSG_OOB))
+		return false;
+	len = total(msg->msg_iov, msg->msg_iovlen);
+	if (len && tern_shim_ask(fd, &sock, &urgent) >= 0)
+		return false;
+	if (len)
+		tern_shim_log("MSG_OOB: urgent data is sent as any other");
 	*flags &= ~MSG_OOB;
 	return false;
 }
@@ -445,6 +483,8 @@ ssize_t tern_shim_sendto(int fd, const void *buf, size_t len, int flags, const s
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, &msg, flags));
 	if (TERN_UNLIKELY(!tern_shim_on()))
 		return tern_shim_next.sendto(fd, buf, len, flags, to, tolen);
+	if (!(flags & MSG_MORE))
+		no_more(fd);
 	if (TERN_UNLIKELY(flags & SEND_FLAGS) && odd_send(fd, &msg, &flags, &n))
 		return n;
 	if (TERN_UNLIKELY(to != NULL) && is_stream(fd, &sock)) {
@@ -467,6 +507,8 @@ ssize_t tern_shim_sendmsg(int fd, const struct msghdr *msg, int flags)
 		return tern_shim_size(tern_shim_dgram_send(fd, &sock, msg, flags));
 	if (TERN_UNLIKELY(!tern_shim_on()))
 		return tern_shim_next.sendmsg(fd, msg, flags);
+	if (!(flags & MSG_MORE))
+		no_more(fd);
 	if (TERN_UNLIKELY(flags & SEND_FLAGS) && odd_send(fd, msg, &flags, &n))
 		return n;
 	if ((msg->msg_name || msg->msg_controllen) && is_stream(fd, &sock)) {

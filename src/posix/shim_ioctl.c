@@ -2,8 +2,8 @@
 /*
  * posix/shim_ioctl.c: ioctl() on tern's sockets.
  *
- * FIONBIO, FIOASYNC and, of streams, FIONREAD are right as the kernel does them on the pair. What
- * is in flight (SIOCOUTQ) the broker knows; there is never urgent data (SIOCATMARK). Questions
+ * FIONBIO, FIOASYNC and, of streams, FIONREAD and SIOCATMARK are right as the kernel does them on
+ * the pair. What is in flight (SIOCOUTQ, SIOCOUTQNSD) the broker knows. Questions
  * about interfaces are answered with the stack's addresses whatever the interface is called, "lo"
  * apart: a program asks with the name it was configured with, or SIOCGIFCONF's. What the kernel
  * knows of an interface of that name and what is not an address (flags, index, hardware address)
@@ -186,10 +186,17 @@ static int answer(int fd, const struct tern_shim_sock *sock, unsigned long reque
 		*(int *)arg = tern_shim_dgram_size(fd);
 		return 0;
 	case SIOCATMARK:
-		*(int *)arg = 0;
+		if (sock->type != SOCK_STREAM)
+			return -ENOTTY;
+		/* pairs of a kernel without urgent data have no mark */
+		if (TERN_SHIM_SYS3(SYS_ioctl, fd, request, arg) < 0)
+			*(int *)arg = 0;
 		return 0;
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
+		if (request == SIOCOUTQNSD && sock->type != SOCK_STREAM)
+			return -ENOTTY;
+		call.args[0] = request == SIOCOUTQNSD;
 		done = tern_shim_ask(fd, sock, &call);
 		if (done < 0)
 			return done;

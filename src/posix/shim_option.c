@@ -3,10 +3,10 @@
  * posix/shim_option.c: getsockopt() and setsockopt().
  *
  * Options are the broker's, but for these: what kind of socket it is says its name (the pair would
- * say AF_UNIX); SO_RCVTIMEO, SO_SNDTIMEO and SO_RCVLOWAT work on the pair, where the program waits,
- * and are told to the broker only that it knows them when the socket becomes a kernel socket;
- * SO_ERROR is the broker's, and once told is taken from the pair too, so that a read() after it
- * finds the end, as on Linux.
+ * say AF_UNIX); SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT and SO_OOBINLINE work on the pair, where the
+ * program waits, and are told to the broker only that it knows them for the next pair or when the
+ * socket becomes a kernel socket; SO_ERROR is the broker's, and once told is taken from the pair
+ * too, so that a read() after it finds the end, as on Linux.
  *
  * Options that servers set on every connection and that cannot fail are sent without waiting for a
  * reply. What the program does next is a message after it on the same connection, or bytes in the
@@ -29,7 +29,7 @@ static bool is_the_pairs(int level, int name)
 {
 	return level == SOL_SOCKET &&
 	       (name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVLOWAT ||
-		name == RCVTIMEO_NEW || name == SNDTIMEO_NEW);
+		name == SO_OOBINLINE || name == RCVTIMEO_NEW || name == SNDTIMEO_NEW);
 }
 
 static int give(const void *from, socklen_t have, void *value, socklen_t *len)

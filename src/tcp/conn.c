@@ -266,8 +266,11 @@ struct tern_traffic *tern_conn_need_traffic(struct tern_tcp *t, struct tern_conn
 	c->traffic = t->spare_traffic ? t->spare_traffic : new_traffic(t);
 	t->spare_traffic = 0;
 	x = tern_conn_traffic(t, c);
-	if (x)
-		clear_traffic(x, c);
+	if (!x)
+		return NULL;
+	clear_traffic(x, c);
+	/* All that was urgent has been acknowledged, or the record would be there still. */
+	c->marks &= (uint8_t)~TERN_MARK_URGENT;
 	return x;
 }
 

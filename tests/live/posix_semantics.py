@@ -19,7 +19,7 @@ enter_namespace()
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ["probes_stream", "probes_setup", "probes_process", "probes_dgram", "probes_local",
-         "probes_fastopen", "probes_differences"]
+         "probes_fastopen", "probes_options", "probes_differences"]
 ON_TERN = [TERN, "run", "--addr", "10.77.0.2/24", "--addr6", "fd77::2/64", "--peer", "10.77.0.1",
            "--peer", "fd77::1", "--sysctl", "net.ipv4.tcp_fastopen=3", "--"]
 TIMEOUT = 90  # seconds for a file

@@ -183,22 +183,6 @@ def without_its_environment_a_program_is_the_kernels():
 
 
 @probe
-def urgent_data_is_sent_and_received_in_line():
-    s, other = accepted()
-    other.send(b"ab")
-    other.send(b"!", socket.MSG_OOB)
-    time.sleep(0.1)
-    same(s.recv(10), b"ab!" if ON_TERN else b"ab")
-    if ON_TERN:
-        fails(errno.EINVAL, s.recv, 1, socket.MSG_OOB)
-    else:
-        same(s.recv(1, socket.MSG_OOB), b"!")
-    s.send(b"!", socket.MSG_OOB)
-    s.shutdown(socket.SHUT_WR)
-    same(other.read_all(), b"!" if ON_TERN else b"")
-
-
-@probe
 def a_datagram_that_may_not_be_sent_fails_at_the_next_call():
     s = datagrams()
     s.bind((OWN, 0))

@@ -19,7 +19,7 @@ static void answer(const struct tern_posix_request *req, struct tern_posix_reply
 		   int *ret_fd)
 {
 	(void)ret_fd;
-	if (req->op == TERN_POSIX_FASTOPEN)
+	if (req->op == TERN_POSIX_FASTOPEN || req->op == TERN_POSIX_URGENT)
 		reply->result = fake->last_error;
 	if (req->op != TERN_POSIX_LAST_ERROR)
 		return;
@@ -191,9 +191,47 @@ static void flags_of_tcp_are_not_those_of_af_unix(void **state)
 	assert_int_equal(send(ends[1], "fo", 2, MSG_FASTOPEN), 2);
 	assert_int_equal(recv(ends[0], two, sizeof(two), MSG_DONTWAIT), 2);
 	assert_int_equal(fake->requests[TERN_POSIX_FASTOPEN], 2);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static void an_urgent_byte_is_one_of_the_pairs_if_the_broker_says_so(void **state)
+{
+	int ends[2];
+	char c;
+
+	(void)state;
+	fake_pair(SOCK_STREAM, 1, true, ends);
+	fake->last_error = -EOPNOTSUPP;
 	assert_int_equal(send(ends[1], "u", 1, MSG_OOB), 1);
 	assert_int_equal(read(ends[0], &c, 1), 1);
 	assert_int_equal(c, 'u');
+	fake->last_error = 0;
+	assert_int_equal(send(ends[1], "", 0, MSG_OOB), 0);
+	if (send(ends[1], "ab", 2, MSG_OOB) == 2) { /* not before Linux 5.15 */
+		assert_int_equal(recv(ends[0], &c, 1, MSG_OOB), 1);
+		assert_int_equal(c, 'b');
+	}
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static void msg_more_is_told_once_and_its_end_too(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	fake_pair(SOCK_STREAM, 1, true, ends);
+	assert_int_equal(send(ends[1], "a", 1, 0), 1);
+	assert_int_equal(fake->requests[TERN_POSIX_MORE], 0);
+	assert_int_equal(send(ends[1], "b", 1, MSG_MORE), 1);
+	assert_int_equal(send(ends[1], "c", 1, MSG_MORE), 1);
+	assert_int_equal(fake->requests[TERN_POSIX_MORE], 1);
+	fake->page->more = 1;
+	assert_int_equal(write(ends[1], "d", 1), 1);
+	assert_int_equal(fake->requests[TERN_POSIX_MORE], 2);
+	assert_int_equal(send(ends[1], "e", 1, 0), 1);
+	assert_int_equal(fake->requests[TERN_POSIX_MORE], 2);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
 }
@@ -372,6 +410,8 @@ int main(void)
 		CASE(a_stream_tells_no_senders_address),
 		CASE(a_stream_sends_neither_addresses_nor_descriptors),
 		CASE(flags_of_tcp_are_not_those_of_af_unix),
+		CASE(an_urgent_byte_is_one_of_the_pairs_if_the_broker_says_so),
+		CASE(msg_more_is_told_once_and_its_end_too),
 		CASE(a_stream_never_connected_says_so_and_one_connected_is_widened),
 		CASE(a_datagram_has_a_head_that_nobody_sees),
 		CASE(an_empty_datagram_is_not_the_end_of_the_broker),
