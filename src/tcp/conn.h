@@ -238,13 +238,13 @@ struct tern_send_queue {
 struct tern_rack {
 	uint64_t sent_ns;     /* when it left */
 	tern_seq end;         /* its end */
+	tern_seq again_end;   /* the end of the last retransmission that arrived */
 	uint32_t rtt_us;      /* its round trip */
 	uint32_t rounds_from; /* `delivered` when the window last grew */
 	uint8_t steps;        /* the reordering window, less one, in quarters of the least RTT */
 	uint8_t persist;      /* recoveries until it is forgotten */
-	bool again : 1;       /* it was a retransmission */
-	bool advanced : 1;    /* something arrived since losses were last looked for */
-	bool dsack_seen : 1;  /* the window is to grow */
+	bool advanced;        /* something arrived since losses were last looked for */
+	bool dsack_seen;      /* the window is to grow */
 };
 
 struct tern_repairs {

@@ -231,7 +231,7 @@ TERN_INLINE bool build_syn(struct turn u)
 	c->rcv.adv = c->state == TERN_SYN_SENT ? window : c->rcv.nxt + window;
 	if (first) {
 		c->snd.nxt = c->snd.iss + 1;
-		fly(u, c->snd.iss, 1, !(c->flags & TERN_CF_EARLY), TERN_BURST_SYN);
+		fly(u, c->snd.iss, 1, 1, TERN_BURST_SYN);
 		tern_count(u.t->trace, TERN_CNT_TcpOutSegs);
 		if (TERN_UNLIKELY(u.x->early.syn))
 			extend_syn(apart(u));
@@ -615,8 +615,15 @@ TERN_INLINE bool build_ack(struct turn u)
  */
 TERN_COLD static bool build_early(struct turn u)
 {
+	struct tern_flight *f = &u.x->flight;
+	struct tern_burst *syn = tern_burst_at(u.t, u.x, f->head);
 	bool built;
 
+	/* The SYN-ACK takes no room of the congestion window. */
+	if (syn->count && !(syn->flags & TERN_BURST_LOST)) {
+		f->packets -= syn->count;
+		syn->count = 0;
+	}
 	u.c->snd.una++;
 	built = build_new(u);
 	u.c->snd.una--;

@@ -32,8 +32,8 @@ static bool left_before(const struct tern_repairs *r, const struct tern_burst *b
 {
 	const struct tern_rack *k = &r->rack;
 
-	if (k->sent_ns == burst->sent_ns && (burst->flags & TERN_BURST_AGAIN) && !k->again &&
-	    tern_seq_le(k->end, r->high))
+	if (k->sent_ns == burst->sent_ns && (burst->flags & TERN_BURST_AGAIN) &&
+	    k->end != k->again_end && tern_seq_le(k->end, r->high))
 		return false;
 	return is_after(k->sent_ns, k->end, burst->sent_ns, burst->end);
 }
@@ -43,14 +43,16 @@ void tern_rack_advance(struct tern_news *n, const struct tern_burst *burst)
 	struct tern_rack *k = &n->x->repair.rack;
 	uint64_t rtt_us = (n->t->now - burst->sent_ns) / NS_PER_US;
 
-	if (rtt_us < n->c->rtt.min_us && (burst->flags & TERN_BURST_EVER_AGAIN))
-		return; /* more likely it is the first transmission that arrived */
+	if (burst->flags & TERN_BURST_EVER_AGAIN) {
+		if (rtt_us < n->c->rtt.min_us)
+			return; /* more likely it is the first transmission that arrived */
+		k->again_end = burst->end;
+	}
 	k->advanced = true;
 	k->rtt_us = (uint32_t)TERN_MIN(rtt_us, (uint64_t)TERN_RTO_MAX_US);
 	if (is_after(burst->sent_ns, burst->end, k->sent_ns, k->end)) {
 		k->sent_ns = burst->sent_ns;
 		k->end = burst->end;
-		k->again = burst->flags & TERN_BURST_AGAIN;
 	}
 	n->prior_delivered = TERN_MAX(n->prior_delivered, burst->delivered);
 }
