@@ -9,7 +9,8 @@
  *
  * Scripts are written for a kernel that hands large segments to its device; our frames hold one
  * segment each. So where the script expects more bytes than a frame holds, those that follow it
- * without a gap at the same time are added; PSH is then not compared, it belongs to the large one.
+ * without a gap at the same time are added; PSH is then not compared, it belongs to the large one,
+ * nor where the script has it and the run goes on: such a kernel may have ended one there.
  *
  * Where nothing comes in time the clock runs on for a while, only to tell what came too late.
  */
@@ -32,6 +33,7 @@ struct seen {
 	struct drill_flow *flow;
 	uint32_t len; /* of payload */
 	bool merged;
+	bool inside; /* more of the same went out at once behind it */
 	uint8_t option[TERN_SCRIPT_OPTIONS];
 	uint32_t option_len;
 };
@@ -232,6 +234,8 @@ static bool same_tcp(struct drill *d, const struct seen *s, const struct tern_sc
 {
 	uint16_t ignored = s->merged && !d->cfg->tso ? TERN_PSH : 0;
 
+	if (s->inside) /* a kernel may have ended a piece here */
+		ignored = p->flags & TERN_PSH;
 	if ((s->seg.flags | ignored) != (p->flags | ignored)) {
 		tern_drill_fail(d, "the flags differ");
 		return false;
@@ -249,19 +253,26 @@ static bool same_tcp(struct drill *d, const struct seen *s, const struct tern_sc
 	return same_options(d, s, p);
 }
 
+/* The frame behind one, if it goes on where s ends, at the same time. */
+static bool goes_on(struct drill *d, struct drill_frame **at, const struct seen *s,
+		    struct seen *more)
+{
+	if (!s->len)
+		return false;
+	tern_drill_pass(d, d->now, &(*at)->next);
+	return (*at)->next && (*at)->next->time == (*at)->time &&
+	       take_apart(d, (*at)->next, more) && more->flow == s->flow && more->len &&
+	       more->seg.seq == s->seg.seq + s->len && more->seg.ack == s->seg.ack;
+}
+
 /* Frames that go on where s ends, at the same time, as far as the script's packet reaches. */
 static void merge(struct drill *d, struct drill_frame **at, struct seen *s,
 		  const struct tern_script_packet *p)
 {
 	struct seen more;
 
-	while (s->len && s->len < p->len) {
-		tern_drill_pass(d, d->now, &(*at)->next);
-		if (!(*at)->next || (*at)->next->time != (*at)->time)
-			return;
-		if (!take_apart(d, (*at)->next, &more) || more.flow != s->flow || !more.len ||
-		    more.seg.seq != s->seg.seq + s->len || more.seg.ack != s->seg.ack ||
-		    s->len + more.len > p->len || ((s->seg.flags ^ more.seg.flags) & TERN_SYN))
+	while (s->len < p->len && goes_on(d, at, s, &more)) {
+		if (s->len + more.len > p->len || ((s->seg.flags ^ more.seg.flags) & TERN_SYN))
 			return;
 		s->len += more.len;
 		s->merged = true;
@@ -273,12 +284,15 @@ static void merge(struct drill *d, struct drill_frame **at, struct seen *s,
 static void expect_tcp(struct drill *d, struct drill_frame **at, struct seen *s,
 		       const struct tern_script_packet *p)
 {
+	struct seen more;
+
 	if (s->pkt.proto != TERN_PROTO_TCP) {
 		tern_drill_fail(d, "this is no TCP segment");
 		return;
 	}
 	follow(d, s->flow, s, p);
 	merge(d, at, s, p);
+	s->inside = !d->cfg->tso && goes_on(d, at, s, &more);
 	carry_over(s, p);
 	if (!same_ip(d, s, p) || !same_tcp(d, s, p))
 		tern_drill_show_segment(&s->seg, s->len, s->option, s->option_len, d->actual,
