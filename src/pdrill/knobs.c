@@ -12,7 +12,7 @@
  * passed over, and so is the key of zeros that stands where the kernel has none yet.
  *
  * tun0 is asked whether it takes more than one segment at a time (see burst.c), before every
- * socket() only: that may wait long for a lock which all namespaces share, and nothing is timed yet.
+ * socket() only: that may wait long for a lock which all namespaces share.
  *
  * Reading costs a system call for each knob, some tens of them: about 0.1 ms.
  */
