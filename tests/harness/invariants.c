@@ -175,8 +175,8 @@ static const char *check_repair(const struct tern_tcp *t, const struct tern_conn
 	uint32_t head = x->flight.head;
 	/* All that was to be repaired has arrived, what is next was SACKed, and the ACK stops short
 	   of it: whether the peer threw it away is about to show. */
-	bool may_be_reneged =
-		head && (tern_burst_of(t, &x->flight, head)->flags & TERN_BURST_SACKED);
+	bool may_be_reneged = head &&
+			      (tern_burst_of(t, &x->flight, head)->flags & TERN_BURST_SACKED);
 
 	MUST(r->state <= TERN_CA_LOSS);
 	if (!tern_state_in(c->state, TERN_STATES_SYNCHRONIZED))
