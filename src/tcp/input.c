@@ -352,8 +352,7 @@ TERN_COLD static void linger(struct tern_input *in)
 	struct tern_conn *c = in->c;
 
 	if (c->linger2_s < 0) {
-		tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
-		tern_conn_finish(in->t, in->idx, 0);
+		tern_input_abort(in);
 	} else if (c->state_ms == in->t->now_ms) {
 		tern_conn_drop_unsent(in->t, in->idx); /* all is acknowledged: timers end */
 		tern_keepalive_await_fin(in->t, in->idx, c);

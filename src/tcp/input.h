@@ -49,6 +49,9 @@ enum tern_step tern_input_fin(struct tern_input *in);
 /* The text of a SYN, which starts an early child's stream (tcp/fastopen.h). */
 void tern_input_early_text(struct tern_input *in);
 
+/* Nobody is there for what the peer sends: the segment is reset, and the connection is over. */
+void tern_input_abort(struct tern_input *in);
+
 /* [left, right) has come a second time: the next ACK tells (RFC 2883), with tcp_dsack. */
 void tern_input_twice(struct tern_input *in, tern_seq left, tern_seq right);
 

@@ -218,6 +218,17 @@ void tern_input_early_text(struct tern_input *in)
 	(void)take_in_order(in, tern_conn_traffic(in->t, in->c), &fin);
 }
 
+void tern_input_abort(struct tern_input *in)
+{
+	struct tern_flow flow;
+
+	tern_conn_flow(in->c, &flow);
+	tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
+	tern_reply_reset(&in->t->replies, &flow, in->seg);
+	in->out.reason = TERN_DROP_TCP_ABORT_ON_DATA;
+	tern_conn_finish(in->t, in->idx, ECONNRESET);
+}
+
 enum tern_step tern_input_text(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
@@ -227,13 +238,7 @@ enum tern_step tern_input_text(struct tern_input *in)
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
 		return tern_input_drop(in, TERN_DROP_TCP_DATA_AFTER_FIN);
 	if (nobody_reads(c)) {
-		struct tern_flow flow;
-
-		tern_conn_flow(c, &flow);
-		tern_count(in->t->trace, TERN_CNT_TcpExtTCPAbortOnData);
-		tern_reply_reset(&in->t->replies, &flow, in->seg);
-		in->out.reason = TERN_DROP_TCP_ABORT_ON_DATA;
-		tern_conn_finish(in->t, in->idx, ECONNRESET);
+		tern_input_abort(in);
 		return TERN_GONE;
 	}
 	return receive(in);

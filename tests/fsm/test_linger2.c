@@ -61,7 +61,7 @@ static void below_zero_there_is_no_fin_wait_2(void **state)
 
 	(void)state;
 	assert_state(p, TERN_CLOSED);
-	expect_silence(p);
+	expect(p, .flags = IS(TERN_RST));
 	done(p);
 	p = in_state(TERN_FIN_WAIT_2, PASSIVE4);
 	set_option(p, p->id, TERN_SO_LINGER2, -1);
