@@ -99,18 +99,19 @@ static bool is_end(const struct tern_endpoint *ep, const struct tern_addr *addr,
 struct drill_flow *tern_drill_flow_of_frame(struct drill *d, const struct tern_packet *pkt,
 					    const struct tern_segment *seg)
 {
+	bool opens = (seg->flags & (TERN_SYN | TERN_ACK)) == TERN_SYN;
 	struct drill_flow *flow;
 
+	/* With other numbers a SYN is of a connection that takes the ports over. */
 	for (flow = d->flows; flow; flow = flow->next)
 		if (!flow->udp && flow->phase != DRILL_LISTENING &&
-		    flow->phase != DRILL_CONNECTING &&
+		    flow->phase != DRILL_CONNECTING && (!opens || seg->seq == flow->live_isn) &&
 		    is_end(&flow->local, &pkt->src, seg->sport) &&
 		    is_end(&flow->remote, &pkt->dst, seg->dport))
 			return flow;
 	/* A SYN of a connect() whose port is not known yet. */
 	for (flow = d->flows; flow; flow = flow->next)
-		if (flow->phase == DRILL_CONNECTING &&
-		    (seg->flags & (TERN_SYN | TERN_ACK)) == TERN_SYN &&
+		if (flow->phase == DRILL_CONNECTING && opens &&
 		    is_end(&flow->remote, &pkt->dst, seg->dport))
 			return flow;
 	return NULL;
