@@ -105,7 +105,7 @@ static uint32_t peer_mss_first(const struct tern_tcp *t, const struct tern_conn 
 	return TERN_MAX(TERN_MIN(mss, (uint32_t)PEER_MSS_FIRST), (uint32_t)PEER_MSS_MIN);
 }
 
-/* Half of the buffer; or what there is, if that was earned before the connection was idle. */
+/* What the SYN could show; or what there is, if that was earned before the connection was idle. */
 static uint32_t limit_first(const struct tern_tcp *t, const struct tern_conn *c)
 {
 	uint32_t half = c->rcv.buf / 2, mss = advertised_mss(c, c->family, t->mtu);
@@ -113,7 +113,7 @@ static uint32_t limit_first(const struct tern_tcp *t, const struct tern_conn *c)
 
 	if (half > mss)
 		half -= half % mss;
-	return left > 65535 ? TERN_MAX(left, half) : half;
+	return left > 65535 ? left : TERN_MIN(half, 65535u);
 }
 
 uint32_t tern_window_peer_mss(const struct tern_tcp *t, const struct tern_conn *c)
