@@ -608,7 +608,7 @@ static inline void tern_conn_rest(struct tern_tcp *t, struct tern_conn *c)
 		tern_conn_rest_traffic(t, c);
 }
 
-/* Puts the connection on the output list, and takes it off. */
+/* Puts the connection on the output list, takes it off, takes it off if it is there. */
 static inline void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struct tern_conn *c)
 {
 	if (c->flags & TERN_CF_OUT)
@@ -617,12 +617,16 @@ static inline void tern_conn_want_output(struct tern_tcp *t, uint32_t idx, struc
 	tern_list_append(&t->out, &t->conns, offsetof(struct tern_conn, out), idx, &c->out);
 }
 
-static inline void tern_conn_leave_output(struct tern_tcp *t, struct tern_conn *c)
+static inline void tern_conn_end_output(struct tern_tcp *t, struct tern_conn *c)
 {
-	if (!(c->flags & TERN_CF_OUT))
-		return;
 	c->flags &= ~(uint32_t)TERN_CF_OUT;
 	tern_list_unlink(&t->out, &t->conns, offsetof(struct tern_conn, out), &c->out);
+}
+
+static inline void tern_conn_leave_output(struct tern_tcp *t, struct tern_conn *c)
+{
+	if (c->flags & TERN_CF_OUT)
+		tern_conn_end_output(t, c);
 }
 
 /* Forgets what was to be sent, with the timers; and what was to be read. */

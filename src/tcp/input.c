@@ -284,8 +284,7 @@ static void note_timestamp(struct tern_input *in)
 	uint32_t now_ms = in->t->now_ms;
 
 	/* RFC7323:4.3 */
-	if ((c->options & TERN_OPT_TS) && (opt->present & TERN_OPT_TS) &&
-	    tern_seq_le(in->seg->seq, c->rcv.acked) &&
+	if ((c->options & opt->present & TERN_OPT_TS) && tern_seq_le(in->seg->seq, c->rcv.acked) &&
 	    !tern_paws_old(opt->tsval, c->ts.recent, c->ts.recent_ms, now_ms)) {
 		c->ts.recent = opt->tsval;
 		c->ts.recent_ms = now_ms;
@@ -311,8 +310,9 @@ static bool is_expected(const struct tern_input *in)
 	if (in->seq != c->rcv.nxt || in->len > c->rcv.adv - c->rcv.nxt ||
 	    (in->flags & (TERN_SYN | TERN_RST | TERN_URG)) || c->marks)
 		return false;
-	return !(c->options & TERN_OPT_TS) ||
-	       ((opt->present & TERN_OPT_TS) && tern_seq_ge(opt->tsval, c->ts.recent));
+	if (c->options & opt->present & TERN_OPT_TS)
+		return tern_seq_ge(opt->tsval, c->ts.recent);
+	return !(c->options & TERN_OPT_TS);
 }
 
 /* Sixth: URG; and what routers have to say. */

@@ -732,7 +732,7 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 
 		if (build(u)) {
 			if (is_done(u)) {
-				tern_conn_leave_output(t, c);
+				tern_conn_end_output(t, c);
 				tern_conn_rest(t, c);
 			} else if (t->out.tail != idx) {
 				tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
@@ -740,7 +740,7 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 			}
 			return true;
 		}
-		tern_conn_leave_output(t, c);
+		tern_conn_end_output(t, c);
 		if (TERN_UNLIKELY(c->flags & TERN_CF_RST_OWED)) {
 			build_reset(apart(u));
 			return true;

@@ -299,7 +299,8 @@ static uint32_t turn(struct tern_tcp *t, struct tern_conn *c, struct tern_traffi
 	return units;
 }
 
-uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x)
+TERN_OUTLINE static uint16_t compute(struct tern_tcp *t, struct tern_conn *c,
+				     struct tern_traffic *x)
 {
 	uint32_t half = c->rcv.buf / 2, scale = c->rcv_wscale, target = half, space = half;
 	uint32_t left, window, units;
@@ -323,5 +324,19 @@ uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, struct tern_t
 		if (x && TERN_UNLIKELY(x->credit.less))
 			tern_window_passed(c, x);
 	}
+	return (uint16_t)units;
+}
+
+/* Where nothing is known of what comes, and nothing is to be gained, a part of a unit is filled up. */
+uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x)
+{
+	uint32_t half = c->rcv.buf / 2, scale = c->rcv_wscale, left = c->rcv.adv - c->rcv.nxt;
+	uint32_t units = (left + (UINT32_C(1) << scale) - 1) >> scale;
+
+	if (half < 65535 || !scale || units - 1 >= 65535 || units << scale > half ||
+	    half >= left + step_of(c) || (x && (x->credit.limit | x->credit.less)) ||
+	    (c->flags & (TERN_CF_NOMEM | TERN_CF_ZERO_WINDOW)))
+		return compute(t, c, x);
+	c->rcv.adv = c->rcv.nxt + (units << scale);
 	return (uint16_t)units;
 }
