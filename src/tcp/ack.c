@@ -395,6 +395,13 @@ static bool ends_orphan(const struct tern_input *in)
 	       in->seg->ack == c->snd.nxt && c->snd.una != c->snd.nxt;
 }
 
+/* Who has nothing in flight hears no more than what came twice: receivers mostly do not. */
+static inline bool may_be_news(const struct tern_input *in, const struct tern_traffic *x)
+{
+	return in->c->snd.una != in->c->snd.nxt || (in->seg->opt.present & TERN_OPT_SACK) ||
+	       x->repair.probing;
+}
+
 enum tern_step tern_input_ack(struct tern_input *in)
 {
 	struct tern_conn *c = in->c;
@@ -422,7 +429,8 @@ enum tern_step tern_input_ack(struct tern_input *in)
 	x = tern_conn_traffic(in->t, c);
 	if (!x)
 		return TERN_NEXT;
-	take_news(in, x, update);
+	if (may_be_news(in, x))
+		take_news(in, x, update);
 	make_room(in->t, in->idx, c, x);
 	leave_persist(c, x, wnd);
 	if (x->send.bytes || (c->flags & TERN_CF_FIN_QUEUED) || x->repair.state)

@@ -35,12 +35,13 @@ static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len,
 	struct tern_conn *c = in->c;
 	bool quick = c->quick_acks && !(c->flags & TERN_CF_PINGPONG);
 	bool twice = x->recv.twice_left != x->recv.twice_right;
+	bool owed = (c->flags & TERN_CF_ACK_NOW) != 0; /* by a segment of the same burst */
 
 	x->unacked += len;
 	if (c->quick_acks)
 		c->quick_acks--;
 	/* RFC9293:SHLD-19 */
-	if (x->unacked > x->credit.mss && tern_window_gain(in->t, c, x))
+	if (!owed && x->unacked > x->credit.mss && tern_window_gain(in->t, c, x))
 		quick = true;
 	if (beyond && tern_window_is_scarce(c, x)) {
 		c->quick_acks = 0;
@@ -48,7 +49,7 @@ static void owe_ack(struct tern_input *in, struct tern_traffic *x, uint32_t len,
 	}
 	if (quick || filled_hole || twice)
 		ack_at_once(in);
-	else
+	else if (!owed)
 		/* RFC9293:SHLD-18 */
 		tern_timers_ack_owed(in->t, in->idx, c, x);
 }

@@ -67,8 +67,13 @@ void tern_timers_await_ack(struct tern_tcp *t, uint32_t idx, struct tern_conn *c
 void tern_timers_sent_more(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			   struct tern_traffic *x)
 {
-	uint64_t probe_ns = x->due == TERN_DUE_REORDER ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
+	const struct tern_burst *last = tern_burst_at(t, x, x->flight.tail);
+	uint64_t probe_ns;
 
+	/* Those before it left at the same time: they have set it. */
+	if (!t->gso_max && last->count > 2 && x->due == TERN_DUE_LOSS_PROBE)
+		return;
+	probe_ns = x->due == TERN_DUE_REORDER ? TERN_NEVER : tern_loss_probe_ns(t, c, x);
 	if (probe_ns == TERN_NEVER || x->rexmt_ns <= t->now)
 		return;
 	start(t, idx, c, x, TERN_DUE_LOSS_PROBE,

@@ -137,9 +137,12 @@ uint32_t tern_window_limit(const struct tern_tcp *t, const struct tern_conn *c)
 static void measure(const struct tern_tcp *t, const struct tern_conn *c, struct tern_credit *k,
 		    uint32_t len)
 {
-	uint32_t most = advertised_mss(c, c->family, t->mtu), ratio;
-	uint32_t mss = len > most ? TERN_MIN(most, c->cc.mss) : len;
+	uint32_t most, mss, ratio;
 
+	if (len <= k->mss)
+		return;
+	most = advertised_mss(c, c->family, t->mtu);
+	mss = len > most ? TERN_MIN(most, c->cc.mss) : len;
 	if (mss <= k->mss)
 		return;
 	k->mss = (uint16_t)mss;
