@@ -103,8 +103,8 @@ const char *tern_host_device(const struct tern_host *host);
 
 /*
  * The calls. Addresses are struct sockaddr_in and sockaddr_in6; flags are the system's MSG_PEEK,
- * MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC, MSG_MORE, MSG_EOR and MSG_NOSIGNAL (there is never a
- * signal).
+ * MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC, MSG_MORE, MSG_OOB, MSG_EOR and MSG_NOSIGNAL (there is never
+ * a signal).
  * tern_socket takes AF_INET and AF_INET6, SOCK_STREAM and SOCK_DGRAM, with SOCK_NONBLOCK;
  * SOCK_CLOEXEC means nothing here. They return 0, a count or a descriptor, or negative errno.
  */
@@ -134,6 +134,13 @@ int tern_set_nonblock(struct tern_host *host, int fd, bool nonblock);
 /* What FIONREAD (bytes to be read) and SIOCOUTQ (bytes not acknowledged) answer. */
 int tern_inq(struct tern_host *host, int fd, int *ret_bytes);
 int tern_outq(struct tern_host *host, int fd, int *ret_bytes);
+
+/*
+ * SIOCOUTQNSD, bytes of a stream that were never sent; SIOCATMARK, *ret_at 1 where the next byte to
+ * be read is the one behind urgent data (with SO_OOBINLINE: is it). -ENOTTY of a datagram socket.
+ */
+int tern_outqnsd(struct tern_host *host, int fd, int *ret_bytes);
+int tern_atmark(struct tern_host *host, int fd, int *ret_at);
 
 /* Whose descriptor it is. */
 enum tern_poll_kind {

@@ -192,3 +192,13 @@ TERN_API int tern_outq(struct tern_host *host, int fd, int *ret_bytes)
 {
 	return tern_sock_outq(host->socks, tern_host_enter(host), fd, ret_bytes);
 }
+
+TERN_API int tern_outqnsd(struct tern_host *host, int fd, int *ret_bytes)
+{
+	return tern_sock_outqnsd(host->socks, tern_host_enter(host), fd, ret_bytes);
+}
+
+TERN_API int tern_atmark(struct tern_host *host, int fd, int *ret_at)
+{
+	return tern_sock_atmark(host->socks, tern_host_enter(host), fd, ret_at);
+}

@@ -291,6 +291,10 @@ static int request_of(struct tern_pdrill *d, int sock, unsigned long request, in
 		return tern_sock_inq(d->socks, d->now, sock, value);
 	case SIOCOUTQ:
 		return tern_sock_outq(d->socks, d->now, sock, value);
+	case SIOCOUTQNSD:
+		return tern_sock_outqnsd(d->socks, d->now, sock, value);
+	case SIOCATMARK:
+		return tern_sock_atmark(d->socks, d->now, sock, value);
 	case FIONBIO:
 		d->fl[sock] = (d->fl[sock] & ~O_NONBLOCK) | (*value ? O_NONBLOCK : 0);
 		return 0;

@@ -365,8 +365,9 @@ static int call_getsockopt(struct call *c, struct tern_pair *p)
 	return err;
 }
 
-static int call_name(struct call *c, struct tern_pair *p, bool peer)
+static int call_name(struct call *c, struct tern_pair *p)
 {
+	bool peer = c->req->op == TERN_POSIX_GETPEERNAME;
 	uint32_t len = sizeof(union tern_posix_addr);
 	int err = peer ? tern_sock_getpeername(c->socks, p->sock, c->reply->data, &len)
 		       : tern_sock_getsockname(c->socks, p->sock, c->reply->data, &len);
@@ -412,12 +413,6 @@ static int call_more(struct call *c, struct tern_pair *p)
 	tern_stream_catch_up(p);
 	tern_pair_set_more(p, c->req->args[0] != 0);
 	return 0;
-}
-
-/* What a send() that follows is to be. */
-static int call_flags(struct call *c, struct tern_pair *p)
-{
-	return c->req->op == TERN_POSIX_URGENT ? call_urgent(p) : call_more(c, p);
 }
 
 static int call_linger(struct call *c, struct tern_pair *p)
@@ -497,35 +492,18 @@ static int call_addresses(struct call *c)
 	return 0;
 }
 
-/* A request about a socket that lives. */
-static int call_socket(struct call *c, struct tern_pair *p)
+/* What libc has no call of the same name for. */
+static int call_aside(struct call *c, struct tern_pair *p)
 {
 	switch ((enum tern_posix_op)c->req->op) {
-	case TERN_POSIX_BIND:
-		return call_bind(c, p);
-	case TERN_POSIX_LISTEN:
-		return call_listen(c, p);
-	case TERN_POSIX_CONNECT:
-		return call_connect(c, p);
-	case TERN_POSIX_FASTOPEN:
-		return call_fastopen(c, p);
 	case TERN_POSIX_CONNECT_UNWAIT:
 		return call_unwait(p);
-	case TERN_POSIX_SHUTDOWN:
-		return call_shutdown(c, p);
-	case TERN_POSIX_SETSOCKOPT:
-		return call_setsockopt(c, p);
-	case TERN_POSIX_GETSOCKOPT:
-		return call_getsockopt(c, p);
-	case TERN_POSIX_GETSOCKNAME:
-		return call_name(c, p, false);
-	case TERN_POSIX_GETPEERNAME:
-		return call_name(c, p, true);
 	case TERN_POSIX_OUTQ:
 		return call_outq(c, p);
 	case TERN_POSIX_URGENT:
+		return call_urgent(p);
 	case TERN_POSIX_MORE:
-		return call_flags(c, p);
+		return call_more(c, p);
 	case TERN_POSIX_LINGER:
 		return call_linger(c, p);
 	case TERN_POSIX_LINGER_CLOSED:
@@ -541,6 +519,32 @@ static int call_socket(struct call *c, struct tern_pair *p)
 		return p->kind == TERN_PAIR_STREAM ? -EISCONN : -EINVAL;
 	default:
 		return -EOPNOTSUPP;
+	}
+}
+
+/* A request about a socket that lives. */
+static int call_socket(struct call *c, struct tern_pair *p)
+{
+	switch ((enum tern_posix_op)c->req->op) {
+	case TERN_POSIX_BIND:
+		return call_bind(c, p);
+	case TERN_POSIX_LISTEN:
+		return call_listen(c, p);
+	case TERN_POSIX_CONNECT:
+		return call_connect(c, p);
+	case TERN_POSIX_FASTOPEN:
+		return call_fastopen(c, p);
+	case TERN_POSIX_SHUTDOWN:
+		return call_shutdown(c, p);
+	case TERN_POSIX_SETSOCKOPT:
+		return call_setsockopt(c, p);
+	case TERN_POSIX_GETSOCKOPT:
+		return call_getsockopt(c, p);
+	case TERN_POSIX_GETSOCKNAME:
+	case TERN_POSIX_GETPEERNAME:
+		return call_name(c, p);
+	default:
+		return call_aside(c, p);
 	}
 }
 

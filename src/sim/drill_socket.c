@@ -424,6 +424,12 @@ bool tern_drill_call_ioctl(struct drill *d, struct drill_call *c)
 	case SIOCOUTQ:
 		err = tern_sock_outq(d->ss, d->now, fd->live, &got);
 		break;
+	case SIOCOUTQNSD:
+		err = tern_sock_outqnsd(d->ss, d->now, fd->live, &got);
+		break;
+	case SIOCATMARK:
+		err = tern_sock_atmark(d->ss, d->now, fd->live, &got);
+		break;
 	default:
 		break;
 	}

@@ -58,9 +58,15 @@ struct tern_reply *tern_half_send_synack(struct tern_syn *s, const struct tern_h
 void tern_half_resend_synack(struct tern_syn *s, struct tern_half *h,
 			     const struct tern_conn *parent, const struct tern_flow *flow)
 {
+	struct tern_reply *reply;
+
 	h->flags |= TERN_HALF_RESENT;
-	if (!tern_half_send_synack(s, h, parent, flow))
+	reply = tern_half_send_synack(s, h, parent, flow);
+	if (!reply)
 		return;
+	/* One more was lost, or their answers: something on the way may not like ECE (as Linux). */
+	if (h->retries)
+		reply->flags &= (uint16_t)~TERN_ECE;
 	tern_count(s->tcp->trace, TERN_CNT_TcpRetransSegs);
 	tern_count(s->tcp->trace, TERN_CNT_TcpExtTCPSynRetrans);
 }

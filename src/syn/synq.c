@@ -180,10 +180,10 @@ static void expired(struct tern_syn *s, uint32_t half)
 	}
 	resend = !is_deferred(h, parent) || h->retries + 1 >= parent->passive.defer_accept;
 	unwait(s, h);
-	if (!h->retries++)
-		l->young--;
 	if (resend)
 		tern_half_resend_synack(s, h, parent, &flow);
+	if (!h->retries++)
+		l->young--;
 	wait(s, half, h);
 }
 

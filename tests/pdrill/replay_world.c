@@ -412,6 +412,16 @@ int tern_sock_outq(struct tern_socks *ss, uint64_t now, int fd, int *ret)
 	return tern_sock_inq(ss, now, fd, ret);
 }
 
+int tern_sock_outqnsd(struct tern_socks *ss, uint64_t now, int fd, int *ret)
+{
+	return tern_sock_inq(ss, now, fd, ret);
+}
+
+int tern_sock_atmark(struct tern_socks *ss, uint64_t now, int fd, int *ret)
+{
+	return tern_sock_inq(ss, now, fd, ret);
+}
+
 int tern_sock_getsockname(struct tern_socks *ss, int fd, void *addr, uint32_t *len)
 {
 	(void)ss;
