@@ -266,15 +266,16 @@ static void advance(struct tern_news *n)
 
 	n->flags |= TERN_NEWS_ADVANCED;
 	c->snd.una = n->seg->ack;
-	x->send.bytes -= data;
-	if (data && !x->send.bytes)
-		tern_busy_set(n->t, c, &x->send, TERN_BUSY_NOT);
-	if (data)
+	if (data) {
+		x->send.bytes -= data;
+		if (!x->send.bytes)
+			tern_busy_set(n->t, c, &x->send, TERN_BUSY_NOT);
 		x->wmem -= tern_chain_trim(&n->t->bufs, &x->send.chain, c->snd.una);
+		tern_total_add(&c->totals.bytes_acked, &c->totals.acked_high, data);
+	}
 	if (c->snd.una == c->snd.nxt) /* else the buffer of the last byte sent is still there */
 		x->send.at_nxt = 0;
 	x->send.at_rtx = 0;
-	tern_total_add(&c->totals.bytes_acked, &c->totals.acked_high, data);
 	c->patience.retries = 0;
 }
 

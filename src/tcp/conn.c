@@ -327,7 +327,8 @@ void tern_conn_drop_unsent(struct tern_tcp *t, uint32_t idx)
 	c->marks &= (uint8_t)~TERN_MARK_URGENT;
 	if (!x)
 		return;
-	tern_busy_set(t, c, &x->send, TERN_BUSY_NOT);
+	if (TERN_UNLIKELY(x->send.busy))
+		tern_busy_set(t, c, &x->send, TERN_BUSY_NOT);
 	tern_chain_clear(&t->bufs, &x->send.chain);
 	x->wmem = 0;
 	x->send = (struct tern_send_queue){ .bytes = 0 };

@@ -170,6 +170,21 @@ static void segments_that_follow_each_other_are_one(void **unused)
 	      "the length is 1000, not 1500", TERN_DRILL_FAILED);
 }
 
+/* A kernel ends a piece where it likes, but never pushes less than the end of a write. */
+static void psh_inside_a_run_may_be_a_kernels(void **unused)
+{
+	(void)unused;
+	passes(SERVER "+0 write(4, ..., 3000) = 3000\n+0 > . 1:1001(1000) ack 1\n"
+		      "+0 > P. 1001:2001(1000) ack 1\n+0 > P. 2001:3001(1000) ack 1\n");
+	passes(SERVER "+0 write(4, ..., 2000) = 2000\n+0 > . 1:1001(1000) ack 1\n"
+		      "+0 > P. 1001:2001(1000) ack 1\n");
+	fails(SERVER "+0 write(4, ..., 2000) = 2000\n+0 > P. 1:1001(1000) ack 1\n"
+		     "+0 > . 1001:2001(1000) ack 1\n",
+	      "the flags differ", TERN_DRILL_FAILED);
+	fails(SERVER "+0 send(4, ..., 1000, MSG_MORE) = 1000\n+0 > P. 1:1001(1000) ack 1\n",
+	      "the flags differ", TERN_DRILL_FAILED);
+}
+
 static void timestamps_are_compared_only_where_a_tick_is_given(void **unused)
 {
 	static const char script[] =
@@ -371,6 +386,7 @@ int main(void)
 		CASE(tolerance_is_what_the_script_says),
 		CASE(nothing_sent_is_told_as_that),
 		CASE(segments_that_follow_each_other_are_one),
+		CASE(psh_inside_a_run_may_be_a_kernels),
 		CASE(timestamps_are_compared_only_where_a_tick_is_given),
 		CASE(what_a_call_returns_has_to_be_what_is_said),
 		CASE(a_call_that_blocks_ends_when_it_is_said),
