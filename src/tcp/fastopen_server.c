@@ -297,12 +297,17 @@ void tern_fastopen_take(struct tern_tcp *t, uint32_t idx, const struct tern_segm
 				 .seq = seg->seq + 1,
 				 .len = TERN_MIN(seg->len, c->rcv.adv - c->rcv.nxt),
 				 .data = seg->data };
+	struct tern_traffic *x;
 
 	c->totals.segs_in = 1;
 	if (!in.len)
 		return;
 	c->totals.data_segs_in = 1;
 	tern_input_early_text(&in);
+	/* The data of a SYN earns no more window than the SYN-ACK shows. */
+	x = tern_conn_traffic(t, c);
+	if (x)
+		x->credit.limit = TERN_MIN(x->credit.limit, 65535u);
 	if (tern_conn_received(c))
 		c->fastopen |= TERN_FO_SYN_DATA;
 }
