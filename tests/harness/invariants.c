@@ -212,7 +212,7 @@ static const char *check_timers(const struct tern_stack *st, uint32_t idx,
 	MUST(x->delack_ns == TERN_NEVER || x->delack_ns <= now + 500000000);
 	MUST(!x->dup_acks && !(c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE)));
 	MUST(flight || waits || x->repair.state || x->repair.undo || x->repair.probing ||
-	     x->recv.bytes || x->recv.reass || x->delack_ns != TERN_NEVER);
+	     x->recv.bytes || x->recv.reass || x->credit.less || x->delack_ns != TERN_NEVER);
 	due = TERN_MIN(x->rexmt_ns, x->delack_ns);
 	if (due != TERN_NEVER)
 		MUST(tern_wheel_armed(w, idx) && tern_wheel_when(w, idx) < due + 2 * TERN_TICK_NS);
