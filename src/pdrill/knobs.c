@@ -9,7 +9,8 @@
  * before is handed to the stack, which knows how to read it. So a value that came by a flag or
  * through the control socket stays until the script writes the same setting. A number beyond our
  * range becomes the nearest that we take; a name that we do not know (a congestion control, say) is
- * passed over, and so is the key of zeros that stands where the kernel has none yet.
+ * passed over. The key of zeros that stands where the kernel has none yet is a key: a script may
+ * have written just that.
  *
  * tun0 is asked whether it takes more than one segment at a time (see burst.c), before every
  * socket() only: that may wait long for a lock which all namespaces share.
@@ -115,8 +116,6 @@ static void take_over(struct tern_pdrill *d, const struct tern_pdrill_knob *knob
 	const struct tern_knob_row *row = knob->row;
 	char nearest[TERN_KNOB_VALUE_MAX];
 
-	if (row->kind == TERN_KNOB_KEY && strspn(knob->last, "0-") == strlen(knob->last))
-		return;
 	if (tern_stack_knob(d->st, d->now, row->name, knob->last) != -ERANGE ||
 	    row->kind != TERN_KNOB_NUMBER)
 		return;
