@@ -123,6 +123,15 @@ static bool in_order(const char *name, const uint32_t *values, unsigned int coun
 	return strcmp(name, "net.ipv4.ip_local_port_range") || count != 2 || values[0] <= values[1];
 }
 
+/* Would ports that need a capability be ephemeral ones? */
+static bool overlaps(const struct tern_knobs *knobs, unsigned int first, uint32_t value)
+{
+	if (rows[first].offset == AT(ip_local_port_low))
+		return value < knobs->ip_unprivileged_port_start;
+	return rows[first].offset == AT(ip_unprivileged_port_start) &&
+	       knobs->ip_local_port_low < value;
+}
+
 static int set_numbers(struct tern_knobs *knobs, unsigned int first, unsigned int count,
 		       const char *text)
 {
@@ -133,6 +142,8 @@ static int set_numbers(struct tern_knobs *knobs, unsigned int first, unsigned in
 		return err;
 	if (!in_order(rows[first].name, values, count))
 		return -EDOM;
+	if (overlaps(knobs, first, values[0]))
+		return -EADDRINUSE;
 	for (unsigned int i = 0; i < count; i++)
 		memcpy(field_of(knobs, first + i), &values[i], sizeof(values[i]));
 	return 0;

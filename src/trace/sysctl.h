@@ -109,6 +109,7 @@ void tern_knob_complain(const char *name, const char *value, int err, char *text
  * ("net.inet.tcp.msl"), from text, as sysctl
  * takes it: decimal or 0x numbers, a triple all its numbers; a name; a key; ports. -ENOENT, -EINVAL
  * (not such a value, too many or too few), -ERANGE, -EDOM (a port range that runs backwards),
+ * -EADDRINUSE (it would begin below ip_unprivileged_port_start),
  * -E2BIG (more than TERN_KNOB_RANGES_MAX ranges of ports), -EACCES (it can only be read). Nothing
  * changes on error.
  */

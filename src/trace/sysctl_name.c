@@ -205,6 +205,14 @@ static void complain_of_value(const struct tern_knob_row *row, unsigned int coun
 		tern_text_str(out, " runs backwards; write the lower port first");
 		return;
 	}
+	if (err == -EADDRINUSE) {
+		tern_text_str(out, row->name);
+		tern_text_str(out, " does not take '");
+		tern_text_str(out, value);
+		tern_text_str(out, "': ip_local_port_range must begin at or above "
+				   "ip_unprivileged_port_start");
+		return;
+	}
 	tern_text_str(out, row->name);
 	if (err == -EACCES) {
 		tern_text_str(out, " can only be read");

@@ -49,6 +49,8 @@ static void a_knob_takes_its_range_and_nothing_beside_it(void **unused)
 	char text[32];
 
 	(void)unused;
+	/* Which bounds ip_unprivileged_port_start. */
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_port_range", "65535 65535"), 0);
 	for (unsigned int i = 0; (row = tern_knob_row(i)); i++) {
 		const struct tern_knob_row *next = tern_knob_row(i + 1);
 
@@ -295,6 +297,16 @@ static void nothing_changes_when_a_value_is_refused(void **unused)
 	}
 }
 
+static void ports_that_need_a_capability_are_not_ephemeral(void **unused)
+{
+	(void)unused;
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_port_range", "1023 2000"), -EADDRINUSE);
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_port_range", "1024 2000"), 0);
+	assert_int_equal(tern_knob_set(&knobs, "ip_unprivileged_port_start", "1025"), -EADDRINUSE);
+	assert_int_equal(tern_knob_set(&knobs, "ip_unprivileged_port_start", "1023"), 0);
+	assert_int_equal(tern_knob_set(&knobs, "ip_local_port_range", "1023 2000"), 0);
+}
+
 static void a_port_range_must_not_run_backwards(void **unused)
 {
 	(void)unused;
@@ -349,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup(a_persona_sets_the_knobs_in_which_it_differs, set_up),
 		cmocka_unit_test_setup(nothing_changes_when_a_value_is_refused, set_up),
 		cmocka_unit_test_setup(a_port_range_must_not_run_backwards, set_up),
+		cmocka_unit_test_setup(ports_that_need_a_capability_are_not_ephemeral, set_up),
 		cmocka_unit_test_setup(a_knob_is_printed_as_sysctl_prints_it, set_up),
 		cmocka_unit_test_setup(a_value_that_does_not_fit_is_not_cut_silently, set_up),
 	};

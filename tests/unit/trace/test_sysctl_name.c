@@ -156,6 +156,9 @@ static void a_complaint_says_what_is_right(void **unused)
 		{ "ip_local_port_range", "9 8", -EDOM,
 		  "the range '9 8' of net.ipv4.ip_local_port_range runs backwards; write the lower "
 		  "port first" },
+		{ "ip_local_port_range", "8 9", -EADDRINUSE,
+		  "net.ipv4.ip_local_port_range does not take '8 9': ip_local_port_range must begin "
+		  "at or above ip_unprivileged_port_start" },
 	};
 
 	(void)unused;
