@@ -187,6 +187,13 @@ static const char *check_repair(const struct tern_tcp *t, const struct tern_conn
 	return NULL;
 }
 
+/* Is there, beside what is in flight or waits, what a traffic record is kept for? */
+static bool is_of_use(const struct tern_traffic *x)
+{
+	return x->repair.state || x->repair.undo || x->repair.probing || x->recv.bytes ||
+	       x->recv.reass || x->credit.less || x->delack_ns != TERN_NEVER;
+}
+
 /* Called when nothing is left to send: then each timer runs that has to, and no other. */
 static const char *check_timers(const struct tern_stack *st, uint32_t idx,
 				const struct tern_conn *c, const struct tern_traffic *x)
@@ -211,8 +218,7 @@ static const char *check_timers(const struct tern_stack *st, uint32_t idx,
 		MUST(x->rexmt_ns == TERN_NEVER);
 	MUST(x->delack_ns == TERN_NEVER || x->delack_ns <= now + 500000000);
 	MUST(!x->dup_acks && !(c->flags & (TERN_CF_ACK_NOW | TERN_CF_PROBE)));
-	MUST(flight || waits || x->repair.state || x->repair.undo || x->repair.probing ||
-	     x->recv.bytes || x->recv.reass || x->credit.less || x->delack_ns != TERN_NEVER);
+	MUST(flight || waits || is_of_use(x));
 	due = TERN_MIN(x->rexmt_ns, x->delack_ns);
 	if (due != TERN_NEVER)
 		MUST(tern_wheel_armed(w, idx) && tern_wheel_when(w, idx) < due + 2 * TERN_TICK_NS);
