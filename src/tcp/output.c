@@ -733,7 +733,8 @@ bool tern_tcp_output(struct tern_tcp *t, struct tern_tx *tx)
 		if (build(u)) {
 			if (is_done(u)) {
 				tern_conn_end_output(t, c);
-				tern_conn_rest(t, c);
+				if (c->traffic && c->snd.una == c->snd.nxt)
+					tern_conn_rest_traffic(t, c);
 			} else if (t->out.tail != idx) {
 				tern_list_remove(&t->out, &t->conns, OUT_LINK, idx);
 				tern_list_push_back(&t->out, &t->conns, OUT_LINK, idx);
