@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "base/bytes.h"
+
 bool tern_addr_in_prefix(const struct tern_addr *a, const struct tern_addr *net, unsigned int plen)
 {
 	unsigned int whole = plen / 8, bits = plen % 8;
@@ -41,24 +43,13 @@ static bool parse_v4(const char *s, uint8_t b[4])
 	return *s == '\0';
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* One group of 1 to 4 hexadecimal digits; returns how many there are (5: too many). */
 static unsigned int parse_group(const char *s, uint16_t *ret)
 {
 	unsigned int n = 0, v = 0;
 	int digit;
 
-	for (; n < 5 && (digit = hex_digit(s[n])) >= 0; n++)
+	for (; n < 5 && (digit = tern_hex_digit(s[n])) >= 0; n++)
 		v = v << 4 | (unsigned int)digit;
 	*ret = (uint16_t)v;
 	return n;

@@ -230,4 +230,16 @@ static inline void tern_wr_zero(struct tern_wr *wr, size_t n)
 		memset(p, 0, n);
 }
 
+/* The value of a hexadecimal digit of either case, or -1. */
+static inline int tern_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 #endif

@@ -15,18 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "posix/shim.h"
 
 struct tern_shim tern_shim;
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
 
 /* "RUN:TOKEN", 16 and 32 hexadecimal digits. */
 static bool read_env(const char *text)
@@ -41,7 +33,7 @@ static bool read_env(const char *text)
 	tern_shim.prefix[sizeof(tern_shim.prefix) - 1] = '/';
 	text += TERN_POSIX_RUN_LEN + 1;
 	for (i = 0; i < TERN_POSIX_TOKEN_LEN; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		int high = tern_hex_digit(text[2 * i]), low = tern_hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

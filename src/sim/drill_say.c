@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "report/ladder.h"
@@ -118,6 +119,17 @@ void tern_drill_trace_states(struct drill *d)
 	d->trace_cursor = cursor;
 }
 
+/* The local end of the last packet to this peer: where no line of the script has told a port yet. */
+static struct tern_endpoint local_of(const struct drill_flow *flow,
+				     const struct tern_trace_record *records, size_t n)
+{
+	while (n--)
+		if (records[n].remote.port == flow->remote.port &&
+		    tern_addr_eq(&records[n].remote.addr, &flow->remote.addr))
+			return records[n].local;
+	return flow->local;
+}
+
 void tern_drill_ladder(struct drill *d)
 {
 	struct tern_ladder_options options = { .ascii = d->cfg->ascii };
@@ -131,6 +143,8 @@ void tern_drill_ladder(struct drill *d)
 	while (records && n < DRILL_TRACE && tern_stack_trace(d->st, &cursor, &records[n]))
 		n++;
 	options.local = d->under_test->local;
+	if (records && d->under_test->phase == DRILL_CONNECTING)
+		options.local = local_of(d->under_test, records, n);
 	options.remote = d->under_test->remote;
 	if (records)
 		(void)tern_ladder_text(d->out, &options, records, n);

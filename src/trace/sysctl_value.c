@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 #define DIGITS_MAX 20 /* of a 64-bit number */
 #define PORT_MAX   65535
 
@@ -26,28 +28,16 @@ static bool at_end(const char *text)
 	return !*text || (*text == '\n' && !text[1]);
 }
 
-/* The value of a hexadecimal digit, or -1. */
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Hexadecimal digits, at most max of them; *text moves behind them. -EINVAL without any. */
 static int read_hex(const char **text, unsigned int max, uint64_t *ret)
 {
 	unsigned int n = 0;
 	uint64_t value = 0;
 
-	for (; hex_digit((*text)[n]) >= 0; n++) {
+	for (; tern_hex_digit((*text)[n]) >= 0; n++) {
 		if (n == max)
 			return -EINVAL;
-		value = value << 4 | (unsigned int)hex_digit((*text)[n]);
+		value = value << 4 | (unsigned int)tern_hex_digit((*text)[n]);
 	}
 	if (!n)
 		return -EINVAL;
