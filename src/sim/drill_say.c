@@ -119,7 +119,7 @@ void tern_drill_trace_states(struct drill *d)
 	d->trace_cursor = cursor;
 }
 
-/* The local end of the last packet to this peer: where no line of the script has told a port yet. */
+/* The local end of the last packet to this peer, where no line of the script has told it yet. */
 static struct tern_endpoint local_of(const struct drill_flow *flow,
 				     const struct tern_trace_record *records, size_t n)
 {
