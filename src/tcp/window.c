@@ -330,7 +330,7 @@ TERN_OUTLINE static uint16_t compute(struct tern_tcp *t, struct tern_conn *c,
 	return (uint16_t)units;
 }
 
-/* Where nothing is known of what comes, and nothing is to be gained, a part of a unit is filled up. */
+/* Where nothing came yet, and nothing is to be gained, a part of a unit is filled up. */
 uint16_t tern_window_move(struct tern_tcp *t, struct tern_conn *c, struct tern_traffic *x)
 {
 	uint32_t half = c->rcv.buf / 2, scale = c->rcv_wscale, left = c->rcv.adv - c->rcv.nxt;
