@@ -72,6 +72,14 @@ static void a_script_that_holds_says_nothing(void **unused)
 	passes(SERVER "+0 write(4, ..., 1000) = 1000\n+0 > P. 1:1001(1000) ack 1\n");
 }
 
+static void a_connect_that_fails_is_drawn_whatever_its_port(void **unused)
+{
+	(void)unused;
+	fails("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+	      "+0 connect(3, ..., ...) = -1 ECONNREFUSED (Connection refused)\n",
+	      "SYN-SENT", TERN_DRILL_FAILED);
+}
+
 static void every_field_that_differs_is_named(void **unused)
 {
 	static const struct {
@@ -381,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_script_that_holds_says_nothing),
+		CASE(a_connect_that_fails_is_drawn_whatever_its_port),
 		CASE(every_field_that_differs_is_named),
 		CASE(a_packet_has_to_come_when_it_is_expected),
 		CASE(tolerance_is_what_the_script_says),
