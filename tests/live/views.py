@@ -171,7 +171,7 @@ def knobs_are_read_and_set():
     for word, said in ((name + "x", "no knob 'net.ipv4.tcp_fin_timeoutx'"),
                        ("tcp_tw_recycle=1", "removed in Linux 4.12: broke clients behind NAT"),
                        (name + "x=1", "the nearest is net.ipv4.tcp_fin_timeout"),
-                       (name + "=x", "from 0 to 3600, in seconds"),
+                       (name + "=x", "it takes 0 to 3600 seconds"),
                        (name + "=9999", "does not take '9999'")):
         status, _, err = tern("sysctl", word)
         check(status == 2 and said in err and err.count("\n") == 1, word, status, err)

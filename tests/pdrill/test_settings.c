@@ -70,8 +70,10 @@ static void run_child(CMUnitTestFunction fn)
 	char text[4096];
 	int status = in_child(fn, text, sizeof(text));
 
-	if (status == CHILD_SKIPS)
+	if (status == CHILD_SKIPS) {
+		(void)printf("SKIP: no network namespace can be made here\n");
 		skip();
+	}
 	if (status)
 		fail_msg("%s", text);
 }
