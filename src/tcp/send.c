@@ -247,13 +247,12 @@ static void update_window(struct tern_tcp *t, uint32_t idx, struct tern_conn *c,
 			  const struct tern_traffic *x)
 {
 	uint32_t left = c->rcv.adv - c->rcv.nxt;
-	bool closed = (c->flags & TERN_CF_ZERO_WINDOW) != 0, gain;
+	bool closed = (c->flags & TERN_CF_ZERO_WINDOW) != 0;
 
 	if (!tern_state_in(c->state, TERN_STATES_MAY_RECEIVE))
 		return;
-	gain = tern_window_gain(t, c, x) > 0;
-	if (!(closed && (gain || left >= c->cc.mss)) && !(x->unacked > x->credit.mss && gain) &&
-	    !tern_window_doubles(t, c, x))
+	if (!(closed && (left >= c->cc.mss || tern_window_gain(t, c, x))) &&
+	    x->unacked <= x->credit.mss && !tern_window_doubles(t, c, x))
 		return;
 	c->flags |= TERN_CF_ACK_NOW;
 	tern_conn_want_output(t, idx, c);
