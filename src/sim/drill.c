@@ -41,6 +41,16 @@ int64_t tern_drill_tolerance(const struct drill *d, int64_t expected_us)
 	return TERN_MAX(o->tolerance_us, part);
 }
 
+void tern_drill_check_end(struct drill *d, const struct drill_call *c)
+{
+	int64_t ended = tern_drill_us(d, c->ended), tolerance = tern_drill_tolerance(d, c->end_us);
+	int64_t apart = ended - c->end_us;
+
+	if (d->verdict == TERN_DRILL_PASSED && (apart > tolerance || apart < -tolerance))
+		tern_drill_fail(d, "timing: the call was to return at %.6f s, and did at %.6f s",
+				(double)c->end_us / 1e6, (double)ended / 1e6);
+}
+
 static void set_addresses(struct drill *d)
 {
 	const struct tern_script_options *o = &d->script.options;

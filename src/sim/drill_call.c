@@ -120,17 +120,6 @@ static void check_result(struct drill *d, const struct drill_call *c)
 	tern_drill_fail(d, "the call returned %s", got);
 }
 
-static void check_end(struct drill *d, const struct drill_call *c)
-{
-	int64_t ended = tern_drill_us(d, c->ended), tolerance = tern_drill_tolerance(d, c->end_us);
-	int64_t apart = ended - c->end_us;
-
-	check_result(d, c);
-	if (d->verdict == TERN_DRILL_PASSED && (apart > tolerance || apart < -tolerance))
-		tern_drill_fail(d, "timing: the call was to return at %.6f s, and did at %.6f s",
-				(double)c->end_us / 1e6, (double)ended / 1e6);
-}
-
 void tern_drill_call_finish(struct drill *d)
 {
 	struct drill_call *c = &d->blocked;
@@ -146,7 +135,8 @@ void tern_drill_call_finish(struct drill *d)
 	if (d->verdict == TERN_DRILL_PASSED && !c->done)
 		tern_drill_fail(d, "the call was to return at %.6f s, and still blocks",
 				(double)c->end_us / 1e6);
-	check_end(d, c);
+	check_result(d, c);
+	tern_drill_check_end(d, c);
 	if (d->verdict == TERN_DRILL_PASSED)
 		d->event = now;
 	c->active = false;

@@ -161,6 +161,9 @@ struct drill {
 int64_t tern_drill_us(const struct drill *d, uint64_t ns);
 int64_t tern_drill_tolerance(const struct drill *d, int64_t expected_us);
 
+/* Fails the script if a call that blocked did not return when it was to. */
+void tern_drill_check_end(struct drill *d, const struct drill_call *c);
+
 /* ---- drill_clock.c ---- */
 
 /* Lets time pass until `until`; or until there is a frame at *stop, and then no further. */

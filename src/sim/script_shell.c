@@ -17,6 +17,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,9 @@ char *tern_script_load(struct tern_arena *arena, const char *path, size_t *ret_l
 	if (!f)
 		return NULL;
 	size = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
-	if (size > FILE_MAX)
+	if (size == LONG_MAX) /* what a directory says */
+		errno = EISDIR;
+	else if (size > FILE_MAX)
 		errno = EFBIG;
 	else if (size >= 0 && fseek(f, 0, SEEK_SET) == 0)
 		text = tern_arena_alloc(arena, (size_t)size + 1);
