@@ -64,6 +64,10 @@ bool tern_reader_fail(struct tern_reader *r, const char *p, const char *format, 
 	va_start(list, format);
 	(void)vsnprintf(r->error->message, sizeof(r->error->message), format, list);
 	va_end(list);
+	/* It quotes the script, and what a script holds is nothing for a terminal to obey. */
+	for (char *at = r->error->message; *at; at++)
+		if (iscntrl((unsigned char)*at))
+			*at = ' ';
 	copy_line(r, p, r->error->line, sizeof(r->error->line));
 	return false;
 }

@@ -305,6 +305,7 @@ static const struct mistake mistakes[] = {
 	{ "--local_ip=fd00::1\n" SOCKET, 1, 1, "do not fit" },
 	{ "--mtu=10\n" SOCKET, 1, 7, "10 is not between 576 and 65535" },
 	{ "hello", 1, 1, "an event, which begins with its time, expected, not 'hello'" },
+	{ "\033[31mX", 1, 1, "expected, not ' [31mX'" },
 	{ "+x", 1, 2, "a time in seconds expected" },
 	{ "+0", 1, 3, "a packet (< or >), a system call, %{ or ` expected, not the end" },
 	{ "+0 ?", 1, 4, "expected, not '?'" },
